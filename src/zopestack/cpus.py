@@ -1,0 +1,63 @@
+"""How many CPU cores this process may really use, for ``instances = auto``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def usable(root: Path = Path("/")) -> int:
+    """Cores this process may use: its affinity mask, lowered by a cgroup's CPU quota.
+
+    At least 1; a quota of one and a half cores counts as 1, since a second process
+    would only be throttled.
+
+    :param root: where /proc and /sys are looked up.
+    """
+    cores = len(os.sched_getaffinity(0))
+    quotas = [quota for quota in (_v2_quota(root), _v1_quota(root)) if quota is not None]
+    return max(1, min(cores, *(int(quota) for quota in quotas))) if quotas else max(1, cores)
+
+
+def _v2_quota(root: Path) -> float | None:
+    """The lowest ``cpu.max`` between this process's cgroup and the top (kernel
+    documentation, cgroup-v2, "CPU Interface Files"), in cores."""
+    top = root / "sys/fs/cgroup"
+    group = _own_group(root, controller="")
+    if group is None:
+        return None
+    quotas = []
+    for directory in (group, *group.parents):
+        quota, _, period = _read(top / directory / "cpu.max").partition(" ")
+        if quota.isdigit() and period.strip().isdigit():
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def _v1_quota(root: Path) -> float | None:
+    """``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` of this process's cgroup, in cores."""
+    group = _own_group(root, controller="cpu")
+    if group is None:
+        return None
+    for directory in (root / "sys/fs/cgroup/cpu" / group, root / "sys/fs/cgroup/cpu"):
+        quota = _read(directory / "cpu.cfs_quota_us").strip()
+        period = _read(directory / "cpu.cfs_period_us").strip()
+        if quota.isdigit() and period.isdigit():
+            return int(quota) / int(period)
+    return None
+
+
+def _own_group(root: Path, controller: str) -> Path | None:
+    """This process's cgroup below the mount point, as /proc/self/cgroup names it."""
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controller in controllers.split(","):
+            return Path(group.lstrip("/"))
+    return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return ""

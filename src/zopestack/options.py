@@ -1,0 +1,102 @@
+"""The options of [stack]: one table, and nowhere else a name, a default or a meaning.
+
+Parsing, the error for an unknown name, README's table and the comments in buildout.cfg
+come from it; a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from zopestack import values
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of [stack].
+
+    :param parse: from its text to its value; a ValueError says what would be accepted.
+    :param default: text used where the section does not set it.
+    :param help: one sentence for the table in README.rst.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    default: str
+    help: str
+
+
+OPTIONS: dict[str, Option] = {
+    option.name: option
+    for option in (
+        Option(
+            "instances",
+            values.instances,
+            "auto",
+            "How many Zope processes share the work; ``auto`` is one a usable CPU core.",
+        ),
+        Option(
+            "threads",
+            values.threads,
+            "1",
+            "Threads of each instance. More than 2 fight for one interpreter lock.",
+        ),
+        Option(
+            "http-address",
+            values.address,
+            "127.0.0.1:8080",
+            "Where visitors reach the site; ``*:80`` opens it to every network.",
+        ),
+        Option(
+            "base-port",
+            values.port,
+            "8081",
+            "Instance *i* listens on loopback, port ``base-port + i - 1``.",
+        ),
+        Option(
+            "zeo-address",
+            values.loopback_address,
+            "127.0.0.1:8100",
+            "Where the database server listens.",
+        ),
+        Option(
+            "stats-address",
+            values.loopback_address,
+            "127.0.0.1:8404",
+            "HAProxy's own status page, and its figures for Prometheus under ``/metrics``.",
+        ),
+        Option(
+            "eggs",
+            values.eggs,
+            "Zope",
+            "What every instance imports: ``Zope``, ``Plone``, your own packages.",
+        ),
+        Option(
+            "user",
+            values.user,
+            "admin",
+            "The first manager; the password is generated once into ``var/admin-password``.",
+        ),
+        Option(
+            "haproxy",
+            values.executable,
+            "auto",
+            "Path of HAProxy; ``auto`` takes the system's if it is 2.4 or later, "
+            "else the one from PyPI.",
+        ),
+        Option(
+            "templates",
+            values.optional_path,
+            "",
+            "A directory whose files win over the packaged templates, file by file.",
+        ),
+        Option(
+            "var",
+            values.path,
+            "var",
+            "Where the database, logs, sockets and the password live.",
+        ),
+    )
+}

@@ -1,0 +1,92 @@
+"""From a Stack to the text of its configuration files: same Stack, same bytes.
+
+Templates loop and print; what they print is decided here and in ``programs``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from zopestack import __file__ as package_file
+from zopestack import store
+from zopestack.model import Stack
+from zopestack.programs import programs
+
+#: First line of every generated file.
+GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
+
+
+class TemplateProblem(Exception):
+    """A template that is missing or cannot be rendered; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Figures of haproxy.cfg that follow from the size of the Stack.
+
+    :param connections: visitors connected at once. Each busy thread may have many visitors
+        waiting; 2000 is HAProxy's own default for a small machine.
+    """
+
+    connections: int
+
+
+def limits(stack: Stack) -> Limits:
+    """The limits for this Stack."""
+    return Limits(connections=max(2000, 200 * stack.threads))
+
+
+def render(stack: Stack) -> dict[Path, str]:
+    """Every generated file: where it goes and its text.
+
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    environment = _environment(stack.templates)
+    haproxy = _render(environment, "haproxy.cfg.j2", stack=stack, limits=limits(stack))
+    digest = hashlib.sha256(haproxy.encode()).hexdigest()[:16]
+    supervisord = _render(
+        environment, "supervisord.conf.j2", stack=stack, programs=programs(stack, digest)
+    )
+    return {
+        stack.haproxy_conf: haproxy,
+        stack.supervisord_conf: supervisord,
+        stack.stack_file: store.dumps(stack),
+    }
+
+
+def packaged_templates() -> Path:
+    """Where the templates are: inside the installed package, or beside src in a checkout."""
+    package = Path(package_file).parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent.parent / "templates"
+
+
+def _environment(own: Path | None) -> jinja2.Environment:
+    directories = [own, packaged_templates()] if own else [packaged_templates()]
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(directories),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # Nothing here is HTML.
+        autoescape=False,
+    )
+
+
+def _render(environment: jinja2.Environment, name: str, **values: object) -> str:
+    try:
+        return environment.get_template(name).render(generated=GENERATED, **values)
+    except jinja2.TemplateNotFound as missing:
+        raise TemplateProblem(f"there is no template {missing.name}") from None
+    except jinja2.TemplateSyntaxError as wrong:
+        raise TemplateProblem(f"{wrong.filename}, line {wrong.lineno}: {wrong.message}") from None
+    except jinja2.UndefinedError as wrong:
+        source = environment.get_template(name).filename
+        raise TemplateProblem(f"{source}: {wrong.message}") from None
+    except UnicodeDecodeError as wrong:
+        raise TemplateProblem(f"{name} is not UTF-8: {wrong}") from None

@@ -1,0 +1,57 @@
+"""Talk to supervisord over its unix socket."""
+
+from __future__ import annotations
+
+import socket
+import xmlrpc.client
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+
+@dataclass(frozen=True)
+class Process:
+    """One program as supervisord sees it.
+
+    :param state: supervisord's word: RUNNING, STARTING, BACKOFF, FATAL, STOPPED ...
+    :param started: seconds since the epoch.
+    """
+
+    name: str
+    state: str
+    pid: int
+    started: int
+    description: str
+
+
+class Supervisor:
+    """A client of one supervisord (its manual, "XML-RPC API")."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        transport = SupervisorTransport(None, None, f"unix://{path}")
+        # The host is never looked up: the transport has its own connection.
+        proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        self.rpc = proxy.supervisor
+
+    def running(self) -> bool:
+        """Whether a supervisord answers on the socket."""
+        try:
+            return bool(self.rpc.getState()["statename"] == "RUNNING")
+        except (OSError, HTTPException, socket.error, xmlrpc.client.Error):
+            return False
+
+    def processes(self) -> dict[str, Process]:
+        """Every program by name.
+
+        :raises OSError: where supervisord does not answer.
+        """
+        return {
+            info["name"]: Process(
+                info["name"], info["statename"], info["pid"], info["start"], info["description"]
+            )
+            for info in self.rpc.getAllProcessInfo()
+        }

@@ -1,0 +1,120 @@
+"""``scripts/up``: from buildout.cfg to a stack that answers, and where it is."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from zopestack import ports, store
+from zopestack.bootstrap import say
+from zopestack.model import Stack
+from zopestack.supervision import Supervisor
+from zopestack.waiting import NotReady, wait_ready
+
+#: Seconds a stack gets to come up: Plone on a slow machine, several times over.
+PATIENCE = 180
+
+#: Where a buildout in this directory has its Stack.
+STACK_FILE = Path("parts/stack-files/stack.json")
+
+EPILOG = """\
+examples:
+  scripts/up                  start the stack, or apply what changed in buildout.cfg
+  scripts/up --timeout 600    give a slow machine ten minutes
+  PYTHON=python3.12 scripts/up
+"""
+
+
+def main() -> None:
+    """Run ``scripts/up``; exits with 1 and one message where something is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/up",
+        description="Provision the stack with bin/buildout, start it under supervisord or apply "
+        "what changed, and wait until every instance serves.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--timeout",
+        type=int,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help=f"how long the stack may take to come up (default {PATIENCE})",
+    )
+    arguments = parser.parse_args()
+    before = _stack()
+    say("running bin/buildout")
+    if code := subprocess.run(["bin/buildout"], check=False).returncode:
+        sys.exit(code)
+    stack = store.load(STACK_FILE)
+    try:
+        start(stack, before)
+        wait_ready(stack, arguments.timeout, say)
+    except NotReady as why:
+        sys.exit(str(why))
+    print(summary(stack))
+
+
+def start(stack: Stack, before: Stack | None) -> None:
+    """Start supervisord, or have the running one apply what changed.
+
+    :param before: the Stack the running processes were started from, if any.
+    :raises NotReady: where another program holds one of the addresses.
+    """
+    supervisor = Supervisor(stack.supervisor_socket)
+    running = supervisor.running()
+    ours = {listener.address for listener in before.listeners()} if before and running else set()
+    if blocked := list(ports.taken(x for x in stack.listeners() if x.address not in ours)):
+        raise NotReady(
+            "\n".join(
+                f"{listener.process} cannot listen on {listener.address}: another program holds "
+                f"that port. {listener.option} in [stack] moves it."
+                for listener in blocked
+            )
+        )
+    if running:
+        states = [f"{p.name} {p.state.lower()}" for p in supervisor.processes().values()]
+        say(f"supervisord is running ({', '.join(states)}); applying what changed")
+        _run([f"{stack.bin}/supervisorctl", "update"])
+    else:
+        say("starting supervisord")
+        _run([f"{stack.bin}/supervisord"])
+
+
+def summary(stack: Stack) -> str:
+    """Where the running stack is, and what to type next."""
+    site = stack.balancer.http.reachable
+    threads = "1 thread" if stack.instances[0].threads == 1 else f"{stack.instances[0].threads} threads"
+    count = f"{len(stack.instances)} instance{'s' if len(stack.instances) > 1 else ''}"
+    return f"""
+The stack is up: {count} of {threads} behind HAProxy.
+
+  site         http://{site}/
+  management   http://{site}/manage_main
+               user {stack.user}, password in {stack.password_file}
+  status page  http://{stack.balancer.stats}/
+
+  bin/supervisorctl status             what runs
+  bin/supervisorctl tail -f instance1  what an instance says
+  bin/buildout && bin/supervisorctl update
+                                       apply an edit of buildout.cfg
+"""
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, check=False)
+    if done.returncode:
+        raise NotReady(f"{' '.join(command)} failed with {done.returncode}.")
+
+
+def _stack() -> Stack | None:
+    try:
+        return store.load(STACK_FILE)
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""From the text of an option to a value: one small parser for each kind of value.
+
+A parser takes the option's text, stripped, and returns the value, or raises a
+``ValueError`` whose message says what would be accepted. ``settings`` adds where.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+
+from zopestack.model import Address
+
+#: More instances than any one machine has cores for, few enough for one port range.
+MAX_INSTANCES = 256
+
+#: Past this, threads of one process only wait for one another's interpreter lock.
+MAX_THREADS = 64
+
+MAX_PORT = 65535
+
+# What no generated file could hold without quoting rules of its own: white space ends
+# a word in haproxy.cfg and in a script's first line, `%` and `$` start an expansion in
+# supervisord.conf and zope.conf, the rest are quotes, comments and escapes.
+UNSAFE_IN_PATH = re.compile(r"[\s\x00-\x1f\x7f'\"`%$#;\\{}<>|&*?!()]")
+
+USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?([<>=!~]=?[^\s'\"]+)?")
+
+
+def whole_number(text: str, low: int, high: int) -> int:
+    """A whole number in a range, ends included."""
+    accepted = f"a whole number from {low} to {high}"
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ValueError(accepted)
+    number = int(text)
+    if not low <= number <= high:
+        raise ValueError(accepted)
+    return number
+
+
+def instances(text: str) -> int | None:
+    """The number of instances; None stands for ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        return whole_number(text, 1, MAX_INSTANCES)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or auto for one a CPU core") from None
+
+
+def threads(text: str) -> int:
+    """Threads of one instance."""
+    return whole_number(text, 1, MAX_THREADS)
+
+
+def port(text: str) -> int:
+    """A TCP port a server can be given."""
+    return whole_number(text, 1, MAX_PORT)
+
+
+def address(text: str) -> Address:
+    """``host:port``, or a port alone for loopback; ``*`` or ``0.0.0.0`` for every interface."""
+    accepted = "an address like 127.0.0.1:8080, *:8080, [::1]:8080, or a port alone for loopback"
+    host, colon, number = text.rpartition(":")
+    if not colon:
+        host = "127.0.0.1"
+    bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if bracketed else host
+    if bracketed != (":" in bare):
+        raise ValueError(accepted)
+    if bare == "localhost":
+        bare = "127.0.0.1"
+    try:
+        if bare != "*":
+            bare = str(ipaddress.ip_address(bare))
+    except ValueError:
+        raise ValueError(f"{accepted}; the host is an IP address, * or localhost") from None
+    try:
+        return Address(bare, port(number))
+    except ValueError as why:
+        raise ValueError(f"{accepted}; the port is {why}") from None
+
+
+def loopback_address(text: str) -> Address:
+    """An address that only this machine reaches."""
+    value = address(text)
+    if value.wildcard or not ipaddress.ip_address(value.host).is_loopback:
+        raise ValueError("an address on loopback, like 127.0.0.1:8100; it has no password")
+    return value
+
+
+def path(text: str) -> Path:
+    """A file or directory; ``~`` is the user's home. The caller anchors a relative one."""
+    found = UNSAFE_IN_PATH.search(text)
+    if found:
+        raise ValueError(
+            f"a path without {found.group()!r}, which generated files and scripts cannot hold"
+        )
+    if not text:
+        raise ValueError("a path")
+    return Path(text).expanduser()
+
+
+def user(text: str) -> str:
+    """The name of the first manager, without a password."""
+    if ":" in text:
+        raise ValueError(
+            "a name alone: the password is generated into a file only you can read, "
+            "and is changed in Zope's own user folder"
+        )
+    if not USER_NAME.fullmatch(text):
+        raise ValueError("a name of letters, digits and . _ @ -, at most 64 long")
+    return text
+
+
+def eggs(text: str) -> tuple[str, ...]:
+    """Names of distributions, one a line or separated by spaces."""
+    names = tuple(text.split())
+    if not names:
+        raise ValueError("names of distributions, such as Zope or Plone")
+    for name in names:
+        if not REQUIREMENT.fullmatch(name):
+            raise ValueError(f"names of distributions, such as Zope or Plone; {name!r} is none")
+    return names
+
+
+def executable(text: str) -> Path | None:
+    """A path to a program; None stands for ``auto``."""
+    return None if text == "auto" else path(text)
+
+
+def optional_path(text: str) -> Path | None:
+    """A path, or nothing."""
+    return path(text) if text else None
