@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pkg_resources
-from zc.buildout import easy_install
+from zc.buildout import UserError, easy_install
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
     pinned one into its eggs directory: running instances keep the files they started with.
 
     :param buildout: the options of the [buildout] section.
+    :raises UserError: where uv fails; buildout would, too, after minutes.
     """
     uv = Path(sys.prefix) / "bin" / "uv"
     missing = [name for name in requirements if not _present(name)]
@@ -43,7 +44,10 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
         command = [str(uv), "pip", "install", "--system-certs", "--python", sys.executable]
         done = subprocess.run([*command, "-c", constraints.name, *missing], check=False)
     if done.returncode:
-        logger.warning("uv could not; buildout fetches them one at a time.")
+        raise UserError(
+            f"uv could not install {', '.join(missing)}; what it said stands above.\n"
+            "  Check the names under eggs and their pins under [versions], and the network."
+        )
     importlib.invalidate_caches()
     pkg_resources.working_set.__init__()  # type: ignore[misc]
 
