@@ -61,9 +61,7 @@ def _initialize(home: Path, database: Path, user: str, password: str) -> None:
     from Zope2.Startup.run import configure_wsgi
 
     configuration = home / "zope.conf"
-    configuration.write_text(
-        CONFIGURATION.format(home=home, database=database), encoding="utf-8"
-    )
+    configuration.write_text(CONFIGURATION.format(home=home, database=database), encoding="utf-8")
     configure_wsgi(str(configuration))
     app = Zope2.app()
     app.acl_users._doAddUser(user, password, ["Manager"], [])

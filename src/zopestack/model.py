@@ -27,7 +27,7 @@ class Address:
     port: int
 
     #: Hosts that stand for every interface, so their ports collide with any other.
-    WILDCARDS = frozenset({"*", "0.0.0.0", "::"})
+    WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -16,7 +16,7 @@ def taken(listeners: Iterable[Listener]) -> Iterator[Listener]:
 
 
 def _free(address: Address) -> bool:
-    host = "0.0.0.0" if address.host == "*" else address.host
+    host = "" if address.host == "*" else address.host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # A port that only waits out TIME_WAIT is free for a server.

@@ -39,7 +39,7 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
     logger.info("Installing %s with uv.", ", ".join(missing))
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
         pins = easy_install.default_versions() or {}
-        constraints.writelines(f"{name}=={pin}\n" for name, pin in pins.items() if pin[:1].isdigit())
+        constraints.writelines(f"{name}=={pin}\n" for name, pin in pins.items() if pin[0].isdigit())
         constraints.flush()
         command = [str(uv), "pip", "install", "--system-certs", "--python", sys.executable]
         done = subprocess.run([*command, "-c", constraints.name, *missing], check=False)
@@ -49,7 +49,7 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
             "  Check the names under eggs and their pins under [versions], and the network."
         )
     importlib.invalidate_caches()
-    pkg_resources.working_set.__init__()  # type: ignore[misc]
+    pkg_resources.working_set.__init__()
 
 
 def _present(requirement: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from zc.buildout import UserError
 
 from zopestack import files, haproxy, provision, rendering, settings
+from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
 
 
@@ -69,7 +70,7 @@ class Files:
     update = install
 
 
-def _checked(stack: settings.Stack, name: str) -> Mapping[Path, str]:
+def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
     try:
         rendered = rendering.render(stack)
     except rendering.TemplateProblem as why:

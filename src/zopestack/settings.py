@@ -113,9 +113,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _parse(name: str, section: Section) -> dict[str, Any]:
-    for option in section:
-        if option not in OPTIONS and option not in BUILDOUT_OPTIONS:
-            raise UserError(f"[{name}] {option}: no such option; {nearest(option, OPTIONS)}")
+    for word in section:
+        if word not in OPTIONS and word not in BUILDOUT_OPTIONS:
+            raise UserError(f"[{name}] {word}: no such option; {nearest(word, OPTIONS)}")
     given = {}
     for option in OPTIONS.values():
         text = section.get(option.name, option.default).strip()

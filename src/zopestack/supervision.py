@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import xmlrpc.client
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -41,7 +40,7 @@ class Supervisor:
         """Whether a supervisord answers on the socket."""
         try:
             return bool(self.rpc.getState()["statename"] == "RUNNING")
-        except (OSError, HTTPException, socket.error, xmlrpc.client.Error):
+        except (OSError, HTTPException, xmlrpc.client.Error):
             return False
 
     def processes(self) -> dict[str, Process]:

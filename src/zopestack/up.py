@@ -86,10 +86,10 @@ def start(stack: Stack, before: Stack | None) -> None:
 def summary(stack: Stack) -> str:
     """Where the running stack is, and what to type next."""
     site = stack.balancer.http.reachable
-    threads = "1 thread" if stack.instances[0].threads == 1 else f"{stack.instances[0].threads} threads"
-    count = f"{len(stack.instances)} instance{'s' if len(stack.instances) > 1 else ''}"
+    instances = _count(len(stack.instances), "instance")
+    threads = _count(stack.threads, "thread")
     return f"""
-The stack is up: {count} of {threads} behind HAProxy.
+The stack is up: {instances} with {threads} behind HAProxy.
 
   site         http://{site}/
   management   http://{site}/manage_main
@@ -101,6 +101,10 @@ The stack is up: {count} of {threads} behind HAProxy.
   bin/buildout && bin/supervisorctl update
                                        apply an edit of buildout.cfg
 """
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _run(command: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -37,8 +38,8 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
     ready: set[str] = set()
     said = began
     while True:
-        now = time.monotonic()
         missing = _missing(stack)
+        now = time.monotonic()
         for name in stack.programs:
             if name not in missing and name not in ready:
                 ready.add(name)
@@ -66,6 +67,8 @@ def _missing(stack: Stack) -> dict[str, str]:
         state = processes[name].state if name in processes else "unknown to supervisord"
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
+    if "zeo" not in missing and not _listens(stack.zeo):
+        missing["zeo"] = f"does not listen on {stack.zeo}"
     for instance in stack.instances:
         if instance.name not in missing and not _answers(instance.address):
             missing[instance.name] = f"does not answer on {instance.address}"
@@ -101,6 +104,14 @@ def _answers(address: Address) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _listens(address: Address) -> bool:
+    try:
+        socket.create_connection((address.host, address.port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _report(stack: Stack, missing: dict[str, str], names: list[str], timeout: float) -> str:
