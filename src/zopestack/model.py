@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds between a stop signal and a kill, for a process that has nothing to finish.
-STOP_SECONDS = 15
+#: Seconds between two health checks of an instance.
+CHECK_INTERVAL = 1
 
-#: Seconds an instance gets to finish what it is serving. On SIGINT waitress waits 5 s
-#: for its threads (FACTS, "Starting and stopping Zope"); the rest is for closing the
-#: database.
-INSTANCE_STOP_SECONDS = 20
+#: Seconds an instance that is to stop keeps serving, so that the balancer has seen its 404:
+#: the check after the next one is over by then.
+DRAIN_DELAY = 2 * CHECK_INTERVAL
+
+#: Seconds between a stop signal and a kill, for what is left when nothing is in flight:
+#: waitress waits up to 5 s for its threads, then Zope closes the database (FACTS,
+#: "Starting and stopping Zope").
+STOP_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,14 @@ class Address:
 
 @dataclass(frozen=True)
 class Instance:
-    """One Zope process."""
+    """One Zope process.
+
+    :param agent: where its agent answers ``GET /health``.
+    """
 
     name: str
     address: Address
+    agent: Address
     threads: int
 
     @property
@@ -96,6 +104,11 @@ class Stack:
     :param var: where everything lives that changes while the stack runs.
     :param user: name of the first manager; the password is in :attr:`password_file`.
     :param eggs: distributions every instance imports.
+    :param stop_grace: seconds that requests in flight get to finish when an instance stops.
+    :param hung_after: seconds in one request after which a thread counts as stuck.
+    :param warm_up: paths an instance fetches from itself before it takes traffic.
+    :param memory_limit: as superlance's memmon takes it (``500MB``), past which an instance
+        is restarted; empty for no limit.
     :param templates: a directory that wins over the packaged templates, file by file.
     """
 
@@ -108,6 +121,10 @@ class Stack:
     balancer: Balancer
     user: str
     eggs: tuple[str, ...]
+    stop_grace: int
+    hung_after: int
+    warm_up: tuple[str, ...] = ()
+    memory_limit: str = ""
     templates: Path | None = None
 
     @property
@@ -161,6 +178,21 @@ class Stack:
         return self.configuration / "stack.json"
 
     @property
+    def unavailable_page(self) -> Path:
+        """What visitors see when no instance can serve them."""
+        return self.configuration / "503.html"
+
+    @property
+    def server_state(self) -> Path:
+        """Where the state of the instances is handed from one HAProxy to the next."""
+        return self.var / "haproxy.state"
+
+    @property
+    def stop_seconds(self) -> int:
+        """From a stop signal to a kill, for an instance and for HAProxy."""
+        return self.stop_grace + DRAIN_DELAY + STOP_SECONDS
+
+    @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
         return self.supervisor_socket, self.haproxy_socket
@@ -182,3 +214,4 @@ class Stack:
         yield Listener("zeo", self.zeo, "zeo-address")
         for instance in self.instances:
             yield Listener(instance.name, instance.address, "base-port")
+            yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")

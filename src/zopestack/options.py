@@ -56,6 +56,13 @@ OPTIONS: dict[str, Option] = {
             "Instance *i* listens on loopback, port ``base-port + i - 1``.",
         ),
         Option(
+            "agent-base-port",
+            values.optional_port,
+            "",
+            "Instance *i* answers ``GET /health`` on loopback, port ``agent-base-port + i - 1``; "
+            "by default 1000 above ``base-port``.",
+        ),
+        Option(
             "zeo-address",
             values.loopback_address,
             "127.0.0.1:8100",
@@ -85,6 +92,31 @@ OPTIONS: dict[str, Option] = {
             "auto",
             "Path of HAProxy; ``auto`` takes the system's if it is 2.4 or later, "
             "else the one from PyPI.",
+        ),
+        Option(
+            "stop-grace",
+            values.seconds,
+            "60s",
+            "How long requests get to finish when an instance is stopped or restarted.",
+        ),
+        Option(
+            "hung-after",
+            values.seconds,
+            "10m",
+            "An instance hangs when all its threads have been in one request for longer; "
+            "it gets no more requests and is restarted.",
+        ),
+        Option(
+            "memory-limit",
+            values.memory,
+            "",
+            "An instance that uses more, such as ``800MB``, is drained and restarted.",
+        ),
+        Option(
+            "warm-up",
+            values.paths,
+            "",
+            "Paths an instance fetches from itself before it takes traffic.",
         ),
         Option(
             "templates",

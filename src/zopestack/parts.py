@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zopestack.model import Instance, Stack
+from zopestack.agent.configuration import Configuration
+from zopestack.model import DRAIN_DELAY, Instance, Stack
 from zopestack.settings import Section, overrides
 
 #: Bytes of a log file before it is rotated, and how many old ones are kept.
@@ -13,6 +14,12 @@ LOG_FILES = 3
 
 #: The recipe of the generated files and its part.
 FILES = "stack-files"
+
+#: The agent, as an instance's pipeline names it.
+AGENT = "egg:zopestack#agent"
+
+#: The part of the programs that supervisord runs beside the stack.
+GUARDS = "stack-guards"
 
 #: The part that makes bin/supervisord and bin/supervisorctl.
 SUPERVISOR = "supervisor"
@@ -26,14 +33,17 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
     made = {
         FILES: {"recipe": "zopestack:files"},
         "zeo": {**_zeo(stack), **sections.get("zeo", {})},
+        GUARDS: {
+            "recipe": "zc.recipe.egg:scripts",
+            "eggs": "superlance\nzopestack",
+            "scripts": "memmon\nhttpok\nreload-haproxy",
+        },
         SUPERVISOR: {**_supervisor(stack), **sections.get(SUPERVISOR, {})},
     }
     for instance in stack.instances:
-        made[instance.name] = {
-            **_instance(stack, instance),
-            **overrides(instance.name, sections),
-            "threads": str(instance.threads),
-        }
+        made[instance.name] = _completed(
+            {**_instance(stack, instance), **overrides(instance.name, sections)}, stack, instance
+        )
     return made
 
 
@@ -61,9 +71,49 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # Nothing has used the temporary storage since Zope 4; without
         # Products.TemporaryFolder an instance does not start with it (FACTS).
         "zodb-temporary-storage": "off",
+        "pipeline": f"{AGENT}\ntranslogger\negg:Zope#httpexceptions\nzope",
         **_rotated("event-log"),
         **_rotated("access-log"),
     }
+
+
+def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dict[str, str]:
+    """What a user's own pipeline, variables and threads have to go with."""
+    pipeline = options["pipeline"].split()
+    if AGENT not in pipeline:
+        pipeline.insert(0, AGENT)
+    variables = _variables(options.get("environment-vars", ""))
+    variables |= _agent(stack, instance).environment()
+    return options | {
+        "pipeline": "\n".join(pipeline),
+        "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
+        "threads": str(instance.threads),
+    }
+
+
+def _variables(text: str) -> dict[str, str]:
+    """Variables as plone.recipe.zope2instance takes them: one a line, or pairs in one line."""
+    lines = text.strip().splitlines()
+    if len(lines) == 1:
+        words = text.split()
+        return dict(zip(words[::2], words[1::2], strict=False))
+    pairs = (line.split(None, 1) for line in lines if line.strip())
+    return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
+
+
+def _agent(stack: Stack, instance: Instance) -> Configuration:
+    return Configuration(
+        name=instance.name,
+        host=instance.agent.host,
+        port=instance.agent.port,
+        http_host=instance.address.host,
+        http_port=instance.address.port,
+        threads=instance.threads,
+        stop_grace=stack.stop_grace,
+        drain_delay=DRAIN_DELAY,
+        hung_after=stack.hung_after,
+        warm_up=stack.warm_up,
+    )
 
 
 def _rotated(log: str) -> dict[str, str]:

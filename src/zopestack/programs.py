@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zopestack.model import INSTANCE_STOP_SECONDS, STOP_SECONDS, Stack
+from zopestack.model import STOP_SECONDS, Instance, Stack
 
 
 @dataclass(frozen=True)
 class Program:
-    """One ``[program:...]`` of supervisord (its manual, "program section").
+    """One ``[program:...]`` or ``[eventlistener:...]`` of supervisord (its manual).
 
     :param comment: what the process is for, in the file.
     :param priority: lower starts first and stops last.
     :param startsecs: seconds after which it counts as started.
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param environment: added to its environment, as supervisord writes it.
+    :param events: what an event listener is told; empty for a program.
     """
 
     name: str
     comment: str
     command: str
     priority: int
-    startsecs: int
-    stopsignal: str
-    stopwaitsecs: int
+    startsecs: int = 1
+    stopsignal: str = "TERM"
+    stopwaitsecs: int = STOP_SECONDS
     environment: str = ""
+    events: str = ""
+
+    @property
+    def section(self) -> str:
+        """The kind of its section."""
+        return "eventlistener" if self.events else "program"
 
 
 def programs(stack: Stack, haproxy_digest: str) -> tuple[Program, ...]:
     """Every process, in the order supervisord starts them.
 
-    :param haproxy_digest: stands in HAProxy's environment, so that ``supervisorctl update``
-        sees a new haproxy.cfg as a change of that program.
+    :param haproxy_digest: of haproxy.cfg, so that ``supervisorctl update`` sees a new one.
     """
-    return (_zeo(stack), *_instances(stack), _haproxy(stack, haproxy_digest))
+    return (
+        _zeo(stack),
+        *(_instance(stack, instance) for instance in stack.instances),
+        _haproxy(stack),
+        _reload(stack, haproxy_digest),
+        *_guards(stack),
+    )
 
 
 def _zeo(stack: Stack) -> Program:
@@ -45,37 +58,63 @@ def _zeo(stack: Stack) -> Program:
         command=f"{stack.parts}/{stack.instances[0].name}/bin/interpreter -m zopestack.database "
         f"{stack.database} {stack.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
         priority=100,
-        startsecs=2,
-        stopsignal="TERM",
-        stopwaitsecs=STOP_SECONDS,
     )
 
 
-def _instances(stack: Stack) -> tuple[Program, ...]:
-    return tuple(
-        Program(
-            name=instance.name,
-            comment=f"A Zope with {instance.threads} thread(s) on {instance.address}. "
-            "It waits for zeo, however long that takes.",
-            command=f"{stack.bin}/{instance.name} console",
-            priority=200,
-            startsecs=5,
-            # On SIGTERM Zope drops what it is serving; on SIGINT it finishes (FACTS).
-            stopsignal="INT",
-            stopwaitsecs=INSTANCE_STOP_SECONDS,
-        )
-        for instance in stack.instances
+def _instance(stack: Stack, instance: Instance) -> Program:
+    return Program(
+        name=instance.name,
+        comment=f"A Zope with {instance.threads} thread(s) on {instance.address}; it waits for "
+        f"zeo.\n; A stop is a drain: requests get {stack.stop_grace} s to finish.",
+        command=f"{stack.bin}/{instance.name} console",
+        priority=200,
+        # Longer than an instance that cannot start takes to end, shorter than the 31 s
+        # after which one that has waited for zeo starts over (FACTS).
+        startsecs=5,
+        stopwaitsecs=stack.stop_seconds,
     )
 
 
-def _haproxy(stack: Stack, digest: str) -> Program:
+def _haproxy(stack: Stack) -> Program:
     return Program(
         name="haproxy",
         comment="The load balancer. USR1: it stops listening and finishes what it is serving.",
         command=f"{stack.balancer.executable} -W -db -f {stack.haproxy_conf}",
         priority=300,
-        startsecs=1,
         stopsignal="USR1",
-        stopwaitsecs=STOP_SECONDS,
+        stopwaitsecs=stack.stop_seconds,
+    )
+
+
+def _reload(stack: Stack, digest: str) -> Program:
+    return Program(
+        name="haproxy-reload",
+        comment="Has HAProxy take up a new haproxy.cfg without dropping a connection, and rests."
+        "\n; The digest changes with the file, so that `update` starts it anew.",
+        command=f"{stack.bin}/reload-haproxy {stack.stack_file}",
+        priority=400,
         environment=f'HAPROXY_CFG_DIGEST="{digest}"',
     )
+
+
+def _guards(stack: Stack) -> Iterator[Program]:
+    """superlance's watchers. They restart through supervisord, so a restart is a drain."""
+    if stack.memory_limit:
+        limits = " ".join(f"-p {instance.name}={stack.memory_limit}" for instance in stack.instances)
+        yield Program(
+            name="memmon",
+            comment=f"Restarts an instance that uses more memory than {stack.memory_limit}.",
+            command=f"{stack.bin}/memmon {limits}",
+            priority=500,
+            events="TICK_60",
+        )
+    for instance in stack.instances:
+        yield Program(
+            name=f"httpok-{instance.name}",
+            comment=f"Restarts {instance.name} if it hangs: every thread in one request for over "
+            f"{stack.hung_after} s, or no answer.",
+            # It tries for 60 s, so a start is not taken for a hang.
+            command=f"{stack.bin}/httpok -p {instance.name} -t 60 http://{instance.agent}/alive",
+            priority=500,
+            events="TICK_60",
+        )

@@ -63,6 +63,8 @@ class Files:
         for directory in (stack.logs, stack.blobs, stack.database.parent):
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
         files.create_password(stack.password_file)
+        if not stack.server_state.exists():
+            files.write(stack.server_state, "", mode=0o600)
         for path, text in self.stack.rendered.items():
             files.write(path, text)
         return [str(path) for path in self.stack.rendered]
@@ -75,7 +77,7 @@ def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
         rendered = rendering.render(stack)
     except rendering.TemplateProblem as why:
         raise UserError(f"[{name}] templates = {stack.templates or ''}\n  {why}") from None
-    complaint = haproxy.complaint(stack.balancer.executable, rendered[stack.haproxy_conf])
+    complaint = haproxy.complaint(stack.balancer.executable, rendered, stack.haproxy_conf)
     if complaint:
         raise UserError(
             f"[{name}] HAProxy does not accept the configuration; nothing was changed. "

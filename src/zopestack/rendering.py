@@ -13,7 +13,7 @@ import jinja2
 
 from zopestack import __file__ as package_file
 from zopestack import store
-from zopestack.model import Stack
+from zopestack.model import CHECK_INTERVAL, Stack
 from zopestack.programs import programs
 
 #: First line of every generated file.
@@ -30,14 +30,16 @@ class Limits:
 
     :param connections: visitors connected at once. Each busy thread may have many visitors
         waiting; 2000 is HAProxy's own default for a small machine.
+    :param check_interval: seconds between two health checks.
     """
 
     connections: int
+    check_interval: int
 
 
 def limits(stack: Stack) -> Limits:
     """The limits for this Stack."""
-    return Limits(connections=max(2000, 200 * stack.threads))
+    return Limits(connections=max(2000, 200 * stack.threads), check_interval=CHECK_INTERVAL)
 
 
 def render(stack: Stack) -> dict[Path, str]:
@@ -54,6 +56,7 @@ def render(stack: Stack) -> dict[Path, str]:
     return {
         stack.haproxy_conf: haproxy,
         stack.supervisord_conf: supervisord,
+        stack.unavailable_page: _render(environment, "503.html.j2", stack=stack),
         stack.stack_file: store.dumps(stack),
     }
 

@@ -6,10 +6,9 @@ value and what would be accepted; buildout prints it and exits with 1.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -19,6 +18,7 @@ from zc.buildout import UserError
 
 from zopestack import cpus, haproxy, values
 from zopestack.model import Address, Balancer, Instance, Stack
+from zopestack.nearest import nearest
 from zopestack.options import OPTIONS
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,10 @@ DERIVED = {
 #: The longest path of a unix socket is 107 bytes (unix(7)); HAProxy first binds it
 #: under a temporary name some 20 longer (its manual, "bind").
 MAX_SOCKET_PATH = 87
+
+#: Where the agents listen if nothing else is said, above ``base-port``: far enough for any
+#: number of instances.
+AGENT_PORT_OFFSET = 1000
 
 #: Past this many, threads of one process spend their time on the interpreter lock
 #: (FACTS, "The claim the project starts from").
@@ -91,6 +95,10 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
         ),
         user=given["user"],
         eggs=given["eggs"],
+        stop_grace=given["stop-grace"],
+        hung_after=given["hung-after"],
+        warm_up=given["warm-up"],
+        memory_limit=given["memory-limit"],
         templates=_templates(name, base, given["templates"]),
     )
     _check_overrides(stack, sections)
@@ -104,12 +112,6 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
 def overrides(instance: str, sections: Mapping[str, Section]) -> dict[str, str]:
     """What a user sets for one instance: ``[instance]``, then ``[instanceN]`` over it."""
     return {**sections.get("instance", {}), **sections.get(instance, {})}
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known words, the one most like ``word`` first: the end of an error message."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
 
 
 def _parse(name: str, section: Section) -> dict[str, Any]:
@@ -135,19 +137,30 @@ def _check_directory(directory: Path) -> None:
 
 def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
     count = given["instances"] or cpus.usable()
-    first = given["base-port"]
-    if first + count - 1 > values.MAX_PORT:
-        raise error(
-            name,
-            "base-port",
-            str(first),
-            f"at most {values.MAX_PORT - count + 1} with {count} instances, "
-            f"since the last port is {values.MAX_PORT}",
-        )
+    first = _first_port(name, "base-port", given["base-port"], count)
+    agent = given["agent-base-port"] or given["base-port"] + AGENT_PORT_OFFSET
+    agent = _first_port(name, "agent-base-port", agent, count)
     return tuple(
-        Instance(f"instance{i + 1}", Address("127.0.0.1", first + i), given["threads"])
+        Instance(
+            f"instance{i + 1}",
+            Address("127.0.0.1", first + i),
+            Address("127.0.0.1", agent + i),
+            given["threads"],
+        )
         for i in range(count)
     )
+
+
+def _first_port(name: str, option: str, first: int, count: int) -> int:
+    highest = values.MAX_PORT - count + 1
+    if first > highest:
+        raise error(
+            name,
+            option,
+            str(first),
+            f"at most {highest} with {count} instances, since the last port is {values.MAX_PORT}",
+        )
+    return first
 
 
 def _haproxy(name: str, base: Path, given: Path | None) -> Path:

@@ -1,0 +1,38 @@
+"""The PasteDeploy filter: puts the agent together inside an instance.
+
+Named in the instance's pipeline as ``egg:zopestack#agent``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from zopestack.agent.configuration import Configuration
+from zopestack.agent.drain import Drain
+from zopestack.agent.hang import HangWatch
+from zopestack.agent.health import Health
+from zopestack.agent.meter import Application, Meter
+from zopestack.agent.port import open_port
+from zopestack.agent.warm_up import WarmUp
+
+
+def factory(global_conf: Any) -> Any:
+    """A ``paste.filter_factory``: the filter that wraps Zope."""
+    return attach
+
+
+def attach(application: Application) -> Application:
+    """Start the agent and return the metered application."""
+    own = Configuration.read(os.environ)
+    meter = Meter(application)
+    drain = Drain(meter, own.stop_grace, own.drain_delay)
+    hang = HangWatch(meter, own.threads, own.hung_after)
+    warm_up = WarmUp(own, then=drain.serve)
+    port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
+    drain.install()
+    hang.start()
+    port.start()
+    warm_up.start()
+    return meter

@@ -1,0 +1,62 @@
+"""Tell a hung instance from a busy one, and say where it hangs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+
+from zopestack.agent.meter import Meter
+
+logger = logging.getLogger("zopestack.agent")
+
+#: Seconds between two looks; small against any sensible ``hung-after``.
+LOOK = 1.0
+
+
+class HangWatch:
+    """Watches whether every thread is stuck in its request.
+
+    :param threads: worker threads of the instance.
+    :param hung_after: seconds in one request after which a thread counts as stuck.
+    """
+
+    def __init__(self, meter: Meter, threads: int, hung_after: float) -> None:
+        self.meter = meter
+        self.threads = threads
+        self.hung_after = hung_after
+
+    def hung(self) -> bool:
+        """Whether no thread is left that could serve: all are past ``hung_after``."""
+        stuck = [seconds for seconds in self.meter.busy() if seconds > self.hung_after]
+        return len(stuck) >= self.threads
+
+    def start(self) -> None:
+        """Watch from a thread of its own, for as long as the process lives."""
+        threading.Thread(target=self._watch, name="hang watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        pause = threading.Event()
+        reported = False
+        while not pause.wait(LOOK):
+            hung = self.hung()
+            if hung and not reported:
+                logger.error(
+                    "hung: every thread has been in its request for more than %g s: %s\n%s",
+                    self.hung_after,
+                    "; ".join(self.meter.described()),
+                    tracebacks(),
+                )
+            elif reported and not hung:
+                logger.warning("no longer hung")
+            reported = hung
+
+
+def tracebacks() -> str:
+    """Where every thread of the process is, as text."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"Thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()
+    )

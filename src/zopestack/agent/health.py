@@ -1,0 +1,64 @@
+"""One health question, one answer: is this instance to be given requests?
+
+200 serving, 404 draining (HAProxy's ``http-check disable-on-404``), 503 not ready, hung,
+or cut off from storage. Busy is healthy.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from zopestack.agent import storage
+from zopestack.agent.configuration import Configuration
+from zopestack.agent.drain import Drain, State
+from zopestack.agent.hang import HangWatch
+from zopestack.agent.meter import Meter
+from zopestack.agent.warm_up import WarmUp
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything an agent can say about its instance."""
+
+    configuration: Configuration
+    meter: Meter
+    drain: Drain
+    hang: HangWatch
+    warm_up: WarmUp
+    began: float
+
+    def answer(self) -> tuple[int, str]:
+        """The HTTP status and the reason in words."""
+        state = self.drain.state
+        if state in (State.DRAINING, State.STOPPING):
+            return 404, state.value
+        if state is State.STARTING:
+            return 503, self.warm_up.problem or state.value
+        if gone := storage.unreachable():
+            return 503, f"storage unreachable: {', '.join(gone)}"
+        if self.hang.hung():
+            return 503, f"hung: every thread in its request for over {self.hang.hung_after:g} s"
+        return 200, state.value
+
+    def report(self) -> dict[str, Any]:
+        """The body of the answer."""
+        status, why = self.answer()
+        busy = self.meter.busy()
+        return {
+            "instance": self.configuration.name,
+            "status": status,
+            "why": why,
+            "pid": os.getpid(),
+            "uptime": round(time.monotonic() - self.began, 1),
+            "threads": self.configuration.threads,
+            "busy": len(busy),
+            "busy_seconds": [round(seconds, 3) for seconds in busy],
+            "in_flight": max(self.meter.in_flight(), len(busy)),
+            "queue": self.meter.queue(),
+            "requests": self.meter.requests,
+            "switch_interval": sys.getswitchinterval(),
+        }

@@ -1,0 +1,108 @@
+"""The agent's own port, answered by threads of its own: never by a thread of Zope's.
+
+    GET /health    200, 404 or 503, and everything the agent knows as JSON
+    GET /alive     503 only where the instance hangs: what a guard may restart
+    GET /metrics   the same figures for Prometheus
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from zopestack.agent.health import Health
+
+#: Seconds a client gets to send its request.
+PATIENCE = 5
+
+#: Figures of the report that are Prometheus metrics, and their type and meaning.
+METRICS = {
+    "requests": ("counter", "Requests answered."),
+    "in_flight": ("gauge", "Requests arriving, waiting, running or being sent."),
+    "busy": ("gauge", "Threads inside a request."),
+    "threads": ("gauge", "Threads of the instance."),
+    "queue": ("gauge", "Requests waiting for a thread inside the instance."),
+    "uptime": ("gauge", "Seconds since the instance started."),
+}
+
+
+class Port(ThreadingHTTPServer):
+    """The HTTP server of one agent."""
+
+    daemon_threads = True
+    health: Health
+
+    def __init__(self, host: str, port: int, health: Health) -> None:
+        self.health = health
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), Answer)
+
+    def start(self) -> None:
+        """Answer from a thread of its own."""
+        threading.Thread(target=self.serve_forever, name="agent", daemon=True).start()
+
+
+class Answer(BaseHTTPRequestHandler):
+    """One request to the agent."""
+
+    server: Port
+    timeout = PATIENCE
+    server_version = "zopestack"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """Answer one of the three questions."""
+        health = self.server.health
+        if self.path == "/health":
+            health.drain.last_check = time.monotonic()
+            report = health.report()
+            self._send(report["status"], "application/json", json.dumps(report))
+        elif self.path == "/alive":
+            hung = health.hang.hung()
+            self._send(503 if hung else 200, "text/plain", "hung\n" if hung else "alive\n")
+        elif self.path == "/metrics":
+            self._send(200, "text/plain; version=0.0.4", metrics(health.report()))
+        else:
+            self._send(404, "text/plain", "ask for /health, /alive or /metrics\n")
+
+    def _send(self, status: int, content_type: str, body: str) -> None:
+        data = body.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: a check every second would fill the log."""
+
+
+def metrics(report: dict[str, Any]) -> str:
+    """A report in Prometheus' text format."""
+    lines = []
+    for name, (kind, meaning) in METRICS.items():
+        full = f"zopestack_{name}{'_total' if kind == 'counter' else ''}"
+        label = f'{{instance_name="{report["instance"]}"}}'
+        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
+        lines.append(f"{full}{label} {report[name]}")
+    return "\n".join(lines) + "\n"
+
+
+def open_port(health: Health) -> Port:
+    """Listen, or end the process with one clear line where the port is taken."""
+    own = health.configuration
+    try:
+        return Port(own.host, own.port, health)
+    except OSError as why:
+        if why.errno != errno.EADDRINUSE:
+            raise
+        sys.exit(
+            f"{own.name}: the agent's port {own.host}:{own.port} is taken by another program. "
+            "agent-base-port in [stack] moves it."
+        )

@@ -1,0 +1,51 @@
+"""Ask an instance's agent how it is, from outside."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass
+
+from zopestack.model import Instance
+
+#: Seconds an agent gets; it answers from a thread of its own in milliseconds.
+PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an agent says (see ``zopestack.agent.health``).
+
+    :param status: 200 serving, 404 draining, 503 not ready, hung or cut off from storage.
+    :param why: the reason in words.
+    """
+
+    status: int
+    why: str
+    pid: int
+    uptime: float
+    threads: int
+    busy: int
+    in_flight: int
+    queue: int
+    requests: int
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the instance is to be given requests."""
+        return self.status == 200
+
+
+def ask(instance: Instance) -> Report | None:
+    """The report of an instance's agent, or None where none answers."""
+    connection = http.client.HTTPConnection(
+        instance.agent.host, instance.agent.port, timeout=PATIENCE
+    )
+    try:
+        connection.request("GET", "/health")
+        told = json.loads(connection.getresponse().read())
+        return Report(**{name: told[name] for name in Report.__dataclass_fields__})
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""What supervisorctl gains: roll, drain, ready and stack."""
