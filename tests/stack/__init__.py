@@ -1,0 +1,1 @@
+"""Tests against real processes: Zope, ZEO, HAProxy and supervisord."""

@@ -1,0 +1,304 @@
+"""A real deployment in a directory of its own, for a test to look at and to hurt.
+
+    with Site(instances=2) as site:
+        site.start()
+        assert site.get("/").status == 200
+        site.configure(instances=4)
+        site.buildout()
+        site.supervisorctl("update")
+        site.wait_ready()
+
+It uses the distributions of the environment that runs the tests. However the test ends,
+nothing of the site is left running.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import urlencode
+
+import psutil
+
+from tests.stack import freeports
+from zopestack import store, waiting
+from zopestack.model import Address, Stack
+from zopestack.runtime import Runtime, Server
+from zopestack.supervision import Process, Supervisor
+
+Seen = TypeVar("Seen")
+
+CHECKOUT = Path(__file__).parents[2]
+
+#: The commands of the environment that runs the tests.
+COMMANDS = Path(sys.executable).parent
+
+#: Seconds any one thing gets, several times what it takes on 2 busy cores.
+PATIENCE = 90.0
+
+#: Seconds between two looks.
+INTERVAL = 0.1
+
+#: Every process of a site inherits it, by which :meth:`Site.processes` knows them all,
+#: orphans included.
+MARK = "ZOPESTACK_TEST_SITE"
+
+
+def until(
+    awaited: str,
+    look: Callable[[], Seen],
+    accept: Callable[[Seen], object] = bool,
+    timeout: float = PATIENCE,
+) -> Seen:
+    """Look until what is seen is accepted; what was seen then.
+
+    A refused or broken connection counts as something seen.
+
+    :param awaited: for the message, such as ``"instance1 to be back"``.
+    :raises AssertionError: after ``timeout`` seconds, with what was seen last.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        last: object
+        try:
+            seen = last = look()
+            if accept(seen):
+                return seen
+        except (OSError, http.client.HTTPException) as why:
+            last = why
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:.0f} s for {awaited}; last seen: {last!r}")
+        time.sleep(INTERVAL)
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+
+class Site:
+    """A buildout with a [stack] on free ports, and its processes.
+
+    :param sections: further sections of buildout.cfg, such as ``"[instance]\\nthreads = 2"``.
+    :param options: of [stack], with ``_`` for ``-``: ``instances=4, base_port=9000``.
+    """
+
+    #: Those not stopped yet, for the report of a test that fails.
+    live: list[Site] = []  # noqa: RUF012
+
+    def __init__(self, sections: str = "", **options: object) -> None:
+        self.ports = freeports.reserve()
+        # A short path: a unix socket's is limited.
+        self.directory = Path(tempfile.mkdtemp(prefix="zs-", dir="/tmp"))
+        self.environment = {**os.environ, MARK: str(self.directory)}
+        self.options: dict[str, object] = {
+            "instances": 2,
+            "http-address": f"127.0.0.1:{self.ports.http}",
+            "stats-address": f"127.0.0.1:{self.ports.stats}",
+            "zeo-address": f"127.0.0.1:{self.ports.zeo}",
+            "base-port": self.ports.base,
+        }
+        self.live.append(self)
+        self.configure(sections, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if why:
+            print(self.tails())
+        self.stop()
+
+    # Provisioning.
+
+    def configure(self, sections: str = "", **options: object) -> None:
+        """Write buildout.cfg anew: the options so far with these over them."""
+        self.options |= {name.replace("_", "-"): value for name, value in options.items()}
+        stack = "\n".join(f"{name} = {value}" for name, value in self.options.items())
+        (self.directory / "buildout.cfg").write_text(
+            f"[buildout]\nextends = {CHECKOUT / 'versions.cfg'}\nparts = stack\n\n"
+            f"[stack]\nrecipe = zopestack\n{stack}\n\n{sections}\n",
+            encoding="utf-8",
+        )
+
+    def buildout(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run buildout.
+
+        :raises AssertionError: where it fails, unless ``check`` is false.
+        """
+        # -U: not with what the user who runs the tests has set for all buildouts.
+        return self.run(COMMANDS / "buildout", "-U", *arguments, check=check)
+
+    def run(
+        self, *command: str | Path, check: bool = True, timeout: float = PATIENCE
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the site's directory; its output, stderr with stdout.
+
+        :raises AssertionError: where it fails, unless ``check`` is false.
+        """
+        done = subprocess.run(
+            command,
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check:
+            said = f"{command} ended with {done.returncode}:\n{done.stdout}"
+            assert done.returncode == 0, said
+        return done
+
+    @property
+    def stack(self) -> Stack:
+        """The Stack of the last buildout."""
+        return store.load(self.directory / "parts/stack-files/stack.json")
+
+    # Running.
+
+    def start(self) -> None:
+        """Provision, start supervisord, and wait until everything serves."""
+        self.buildout()
+        self.run("bin/supervisord")
+        self.wait_ready()
+
+    def wait_ready(self, timeout: float = PATIENCE) -> None:
+        """Wait until every process serves, the balancer sends to all instances included."""
+        waiting.wait_ready(self.stack, timeout, print)
+
+    def supervisorctl(
+        self, *arguments: str, check: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run bin/supervisorctl."""
+        return self.run("bin/supervisorctl", *arguments, check=check)
+
+    def states(self) -> dict[str, str]:
+        """supervisord's word for each program: RUNNING, STARTING, BACKOFF ..."""
+        return {name: p.state for name, p in self._supervised().items()}
+
+    def pids(self) -> dict[str, int]:
+        """The process supervisord has for each program; 0 for one that does not run."""
+        return {name: p.pid for name, p in self._supervised().items()}
+
+    def _supervised(self) -> dict[str, Process]:
+        return Supervisor(self.stack.supervisor_socket).processes()
+
+    def servers(self) -> dict[str, Server]:
+        """HAProxy's view of the instances."""
+        return Runtime(self.stack.haproxy_socket).servers("zope")
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs for this site, supervised or not."""
+        return [process for process in psutil.process_iter() if self._marked(process)]
+
+    def _marked(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get(MARK) == str(self.directory)
+        except psutil.Error:
+            return False
+
+    def log(self, name: str) -> str:
+        """A file of var/log: ``log("instance1.out.log")``."""
+        return (self.stack.logs / name).read_text(encoding="utf-8", errors="replace")
+
+    def tails(self, lines: int = 25) -> str:
+        """The last lines of every log."""
+        logs = sorted(self.directory.glob("var/log/*.log"))
+        return "\n".join(
+            f"--- {log}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+            for log in logs
+        )
+
+    def stop(self) -> None:
+        """End every process of the site and remove its directory."""
+        if (self.directory / "bin/supervisorctl").exists():
+            self.supervisorctl("shutdown")
+        left = psutil.wait_procs(self.processes(), timeout=30)[1]
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=10)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.ports.release()
+        self.live.remove(self)
+
+    # Visiting.
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """Name and generated password of the first manager."""
+        return self.stack.user, self.stack.password_file.read_text(encoding="utf-8").strip()
+
+    def get(self, path: str, at: str = "haproxy", login: tuple[str, str] | None = None) -> Response:
+        """GET a page.
+
+        :param at: ``haproxy``, or an instance to ask it directly.
+        :param login: name and password, such as :attr:`admin`.
+        """
+        return self.request("GET", path, at=at, login=login)
+
+    def post(
+        self,
+        path: str,
+        fields: Mapping[str, str],
+        at: str = "haproxy",
+        login: tuple[str, str] | None = None,
+    ) -> Response:
+        """POST a form; parameters as for :meth:`get`."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self.request("POST", path, urlencode(fields), headers, at=at, login=login)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        at: str = "haproxy",
+        login: tuple[str, str] | None = None,
+    ) -> Response:
+        """One request on a connection of its own."""
+        address = self.address(at)
+        sent = dict(headers or {})
+        if login:
+            sent["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return Response(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    def address(self, at: str) -> Address:
+        """Where ``haproxy``, its ``stats`` page, ``zeo`` or an instance is reached."""
+        stack = self.stack
+        known = {instance.name: instance.address for instance in stack.instances}
+        known["haproxy"] = stack.balancer.http.reachable
+        known["stats"] = stack.balancer.stats
+        known["zeo"] = stack.zeo
+        return known[at]
