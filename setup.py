@@ -64,6 +64,7 @@ setup(
             "agent = zopestack.agent.filter:factory",
         ],
         "console_scripts": [
+            "guard-instance = zopestack.guard:main",
             "reload-haproxy = zopestack.reload:main",
         ],
     },

@@ -13,6 +13,10 @@ from pathlib import Path
 #: Seconds between two health checks of an instance.
 CHECK_INTERVAL = 1
 
+#: Seconds an instance gets from its start to its first answer: Plone on a slow machine,
+#: several times over.
+START_SECONDS = 180
+
 #: Seconds an instance that is to stop keeps serving, so that the balancer has seen its 404:
 #: the check after the next one is over by then.
 DRAIN_DELAY = 2 * CHECK_INTERVAL

@@ -36,7 +36,7 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
         GUARDS: {
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "superlance\nzopestack",
-            "scripts": "memmon\nhttpok\nreload-haproxy",
+            "scripts": "memmon\nguard-instance\nreload-haproxy",
         },
         SUPERVISOR: {**_supervisor(stack), **sections.get(SUPERVISOR, {})},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zopestack.model import STOP_SECONDS, Instance, Stack
+from zopestack.model import START_SECONDS, STOP_SECONDS, Instance, Stack
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,9 @@ def _reload(stack: Stack, digest: str) -> Program:
 def _guards(stack: Stack) -> Iterator[Program]:
     """superlance's watchers. They restart through supervisord, so a restart is a drain."""
     if stack.memory_limit:
-        limits = " ".join(f"-p {instance.name}={stack.memory_limit}" for instance in stack.instances)
+        limits = " ".join(
+            f"-p {instance.name}={stack.memory_limit}" for instance in stack.instances
+        )
         yield Program(
             name="memmon",
             comment=f"Restarts an instance that uses more memory than {stack.memory_limit}.",
@@ -110,11 +112,12 @@ def _guards(stack: Stack) -> Iterator[Program]:
         )
     for instance in stack.instances:
         yield Program(
-            name=f"httpok-{instance.name}",
+            name=f"guard-{instance.name}",
             comment=f"Restarts {instance.name} if it hangs: every thread in one request for over "
             f"{stack.hung_after} s, or no answer.",
-            # It tries for 60 s, so a start is not taken for a hang.
-            command=f"{stack.bin}/httpok -p {instance.name} -t 60 http://{instance.agent}/alive",
+            # It tries for that long, so a start is not taken for a hang.
+            command=f"{stack.bin}/guard-instance -p {instance.name} -t {START_SECONDS} "
+            f"http://{instance.agent}/alive",
             priority=500,
             events="TICK_60",
         )

@@ -15,6 +15,7 @@ from zc.buildout import UserError
 from zopestack import files, haproxy, provision, rendering, settings
 from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
+from zopestack.reload import NO_STATE
 
 
 class Recipe:
@@ -64,7 +65,7 @@ class Files:
             directory.mkdir(parents=True, exist_ok=True, mode=0o750)
         files.create_password(stack.password_file)
         if not stack.server_state.exists():
-            files.write(stack.server_state, "", mode=0o600)
+            files.write(stack.server_state, NO_STATE, mode=0o600)
         for path, text in self.stack.rendered.items():
             files.write(path, text)
         return [str(path) for path in self.stack.rendered]

@@ -20,6 +20,10 @@ from zopestack.model import Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 
+#: A server-state file that knows nothing: the version of its format (Management Guide,
+#: "show servers state").
+NO_STATE = "1\n"
+
 #: Seconds a new worker gets to take over.
 PATIENCE = 10
 
@@ -73,7 +77,7 @@ def reload(stack: Stack) -> None:
             )
         time.sleep(LOOK)
     # What was true now is no news to an HAProxy that starts tomorrow.
-    files.write(stack.server_state, "", mode=0o600)
+    files.write(stack.server_state, NO_STATE, mode=0o600)
 
 
 def _info(stack: Stack) -> dict[str, str]:

@@ -9,12 +9,9 @@ from pathlib import Path
 
 from zopestack import ports, store
 from zopestack.bootstrap import say
-from zopestack.model import Stack
+from zopestack.model import START_SECONDS, Stack
 from zopestack.supervision import Supervisor
 from zopestack.waiting import NotReady, wait_ready
-
-#: Seconds a stack gets to come up: Plone on a slow machine, several times over.
-PATIENCE = 180
 
 #: Where a buildout in this directory has its Stack.
 STACK_FILE = Path("parts/stack-files/stack.json")
@@ -39,9 +36,9 @@ def main() -> None:
     parser.add_argument(
         "--timeout",
         type=int,
-        default=PATIENCE,
+        default=START_SECONDS,
         metavar="SECONDS",
-        help=f"how long the stack may take to come up (default {PATIENCE})",
+        help=f"how long the stack may take to come up (default {START_SECONDS})",
     )
     arguments = parser.parse_args()
     before = _stack()

@@ -1,7 +1,7 @@
-"""A stop is a drain: the states of an instance, and the way from a signal to an exit.
+r"""A stop is a drain: the states of an instance, and the way from a signal to an exit.
 
     STARTING -> SERVING <-> DRAINING
-                   \\          |
+                   \          |
                     +-> STOPPING -> exit
 
 SIGTERM and SIGINT stop: health answers 404, the balancer gets the time to see it, what is
@@ -108,7 +108,9 @@ class Drain:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _cut(self) -> None:
-        why = "a second signal" if self._hurry.is_set() else f"the grace of {self.grace:g} s is over"
+        why = (
+            "a second signal" if self._hurry.is_set() else f"the grace of {self.grace:g} s is over"
+        )
         logger.warning(
             "%s: stopping at once, %d request(s) cut: %s",
             why,

@@ -30,6 +30,7 @@ class Meter:
         self._server: Any = None
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Pass the request on and note when it began and ended."""
         thread = get_ident()
         self.running[thread] = (time.monotonic(), environ)
         try:

@@ -1,8 +1,8 @@
 """The agent's own port, answered by threads of its own: never by a thread of Zope's.
 
-    GET /health    200, 404 or 503, and everything the agent knows as JSON
-    GET /alive     503 only where the instance hangs: what a guard may restart
-    GET /metrics   the same figures for Prometheus
+GET /health    200, 404 or 503, and everything the agent knows as JSON
+GET /alive     503 only where the instance hangs: what a guard may restart
+GET /metrics   the same figures for Prometheus
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ class Port(ThreadingHTTPServer):
     def start(self) -> None:
         """Answer from a thread of its own."""
         threading.Thread(target=self.serve_forever, name="agent", daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let a client go that has hung up: HAProxy does once it has read the status."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Answer(BaseHTTPRequestHandler):

@@ -13,13 +13,10 @@ from collections.abc import Callable, Sequence
 from supervisor.xmlrpc import Faults
 
 from zopestack.agents import ask
-from zopestack.model import Instance, Stack
+from zopestack.model import START_SECONDS, Instance, Stack
 from zopestack.nearest import nearest
 from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Supervisor
-
-#: Seconds an instance gets from its start to serving: Plone on a slow machine.
-START_PATIENCE = 180
 
 #: Seconds HAProxy gets to see a change; it checks once a second.
 CHECK_PATIENCE = 15
@@ -166,7 +163,7 @@ class Rotation:
                 )
             return bool(report and report.healthy)
 
-        self._wait(instance, "it to be healthy", START_PATIENCE, healthy)
+        self._wait(instance, "it to be healthy", START_SECONDS, healthy)
         self.say(f"{instance.name}: healthy ({time.monotonic() - began:.1f} s)")
 
     def _wait_rotation(self, instance: Instance, up: bool) -> None:
