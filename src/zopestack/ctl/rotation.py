@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import xmlrpc.client
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from supervisor.xmlrpc import Faults
 
@@ -90,7 +91,7 @@ class Rotation:
                 instance,
                 "its requests to finish",
                 self.stack.stop_grace + CHECK_PATIENCE,
-                lambda instance=instance: self._idle(instance),
+                partial(self._idle, instance),
             )
             self.say(f"{instance.name}: drained, nothing in flight; `ready` brings it back")
 

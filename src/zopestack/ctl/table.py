@@ -36,7 +36,7 @@ def table(stack: Stack) -> str:
         servers = Runtime(stack.haproxy_socket).servers("zope")
     except OSError:
         servers = {}
-    rows = [HEADINGS]
+    rows: list[tuple[str, ...]] = [HEADINGS]
     for instance in stack.instances:
         rows.append(
             tuple(
