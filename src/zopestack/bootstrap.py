@@ -22,6 +22,7 @@ from pathlib import Path
 COMMANDS = {
     "up": ("zopestack.up", ""),
     "test": ("zopestack.checks", "[test]"),
+    "chaos": ("tests.chaos.run", "[test]"),
 }
 
 ENVIRONMENT = Path(".venv")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from zopestack import ports, store
+from zopestack import orphans, ports, store
 from zopestack.bootstrap import say
 from zopestack.model import START_SECONDS, Stack
 from zopestack.supervision import Supervisor
@@ -62,6 +62,9 @@ def start(stack: Stack, before: Stack | None) -> None:
     """
     supervisor = Supervisor(stack.supervisor_socket)
     running = supervisor.running()
+    if not running and (left := orphans.find(stack)):
+        say("supervisord has died and left its processes running")
+        orphans.stop(stack, left, say)
     ours = {listener.address for listener in before.listeners()} if before and running else set()
     if blocked := list(ports.taken(x for x in stack.listeners() if x.address not in ours)):
         raise NotReady(

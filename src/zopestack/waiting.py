@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from zopestack.agents import ask
 from zopestack.model import Address, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
@@ -38,7 +39,7 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
     ready: set[str] = set()
     said = began
     while True:
-        missing = _missing(stack)
+        missing = _missing(stack, ready)
         now = time.monotonic()
         for name in stack.programs:
             if name not in missing and name not in ready:
@@ -56,8 +57,11 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
         time.sleep(INTERVAL)
 
 
-def _missing(stack: Stack) -> dict[str, str]:
-    """The programs that do not serve yet, and why."""
+def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
+    """The programs that do not serve yet, and why.
+
+    :param ready: those that did at an earlier look.
+    """
     try:
         processes = Supervisor(stack.supervisor_socket).processes()
     except OSError:
@@ -67,11 +71,16 @@ def _missing(stack: Stack) -> dict[str, str]:
         state = processes[name].state if name in processes else "unknown to supervisord"
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
-    if "zeo" not in missing and not _listens(stack.zeo):
+    # ZEO logs every connection: once is enough.
+    if "zeo" not in missing and "zeo" not in ready and not _listens(stack.zeo):
         missing["zeo"] = f"does not listen on {stack.zeo}"
     for instance in stack.instances:
-        if instance.name not in missing and not _answers(instance.address):
-            missing[instance.name] = f"does not answer on {instance.address}"
+        if instance.name not in missing:
+            report = ask(instance)
+            if report is None:
+                missing[instance.name] = f"its agent does not answer on {instance.agent}"
+            elif not report.healthy:
+                missing[instance.name] = report.why
     if "haproxy" not in missing and (why := _unbalanced(stack, missing)):
         missing["haproxy"] = why
     return missing
@@ -82,13 +91,15 @@ def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
         servers = Runtime(stack.haproxy_socket).servers("zope")
     except OSError:
         return "does not answer on its socket"
+    names = {instance.name for instance in stack.instances}
+    if set(servers) != names:
+        return "has not taken up the new haproxy.cfg yet"
     down = [
         instance.name
         for instance in stack.instances
-        if instance.name not in missing
-        and not (instance.name in servers and servers[instance.name].up)
+        if instance.name not in missing and not servers[instance.name].up
     ]
-    if missing.keys() & {instance.name for instance in stack.instances} or down:
+    if missing.keys() & names or down:
         return f"sends nothing to {', '.join(down) or 'an instance that is not ready'} yet"
     if not _answers(stack.balancer.http.reachable):
         return f"does not answer on {stack.balancer.http}"

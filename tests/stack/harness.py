@@ -117,6 +117,7 @@ class Site:
             "stats-address": f"127.0.0.1:{self.ports.stats}",
             "zeo-address": f"127.0.0.1:{self.ports.zeo}",
             "base-port": self.ports.base,
+            "agent-base-port": self.ports.base + 20,
         }
         self.live.append(self)
         self.configure(sections, **options)
@@ -135,6 +136,7 @@ class Site:
 
     def configure(self, sections: str = "", **options: object) -> None:
         """Write buildout.cfg anew: the options so far with these over them."""
+        self.sections = sections
         self.options |= {name.replace("_", "-"): value for name, value in options.items()}
         stack = "\n".join(f"{name} = {value}" for name, value in self.options.items())
         (self.directory / "buildout.cfg").write_text(
@@ -186,6 +188,14 @@ class Site:
         self.buildout()
         self.run("bin/supervisord")
         self.wait_ready()
+
+    def up(self) -> str:
+        """What scripts/up does once its environment is there; what it says."""
+        link = self.directory / "bin" / "buildout"
+        link.parent.mkdir(exist_ok=True)
+        if not link.exists():
+            link.symlink_to(COMMANDS / "buildout")
+        return self.run(sys.executable, "-m", "zopestack.up").stdout
 
     def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until every process serves, the balancer sends to all instances included."""

@@ -1,0 +1,53 @@
+"""A Zope object that writes numbered records, for the chaos suite's visitors.
+
+Each visitor has a tree of its own, so that visitors do not conflict, and each number
+counts how often it was applied, so that a request that was sent twice shows.
+"""
+
+from __future__ import annotations
+
+from AccessControl import ClassSecurityInfo
+from AccessControl.class_init import InitializeClass
+from BTrees.IOBTree import IOBTree
+from BTrees.OOBTree import OOBTree
+from OFS.SimpleItem import SimpleItem
+
+
+class Ledger(SimpleItem):
+    """``/ledger``: records what it is told and answers small pages."""
+
+    security = ClassSecurityInfo()
+    id = "ledger"
+
+    def __init__(self, visitors: int) -> None:
+        self.books = OOBTree()
+        for visitor in range(visitors):
+            self.books[str(visitor)] = IOBTree()
+
+    @security.public
+    def page(self) -> str:
+        """A page that takes a few milliseconds of CPU."""
+        return "".join(f"<li>{number * number}</li>" for number in range(3000))
+
+    @security.public
+    def record(self, visitor: str, number: str) -> str:
+        """Write a numbered record; the answer acknowledges it."""
+        book = self.books[visitor]
+        book[int(number)] = book.get(int(number), 0) + 1
+        return f"recorded {number}"
+
+    @security.public
+    def slow(self, seconds: str = "1") -> str:
+        """Keep the thread busy for a while."""
+        import time
+
+        time.sleep(float(seconds))
+        return "done"
+
+    @security.public
+    def broken(self) -> str:
+        """Fail."""
+        raise RuntimeError("broken on purpose")
+
+
+InitializeClass(Ledger)

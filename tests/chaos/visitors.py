@@ -1,0 +1,144 @@
+"""Visitors who keep their connections busy, and remember what they were promised."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from zopestack.model import Address
+
+#: Seconds a visitor waits for an answer; longer than any wait that is allowed here.
+PATIENCE = 90
+
+#: Every how manyth request writes.
+POST_EVERY = 3
+
+
+@dataclass
+class Tally:
+    """What one visitor saw.
+
+    :ivar failures: by kind, such as ``GET 503`` or ``POST RemoteDisconnected``.
+    :ivar acknowledged: numbers whose record was confirmed.
+    :ivar unsure: numbers that were sent and not confirmed.
+    :ivar worst_gap: the longest time between two good answers, seconds.
+    """
+
+    requests: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    acknowledged: set[int] = field(default_factory=set)
+    unsure: set[int] = field(default_factory=set)
+    worst_gap: float = 0.0
+
+
+class Visitor(threading.Thread):
+    """One connection, one request after the other, until it is told to leave."""
+
+    def __init__(self, number: int, address: Address, leave: threading.Event) -> None:
+        super().__init__(name=f"visitor {number}", daemon=True)
+        self.number = number
+        self.address = address
+        self.leave = leave
+        self.tally = Tally()
+        self.lock = threading.Lock()
+        self._connection: http.client.HTTPConnection | None = None
+        self._next = 0
+        self._last_good = time.monotonic()
+
+    def run(self) -> None:
+        """Visit."""
+        turn = 0
+        while not self.leave.is_set():
+            turn += 1
+            if turn % POST_EVERY:
+                self._visit("GET", "/ledger/page", None)
+            else:
+                self._next += 1
+                self._visit("POST", "/ledger/record", self._next)
+
+    def take(self) -> Tally:
+        """What was seen since the last time, for one scenario's figures."""
+        with self.lock:
+            taken, self.tally = self.tally, Tally()
+            # A gap that began before belongs to the scenario that ends it.
+            return taken
+
+    def _visit(self, method: str, path: str, number: int | None) -> None:
+        failure = self._ask(method, path, number)
+        now = time.monotonic()
+        with self.lock:
+            self.tally.requests += 1
+            if failure:
+                self.tally.failures[f"{method} {failure}"] += 1
+            else:
+                self.tally.worst_gap = max(self.tally.worst_gap, now - self._last_good)
+                self._last_good = now
+            if number is not None:
+                (self.tally.unsure if failure else self.tally.acknowledged).add(number)
+        if failure:
+            self._hang_up()
+            # A person does not knock a thousand times a second.
+            self.leave.wait(0.05)
+
+    def _ask(self, method: str, path: str, number: int | None) -> str:
+        """The kind of failure, or nothing."""
+        body = None if number is None else f"visitor={self.number}&number={number}"
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
+        try:
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection(
+                    self.address.host, self.address.port, timeout=PATIENCE
+                )
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as why:
+            return type(why).__name__
+        if answer.status != 200:
+            return str(answer.status)
+        if number is not None and text != f"recorded {number}":
+            return f"answered {text[:40]!r}"
+        return ""
+
+    def _hang_up(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+
+class Crowd:
+    """Several visitors at once.
+
+    :param size: how many connections are kept busy.
+    """
+
+    def __init__(self, address: Address, size: int) -> None:
+        self.leave = threading.Event()
+        self.visitors = [Visitor(number, address, self.leave) for number in range(size)]
+        #: What each visitor was promised, over all scenarios.
+        self.acknowledged: dict[str, set[int]] = {str(number): set() for number in range(size)}
+
+    def __enter__(self) -> Crowd:
+        for visitor in self.visitors:
+            visitor.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave.set()
+        for visitor in self.visitors:
+            visitor.join(PATIENCE + 10)
+        self.take()
+
+    def take(self) -> Tally:
+        """What all visitors saw since the last time."""
+        whole = Tally()
+        for visitor in self.visitors:
+            taken = visitor.take()
+            whole.requests += taken.requests
+            whole.failures += taken.failures
+            whole.worst_gap = max(whole.worst_gap, taken.worst_gap)
+            self.acknowledged[str(visitor.number)] |= taken.acknowledged
+        return whole
