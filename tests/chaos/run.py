@@ -15,16 +15,12 @@ from pathlib import Path
 
 from tests.chaos.scenarios import Scenario, scenarios
 from tests.chaos.visitors import Crowd
+from tests.stack import ledger
 from tests.stack.harness import Site
 from zopestack.bootstrap import say
 
 #: Connections kept busy.
 VISITORS = 8
-
-CODE = Path(__file__).parent / "site"
-
-#: ``path`` makes the ledger's class importable in every instance.
-SECTIONS = f"[instance]\nextra-paths = {CODE}\n"
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,9 @@ class Outcome:
 
 def run(long: bool) -> Outcome:
     """Make a site, hurt it in every way, and look into its database at the end."""
-    with Site(SECTIONS, instances=2) as site:
+    with Site(ledger.SECTIONS, instances=2) as site:
         site.start()
-        site.run("bin/instance1", "run", CODE / "create_ledger.py", str(VISITORS))
+        ledger.create(site, VISITORS)
         with Crowd(site.address("haproxy"), VISITORS) as crowd:
             figures = [_figure(site, crowd, scenario) for scenario in scenarios(long)]
         site.wait_ready()
@@ -106,11 +102,9 @@ def _figure(site: Site, crowd: Crowd, scenario: Scenario) -> Figure:
 
 
 def _compare(site: Site, acknowledged: dict[str, set[int]]) -> tuple[int, list[str]]:
-    said = site.run("bin/instance1", "run", CODE / "read_ledger.py").stdout
-    line = next(line for line in said.splitlines() if line.startswith("LEDGER "))
     wrong = []
-    for visitor, book in json.loads(line.removeprefix("LEDGER ")).items():
-        missing = acknowledged[visitor] - {int(number) for number in book}
+    for visitor, book in ledger.read(site).items():
+        missing = acknowledged[visitor] - set(book)
         twice = [number for number, times in book.items() if times != 1]
         if missing:
             wrong.append(f"visitor {visitor}: acknowledged and not there: {sorted(missing)}")

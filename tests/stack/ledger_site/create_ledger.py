@@ -3,7 +3,7 @@
 import sys
 
 import transaction
-from chaosledger import Ledger
+from ledgerproduct import Ledger
 
 app = globals()["app"]
 app._setObject("ledger", Ledger(int(sys.argv[-1])))

@@ -1,4 +1,4 @@
-"""A Zope object that writes numbered records, for the chaos suite's visitors.
+"""A Zope object that writes numbered records, for the tests of a running site.
 
 Each visitor has a tree of its own, so that visitors do not conflict, and each number
 counts how often it was applied, so that a request that was sent twice shows.
@@ -43,6 +43,11 @@ class Ledger(SimpleItem):
 
         time.sleep(float(seconds))
         return "done"
+
+    @security.public
+    def large(self) -> str:
+        """An answer that is longer in the sending than in the making."""
+        return "x" * 8_100_000
 
     @security.public
     def broken(self) -> str:
