@@ -47,7 +47,7 @@ class Ledger(SimpleItem):
     @security.public
     def large(self) -> str:
         """An answer that is longer in the sending than in the making."""
-        return "x" * 8_100_000
+        return "x" * 12_000_000
 
     @security.public
     def broken(self) -> str:
