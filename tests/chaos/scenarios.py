@@ -24,7 +24,7 @@ from zopestack.runtime import Runtime
 #: Kinds of failure (see ``visitors.Tally``) that a scenario may show.
 NOTHING = re.compile(r"(?!)")
 #: A POST may have reached the process that was killed, so it is not sent again.
-POST_IN_FLIGHT = re.compile(r"POST (502|503|504|RemoteDisconnected)")
+POST_IN_FLIGHT = re.compile(r"POST (502|503|504|RemoteDisconnected|IncompleteRead)")
 #: The site says that it cannot answer now.
 CLEAN_503 = re.compile(r"(GET|POST) 503")
 #: While HAProxy itself is dead nobody answers.
