@@ -235,7 +235,9 @@ class Site:
         )
 
     def stop(self) -> None:
-        """End every process of the site and remove its directory."""
+        """End every process of the site and remove its directory; twice does no harm."""
+        if self not in self.live:
+            return
         if (self.directory / "bin/supervisorctl").exists():
             self.supervisorctl("shutdown")
         left = psutil.wait_procs(self.processes(), timeout=30)[1]
