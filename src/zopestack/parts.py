@@ -63,6 +63,9 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # the recipe from asking at the terminal and from writing a password.
         "user": f"{stack.user}:",
         "http-address": str(instance.address),
+        # The port opens when Zope is ready. The recipe would open it first thing, and
+        # HAProxy would send visitors to an instance that still waits for ZEO.
+        "http-fast-listen": "off",
         "var": str(stack.var),
         "zeo-client": "on",
         "zeo-address": str(stack.zeo),

@@ -1,9 +1,11 @@
-"""Which addresses of a Stack something else already holds."""
+"""Which addresses something on this machine already holds."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Iterator
+
+import psutil
 
 from zopestack.model import Address, Listener
 
@@ -13,6 +15,18 @@ def taken(listeners: Iterable[Listener]) -> Iterator[Listener]:
     for listener in listeners:
         if not _free(listener.address):
             yield listener
+
+
+def held_below(pid: int) -> set[int]:
+    """The TCP ports on which the descendants of a process listen now."""
+    held = set()
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            connections = process.net_connections("tcp")
+        except psutil.NoSuchProcess:
+            continue
+        held |= {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+    return held
 
 
 def _free(address: Address) -> bool:

@@ -43,6 +43,13 @@ class Supervisor:
         except (OSError, HTTPException, xmlrpc.client.Error):
             return False
 
+    def pid(self) -> int:
+        """The process number of supervisord itself.
+
+        :raises OSError: where supervisord does not answer.
+        """
+        return int(self.rpc.getPID())
+
     def processes(self) -> dict[str, Process]:
         """Every program by name.
 

@@ -41,23 +41,21 @@ def main() -> None:
         help=f"how long the stack may take to come up (default {START_SECONDS})",
     )
     arguments = parser.parse_args()
-    before = _stack()
     say("running bin/buildout")
     if code := subprocess.run(["bin/buildout"], check=False).returncode:
         sys.exit(code)
     stack = store.load(STACK_FILE)
     try:
-        start(stack, before)
+        start(stack)
         wait_ready(stack, arguments.timeout, say)
     except NotReady as why:
         sys.exit(str(why))
     print(summary(stack))
 
 
-def start(stack: Stack, before: Stack | None) -> None:
+def start(stack: Stack) -> None:
     """Start supervisord, or have the running one apply what changed.
 
-    :param before: the Stack the running processes were started from, if any.
     :raises NotReady: where another program holds one of the addresses.
     """
     supervisor = Supervisor(stack.supervisor_socket)
@@ -65,8 +63,8 @@ def start(stack: Stack, before: Stack | None) -> None:
     if not running and (left := orphans.find(stack)):
         say("supervisord has died and left its processes running")
         orphans.stop(stack, left, say)
-    ours = {listener.address for listener in before.listeners()} if before and running else set()
-    if blocked := list(ports.taken(x for x in stack.listeners() if x.address not in ours)):
+    ours = ports.held_below(supervisor.pid()) if running else set()
+    if blocked := list(ports.taken(x for x in stack.listeners() if x.address.port not in ours)):
         raise NotReady(
             "\n".join(
                 f"{listener.process} cannot listen on {listener.address}: another program holds "
@@ -111,13 +109,6 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, check=False)
     if done.returncode:
         raise NotReady(f"{' '.join(command)} failed with {done.returncode}.")
-
-
-def _stack() -> Stack | None:
-    try:
-        return store.load(STACK_FILE)
-    except OSError:
-        return None
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ CHECKOUT = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
 
 #: Seconds any one thing gets, several times what it takes on 2 busy cores.
-PATIENCE = 90.0
+PATIENCE = 120.0
 
 #: Seconds between two looks.
 INTERVAL = 0.1
@@ -245,7 +245,9 @@ class Site:
         )
 
     def stop(self) -> None:
-        """End every process of the site and remove its directory."""
+        """End every process of the site and remove its directory; twice does no harm."""
+        if self not in self.live:
+            return
         if (self.directory / "bin/supervisorctl").exists():
             self.supervisorctl("shutdown")
         left = psutil.wait_procs(self.processes(), timeout=30)[1]
