@@ -1,21 +1,30 @@
-"""Which addresses of a Stack something else already holds."""
+"""Which addresses of a Stack its processes could not listen on now, and why."""
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Iterable, Iterator
 
 from zopestack.model import Address, Listener
 
+#: What the usual refusals of bind(2) mean here.
+REASONS = {
+    errno.EACCES: "only root may open ports this low",
+    errno.EADDRINUSE: "another program holds that port",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
 
-def taken(listeners: Iterable[Listener]) -> Iterator[Listener]:
-    """The listeners whose address cannot be bound now."""
+
+def refused(listeners: Iterable[Listener]) -> Iterator[tuple[Listener, str]]:
+    """The listeners whose address cannot be bound now, each with the reason."""
     for listener in listeners:
-        if not _free(listener.address):
-            yield listener
+        if why := _refusal(listener.address):
+            yield listener, why
 
 
-def _free(address: Address) -> bool:
+def _refusal(address: Address) -> str:
     host = "" if address.host == "*" else address.host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -23,6 +32,7 @@ def _free(address: Address) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, address.port))
-        except OSError:
-            return False
-    return True
+        except OSError as why:
+            number = why.errno or 0
+            return REASONS.get(number) or os.strerror(number)
+    return ""

@@ -66,12 +66,12 @@ def start(stack: Stack, before: Stack | None) -> None:
     supervisor = Supervisor(stack.supervisor_socket)
     running = supervisor.running()
     ours = {listener.address for listener in before.listeners()} if before and running else set()
-    if blocked := list(ports.taken(x for x in stack.listeners() if x.address not in ours)):
+    if blocked := list(ports.refused(x for x in stack.listeners() if x.address not in ours)):
         raise NotReady(
             "\n".join(
-                f"{listener.process} cannot listen on {listener.address}: another program holds "
-                f"that port. {listener.option} in [stack] moves it."
-                for listener in blocked
+                f"{listener.process} cannot listen on {listener.address}: {why}. "
+                f"{listener.option} in [stack] moves it."
+                for listener, why in blocked
             )
         )
     if running:
