@@ -98,7 +98,7 @@ def loopback_address(text: str) -> Address:
     """An address that only this machine reaches."""
     value = address(text)
     if value.wildcard or not ipaddress.ip_address(value.host).is_loopback:
-        raise ValueError("an address on loopback, like 127.0.0.1:8100; it has no password")
+        raise ValueError("an address on loopback, like 127.0.0.1:8400; it has no password")
     return value
 
 
