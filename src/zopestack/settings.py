@@ -108,7 +108,7 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
     _check_overrides(stack, sections)
     stack = _apply_threads(stack, sections)
     _check_listeners(name, section, stack)
-    _check_sockets(name, stack)
+    _check_sockets(name, section, stack)
     _warn_threads(stack)
     return stack
 
@@ -120,8 +120,9 @@ def overrides(instance: str, sections: Mapping[str, Section]) -> dict[str, str]:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known words, the one most like ``word`` first: the end of an error message."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+    words = sorted(known)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.4)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(words)}"
 
 
 def _parse(name: str, section: Section) -> dict[str, Any]:
@@ -244,13 +245,13 @@ def _check_listeners(name: str, section: Section, stack: Stack) -> None:
             )
 
 
-def _check_sockets(name: str, stack: Stack) -> None:
+def _check_sockets(name: str, section: Section, stack: Stack) -> None:
     for socket in stack.sockets:
         if len(str(socket).encode()) > MAX_SOCKET_PATH:
             raise error(
                 name,
                 "var",
-                str(stack.var),
+                section.get("var", OPTIONS["var"].default),
                 f"a shorter path: the unix socket {socket} is longer than the "
                 f"{MAX_SOCKET_PATH} bytes the system allows",
             )
