@@ -1,0 +1,1 @@
+"""Tests, laid out as src/zopestack is; tests/stack runs whole deployments."""
