@@ -27,12 +27,12 @@ def refused(listeners: Iterable[Listener]) -> Iterator[tuple[Listener, str]]:
 def _refusal(address: Address) -> str:
     host = "" if address.host == "*" else address.host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # A port that only waits out TIME_WAIT is free for a server.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # A port that only waits out TIME_WAIT is free for a server.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, address.port))
-        except OSError as why:
-            number = why.errno or 0
-            return REASONS.get(number) or os.strerror(number)
+    except OSError as why:
+        number = why.errno or 0
+        return REASONS.get(number) or os.strerror(number)
     return ""

@@ -88,7 +88,9 @@ def _render(environment: jinja2.Environment, name: str, **values: object) -> str
     try:
         return environment.get_template(name).render(generated=GENERATED, **values)
     except jinja2.TemplateSyntaxError as wrong:
-        raise TemplateProblem(f"{wrong.filename}, line {wrong.lineno}: {wrong.message}") from None
+        # Jinja's lexer passes the file as the name.
+        file = wrong.filename or wrong.name
+        raise TemplateProblem(f"{file}, line {wrong.lineno}: {wrong.message}") from None
     # A template is a program: it can fail with anything.
     except Exception as wrong:
         kind = "" if isinstance(wrong, jinja2.TemplateError) else f"{type(wrong).__name__}: "
