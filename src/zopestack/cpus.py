@@ -35,16 +35,19 @@ def _v2_quota(root: Path) -> float | None:
 
 
 def _v1_quota(root: Path) -> float | None:
-    """``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` of this process's cgroup, in cores."""
+    """The lowest ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` between this process's
+    cgroup and the top, in cores."""
+    top = root / "sys/fs/cgroup/cpu"
     group = _own_group(root, controller="cpu")
     if group is None:
         return None
-    for directory in (root / "sys/fs/cgroup/cpu" / group, root / "sys/fs/cgroup/cpu"):
-        quota = _read(directory / "cpu.cfs_quota_us").strip()
-        period = _read(directory / "cpu.cfs_period_us").strip()
+    quotas = []
+    for directory in (group, *group.parents):
+        quota = _read(top / directory / "cpu.cfs_quota_us").strip()
+        period = _read(top / directory / "cpu.cfs_period_us").strip()
         if quota.isdigit() and period.isdigit():
-            return int(quota) / int(period)
-    return None
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
 
 
 def _own_group(root: Path, controller: str) -> Path | None:

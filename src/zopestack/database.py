@@ -41,10 +41,13 @@ def create(database: Path, user: str, password_file: Path) -> bool:
     leaves nothing that looks like a database.
 
     :raises OSError: where the directory cannot be written or the password not read.
+    :raises ValueError: for a password that lets everyone in.
     """
     if database.exists() and database.stat().st_size > EMPTY_BYTES:
         return False
     password = password_file.read_text(encoding="utf-8").strip()
+    if not password:
+        raise ValueError(f"{password_file} is empty; put the first manager's password into it.")
     print(f"There is no database at {database}: creating it.", flush=True)
     database.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as directory:

@@ -37,9 +37,12 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
 
 
 def create_password(path: Path) -> None:
-    """Generate a password into a file that only its owner can read, unless it is there.
+    """Generate a password into a file that only its owner can read, unless it is there;
+    one that is there is kept, and closed to others.
 
     128 bits: as long as no one guesses (NIST SP 800-63B, 5.1.1, asks for less).
     """
     if not path.exists():
         write(path, secrets.token_urlsafe(16) + "\n", mode=0o600)
+    elif path.stat().st_mode & 0o077:
+        path.chmod(0o600)

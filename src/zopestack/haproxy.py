@@ -46,7 +46,13 @@ def version(program: Path) -> tuple[int, ...] | None:
     """Its version as numbers, or None where the program is no HAProxy."""
     try:
         answer = subprocess.run(
-            [program, "-v"], capture_output=True, text=True, timeout=PATIENCE, check=False
+            [program, "-v"],
+            # What is no HAProxy may read what the user types.
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return None

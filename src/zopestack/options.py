@@ -65,7 +65,8 @@ OPTIONS: dict[str, Option] = {
         Option(
             "zeo-address",
             values.loopback_address,
-            "127.0.0.1:8100",
+            # Past the ports of 256 instances; 8100, the habit of Zope's recipes, is not.
+            "127.0.0.1:8400",
             "Where the database server listens.",
         ),
         Option(

@@ -1,7 +1,9 @@
-"""Which addresses something on this machine already holds."""
+"""Which addresses of a Stack its processes could not listen on now, and why."""
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Iterable, Iterator
 
@@ -9,12 +11,19 @@ import psutil
 
 from zopestack.model import Address, Listener
 
+#: What the usual refusals of bind(2) mean here.
+REASONS = {
+    errno.EACCES: "only root may open ports this low",
+    errno.EADDRINUSE: "another program holds that port",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
 
-def taken(listeners: Iterable[Listener]) -> Iterator[Listener]:
-    """The listeners whose address cannot be bound now."""
+
+def refused(listeners: Iterable[Listener]) -> Iterator[tuple[Listener, str]]:
+    """The listeners whose address cannot be bound now, each with the reason."""
     for listener in listeners:
-        if not _free(listener.address):
-            yield listener
+        if why := _refusal(listener.address):
+            yield listener, why
 
 
 def held_below(pid: int) -> set[int]:
@@ -29,14 +38,15 @@ def held_below(pid: int) -> set[int]:
     return held
 
 
-def _free(address: Address) -> bool:
+def _refusal(address: Address) -> str:
     host = "" if address.host == "*" else address.host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # A port that only waits out TIME_WAIT is free for a server.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # A port that only waits out TIME_WAIT is free for a server.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, address.port))
-        except OSError:
-            return False
-    return True
+    except OSError as why:
+        number = why.errno or 0
+        return REASONS.get(number) or os.strerror(number)
+    return ""

@@ -6,11 +6,12 @@ or written anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zc.buildout import UserError
+from zc.recipe.egg import Eggs
 
 from zopestack import files, haproxy, provision, rendering, settings
 from zopestack.model import Stack
@@ -28,6 +29,11 @@ class Recipe:
             bin=Path(own["bin-directory"]),
             parts=Path(own["parts-directory"]),
         )
+        if FILES in buildout:
+            raise UserError(
+                f"[{name}] recipe = zopestack\n  makes a second stack in this buildout; "
+                "give it a buildout.cfg and a directory of its own."
+            )
         sections = _user_sections(buildout)
         self.stack = settings.read(name, dict(options), sections, where)
         self.rendered = _checked(self.stack, name)
@@ -36,8 +42,10 @@ class Recipe:
         for part, part_options in made.items():
             # The user's section has been read into the part's options.
             buildout._raw.pop(part, None)
+            buildout._data.pop(part, None)
             buildout[part] = part_options
         buildout[FILES].recipe.stack = self
+        _find_distributions(buildout, made)
 
     def install(self) -> tuple[str, ...]:
         """Nothing: every file belongs to a part of its own."""
@@ -61,13 +69,16 @@ class Files:
     def install(self) -> list[str]:
         """Write what changed; the paths of all generated files."""
         stack = self.stack.stack
-        for directory in (stack.logs, stack.blobs, stack.database.parent):
-            directory.mkdir(parents=True, exist_ok=True, mode=0o750)
-        files.create_password(stack.password_file)
-        if not stack.server_state.exists():
-            files.write(stack.server_state, NO_STATE, mode=0o600)
-        for path, text in self.stack.rendered.items():
-            files.write(path, text)
+        try:
+            for directory in (stack.logs, stack.blobs, stack.database.parent):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+            files.create_password(stack.password_file)
+            if not stack.server_state.exists():
+                files.write(stack.server_state, NO_STATE, mode=0o600)
+            for path, text in self.stack.rendered.items():
+                files.write(path, text)
+        except OSError as why:
+            raise UserError(f"A file of the stack cannot be written: {why}") from None
         return [str(path) for path in self.stack.rendered]
 
     update = install
@@ -87,6 +98,22 @@ def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
     return rendered
 
 
+def _find_distributions(buildout: Any, made: Iterable[str]) -> None:
+    """Find, or fetch, every distribution now: while a part is installed it would be too
+    late, what was there before is gone by then. Buildout keeps the result for the parts.
+    """
+    for part in made:
+        options = dict(buildout[part])
+        if "eggs" in options:
+            try:
+                Eggs(buildout, part, options).working_set()
+            except UserError as why:
+                raise UserError(
+                    f"[{part}] eggs = {' '.join(options['eggs'].split())}\n  {why}\n"
+                    "  Check the names, their pins under [versions], and the network."
+                ) from None
+
+
 def _user_sections(buildout: Any) -> dict[str, dict[str, str]]:
     """The user's sections that add to a part made here.
 
@@ -94,7 +121,17 @@ def _user_sections(buildout: Any) -> dict[str, dict[str, str]]:
     final, or a part of its own if it has a recipe.
     """
     return {
-        name: dict(buildout._raw[name])
+        name: _options(buildout, name)
         for name in list(buildout)
-        if name.startswith("instance") or name in ("zeo", "supervisor")
+        if settings.OVERRIDE.fullmatch(name)
     }
+
+
+def _options(buildout: Any, name: str) -> dict[str, str]:
+    """A section with what it takes from others by ``<=``. References (``${...}``) are left
+    to the part, where ``${:name}`` means the part's own, but for what is read here.
+    """
+    section = buildout.Options(buildout, name, buildout._raw[name])
+    section._raw = section._do_extend_raw(name, section._raw, [])
+    threads = {"threads": section["threads"]} if "threads" in section else {}
+    return {**section._raw, **threads}

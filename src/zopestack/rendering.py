@@ -6,6 +6,7 @@ Templates loop and print; what they print is decided here and in ``programs``.
 from __future__ import annotations
 
 import hashlib
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from zopestack.programs import programs
 
 #: First line of every generated file.
 GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
+
+
+#: HAProxy needs two file descriptors a connection and does not start where the system
+#: grants fewer; most grant at least 20000.
+MOST_CONNECTIONS = 8000
 
 
 class TemplateProblem(Exception):
@@ -39,7 +45,10 @@ class Limits:
 
 def limits(stack: Stack) -> Limits:
     """The limits for this Stack."""
-    return Limits(connections=max(2000, 200 * stack.threads), check_interval=CHECK_INTERVAL)
+    return Limits(
+        connections=min(max(2000, 200 * stack.threads), MOST_CONNECTIONS),
+        check_interval=CHECK_INTERVAL,
+    )
 
 
 def render(stack: Stack) -> dict[Path, str]:
@@ -84,12 +93,18 @@ def _environment(own: Path | None) -> jinja2.Environment:
 def _render(environment: jinja2.Environment, name: str, **values: object) -> str:
     try:
         return environment.get_template(name).render(generated=GENERATED, **values)
-    except jinja2.TemplateNotFound as missing:
-        raise TemplateProblem(f"there is no template {missing.name}") from None
     except jinja2.TemplateSyntaxError as wrong:
-        raise TemplateProblem(f"{wrong.filename}, line {wrong.lineno}: {wrong.message}") from None
-    except jinja2.UndefinedError as wrong:
-        source = environment.get_template(name).filename
-        raise TemplateProblem(f"{source}: {wrong.message}") from None
-    except UnicodeDecodeError as wrong:
-        raise TemplateProblem(f"{name} is not UTF-8: {wrong}") from None
+        # Jinja's lexer passes the file as the name.
+        file = wrong.filename or wrong.name
+        raise TemplateProblem(f"{file}, line {wrong.lineno}: {wrong.message}") from None
+    # A template is a program: it can fail with anything.
+    except Exception as wrong:
+        kind = "" if isinstance(wrong, jinja2.TemplateError) else f"{type(wrong).__name__}: "
+        raise TemplateProblem(f"{_where(wrong) or name}: {kind}{wrong}") from None
+
+
+def _where(wrong: Exception) -> str:
+    """File and line of the template that failed; Jinja puts both into the traceback."""
+    frames = traceback.extract_tb(wrong.__traceback__)
+    places = [frame for frame in frames if frame.filename.endswith(".j2")]
+    return f"{places[-1].filename}, line {places[-1].lineno}" if places else ""

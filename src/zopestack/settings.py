@@ -7,6 +7,7 @@ value and what would be accepted; buildout prints it and exits with 1.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,21 +26,29 @@ logger = logging.getLogger(__name__)
 
 Section = Mapping[str, str]
 
-#: What buildout itself keeps in a section.
-BUILDOUT_OPTIONS = frozenset({"recipe"})
+#: What buildout itself keeps in a section; ``=> other`` is the second.
+BUILDOUT_OPTIONS = frozenset({"recipe", "<part-dependencies>"})
 
-#: Options of an instance that follow from the Stack, and what to change instead.
+#: Sections whose options are added to those of a part made here.
+OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
+
+#: Options of these that follow from the Stack, and what to do instead.
 DERIVED = {
-    "blob-storage": "[stack] var",
-    "http-address": "[stack] base-port",
-    "recipe": "nothing: zopestack makes the instances, delete this line",
-    "shared-blob": "nothing: instances share ZEO's blob directory",
-    "user": "[stack] user",
-    "var": "[stack] var",
-    "zeo-address": "[stack] zeo-address",
-    "zeo-client": "nothing: every instance is a client of ZEO",
-    "zserver-threads": "threads, its name since Zope 4",
+    "blob-storage": "change [stack] var",
+    "control-script": "delete this line: supervisord starts bin/instanceN",
+    "file-storage": "change [stack] var",
+    "http-address": "change [stack] base-port",
+    "recipe": "delete this line: zopestack makes this part",
+    "shared-blob": "delete this line: instances share ZEO's blob directory",
+    "user": "change [stack] user",
+    "var": "change [stack] var",
+    "zeo-address": "change [stack] zeo-address",
+    "zeo-client": "delete this line: every instance is a client of ZEO",
+    "zserver-threads": "call it threads, its name since Zope 4",
 }
+
+#: Characters of a wrong value that an error message shows.
+SHOWN = 80
 
 #: The longest path of a unix socket is 107 bytes (unix(7)); HAProxy first binds it
 #: under a temporary name some 20 longer (its manual, "bind").
@@ -65,8 +74,12 @@ class Directories:
 
 def error(section: str, option: str, value: str, remedy: object) -> UserError:
     """The one form of every complaint about a value."""
-    shown = value if len(value) <= 80 and "\n" not in value else repr(value)
-    return UserError(f"[{section}] {option} = {shown}\n  is not accepted; it takes {remedy}.")
+    return UserError(f"{_setting(section, option, value)}\n  is not accepted; it takes {remedy}.")
+
+
+def _setting(section: str, option: str, value: str) -> str:
+    shown = value if value.isprintable() else repr(value)
+    return f"[{section}] {option} = {shown[:SHOWN]}{'...' if len(shown) > SHOWN else ''}"
 
 
 def read(name: str, section: Section, sections: Mapping[str, Section], where: Directories) -> Stack:
@@ -74,18 +87,17 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
 
     :param name: what the [stack] section is called.
     :param section: its options.
-    :param sections: every section of the buildout that may override an instance's options:
-        ``instance`` and ``instance1``, ``instance2`` ...
+    :param sections: the user's sections that match :data:`OVERRIDE`.
     :raises UserError: on the first value that cannot be accepted.
     """
     given = _parse(name, section)
-    _check_directory(where.buildout)
+    _check_directories(where)
     base = where.buildout
     stack = Stack(
         directory=base,
         bin=where.bin,
         parts=where.parts,
-        var=base / given["var"],
+        var=_var(name, where, given["var"]),
         instances=_instances(name, given),
         zeo=given["zeo-address"],
         balancer=Balancer(
@@ -103,8 +115,8 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
     )
     _check_overrides(stack, sections)
     stack = _apply_threads(stack, sections)
-    _check_listeners(name, stack)
-    _check_sockets(name, stack)
+    _check_listeners(name, section, stack)
+    _check_sockets(name, section, stack)
     _warn_threads(stack)
     return stack
 
@@ -117,7 +129,10 @@ def overrides(instance: str, sections: Mapping[str, Section]) -> dict[str, str]:
 def _parse(name: str, section: Section) -> dict[str, Any]:
     for word in section:
         if word not in OPTIONS and word not in BUILDOUT_OPTIONS:
-            raise UserError(f"[{name}] {word}: no such option; {nearest(word, OPTIONS)}")
+            raise UserError(
+                f"{_setting(name, word, section[word])}\n"
+                f"  is not accepted: there is no such option; {nearest(word, OPTIONS)}"
+            )
     given = {}
     for option in OPTIONS.values():
         text = section.get(option.name, option.default).strip()
@@ -128,15 +143,20 @@ def _parse(name: str, section: Section) -> dict[str, Any]:
     return given
 
 
-def _check_directory(directory: Path) -> None:
-    try:
-        values.path(str(directory))
-    except ValueError as remedy:
-        raise error("buildout", "directory", str(directory), remedy) from None
+def _check_directories(where: Directories) -> None:
+    for option, directory in (
+        ("directory", where.buildout),
+        ("bin-directory", where.bin),
+        ("parts-directory", where.parts),
+    ):
+        try:
+            values.path(str(directory))
+        except ValueError as remedy:
+            raise error("buildout", option, str(directory), remedy) from None
 
 
 def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
-    count = given["instances"] or cpus.usable()
+    count = given["instances"] or min(cpus.usable(), values.MAX_INSTANCES)
     first = _first_port(name, "base-port", given["base-port"], count)
     agent = given["agent-base-port"] or given["base-port"] + AGENT_PORT_OFFSET
     agent = _first_port(name, "agent-base-port", agent, count)
@@ -165,8 +185,9 @@ def _first_port(name: str, option: str, first: int, count: int) -> int:
 
 def _haproxy(name: str, base: Path, given: Path | None) -> Path:
     try:
-        return haproxy.find(base / given if given else None)
-    except haproxy.Unusable as why:
+        found = haproxy.find(base / given if given else None)
+        return values.path(str(found))
+    except (haproxy.Unusable, ValueError) as why:
         raise error(name, "haproxy", str(given or "auto"), why) from None
 
 
@@ -174,9 +195,23 @@ def _templates(name: str, base: Path, given: Path | None) -> Path | None:
     if given is None:
         return None
     directory = base / given
-    if not directory.is_dir():
+    # Path.is_dir raises for a name that is too long.
+    if not os.path.isdir(directory):  # noqa: PTH112
         raise error(name, "templates", str(given), f"a directory; {directory} is none")
     return directory
+
+
+def _var(name: str, where: Directories, given: Path) -> Path:
+    var = where.buildout / given
+    for emptied in (where.bin, where.parts):
+        if Path(os.path.realpath(var)).is_relative_to(os.path.realpath(emptied)):
+            remedy = f"a directory outside {emptied}, which bin/buildout empties"
+            raise error(name, "var", str(given), remedy)
+    existing = next(path for path in (var, *var.parents) if os.path.lexists(path))
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        remedy = f"a directory you can write to; {existing} is not one"
+        raise error(name, "var", str(given), remedy)
+    return var
 
 
 def _check_overrides(stack: Stack, sections: Mapping[str, Section]) -> None:
@@ -190,8 +225,8 @@ def _check_overrides(stack: Stack, sections: Mapping[str, Section]) -> None:
         for option in options:
             if option in DERIVED:
                 raise UserError(
-                    f"[{section}] {option} follows from [stack] and cannot be set here; "
-                    f"change {DERIVED[option]}."
+                    f"{_setting(section, option, options[option])}\n"
+                    f"  follows from [stack] and cannot be set here; {DERIVED[option]}."
                 )
 
 
@@ -209,22 +244,26 @@ def _apply_threads(stack: Stack, sections: Mapping[str, Section]) -> Stack:
     return replace(stack, instances=tuple(changed))
 
 
-def _check_listeners(name: str, stack: Stack) -> None:
+def _check_listeners(name: str, section: Section, stack: Stack) -> None:
+    def setting(option: str) -> str:
+        return f"{option} = {section.get(option, OPTIONS[option].default).strip()}"
+
     for one, other in combinations(stack.listeners(), 2):
         if one.address.collides(other.address):
             raise UserError(
-                f"[{name}] {one.option} and {other.option} collide: {one.process} and "
-                f"{other.process} would both listen on port {one.address.port}. Move one of them."
+                f"[{name}] {setting(one.option)} and {setting(other.option)} collide:\n"
+                f"  {one.process} and {other.process} would both listen on port "
+                f"{one.address.port}. Move one of them."
             )
 
 
-def _check_sockets(name: str, stack: Stack) -> None:
+def _check_sockets(name: str, section: Section, stack: Stack) -> None:
     for socket in stack.sockets:
         if len(str(socket).encode()) > MAX_SOCKET_PATH:
             raise error(
                 name,
                 "var",
-                str(stack.var),
+                section.get("var", OPTIONS["var"].default),
                 f"a shorter path: the unix socket {socket} is longer than the "
                 f"{MAX_SOCKET_PATH} bytes the system allows",
             )

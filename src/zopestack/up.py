@@ -64,12 +64,12 @@ def start(stack: Stack) -> None:
         say("supervisord has died and left its processes running")
         orphans.stop(stack, left, say)
     ours = ports.held_below(supervisor.pid()) if running else set()
-    if blocked := list(ports.taken(x for x in stack.listeners() if x.address.port not in ours)):
+    if blocked := list(ports.refused(x for x in stack.listeners() if x.address.port not in ours)):
         raise NotReady(
             "\n".join(
-                f"{listener.process} cannot listen on {listener.address}: another program holds "
-                f"that port. {listener.option} in [stack] moves it."
-                for listener in blocked
+                f"{listener.process} cannot listen on {listener.address}: {why}. "
+                f"{listener.option} in [stack] moves it."
+                for listener, why in blocked
             )
         )
     if running:

@@ -10,6 +10,8 @@ import ipaddress
 import re
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from zopestack.model import Address
 
 #: More instances than any one machine has cores for, few enough for one port range.
@@ -22,11 +24,11 @@ MAX_PORT = 65535
 
 # What no generated file could hold without quoting rules of its own: white space ends
 # a word in haproxy.cfg and in a script's first line, `%` and `$` start an expansion in
-# supervisord.conf and zope.conf, the rest are quotes, comments and escapes.
-UNSAFE_IN_PATH = re.compile(r"[\s\x00-\x1f\x7f'\"`%$#;\\{}<>|&*?!()]")
+# supervisord.conf and zope.conf, `,` and `:` part HAProxy's addresses and PYTHONPATH, the
+# rest are quotes, comments and escapes, and bytes that are not UTF-8.
+UNSAFE_IN_PATH = re.compile(r"[\s\x00-\x1f\x7f'\"`%$#;\\{}<>|&*?!(),:\ud800-\udfff]")
 
 USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?([<>=!~]=?[^\s'\"]+)?")
 
 
 def whole_number(text: str, low: int, high: int) -> int:
@@ -74,7 +76,7 @@ def address(text: str) -> Address:
         bare = "127.0.0.1"
     try:
         if bare != "*":
-            bare = str(ipaddress.ip_address(bare))
+            bare = _ip_address(bare)
     except ValueError:
         raise ValueError(f"{accepted}; the host is an IP address, * or localhost") from None
     try:
@@ -83,24 +85,36 @@ def address(text: str) -> Address:
         raise ValueError(f"{accepted}; the port is {why}") from None
 
 
+def _ip_address(text: str) -> str:
+    # A scope (`fe80::1%eth0`) may be any text at all, so it would carry anything into
+    # haproxy.cfg; and a kernel takes ::ffff:1.2.3.4 for 1.2.3.4.
+    if "%" in text:
+        raise ValueError
+    ip = ipaddress.ip_address(text)
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
+
+
 def loopback_address(text: str) -> Address:
     """An address that only this machine reaches."""
     value = address(text)
     if value.wildcard or not ipaddress.ip_address(value.host).is_loopback:
-        raise ValueError("an address on loopback, like 127.0.0.1:8100; it has no password")
+        raise ValueError("an address on loopback, like 127.0.0.1:8400; it has no password")
     return value
 
 
 def path(text: str) -> Path:
     """A file or directory; ``~`` is the user's home. The caller anchors a relative one."""
-    found = UNSAFE_IN_PATH.search(text)
-    if found:
+    if not text:
+        raise ValueError("a path")
+    try:
+        expanded = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("a path; ~ stands for the home of a user this machine knows") from None
+    if found := UNSAFE_IN_PATH.search(f"{text}{expanded}"):
         raise ValueError(
             f"a path without {found.group()!r}, which generated files and scripts cannot hold"
         )
-    if not text:
-        raise ValueError("a path")
-    return Path(text).expanduser()
+    return expanded
 
 
 def user(text: str) -> str:
@@ -117,12 +131,17 @@ def user(text: str) -> str:
 
 def eggs(text: str) -> tuple[str, ...]:
     """Names of distributions, one a line or separated by spaces."""
+    accepted = "names of distributions, such as Zope, Plone or Plone>=6.1,<7"
     names = tuple(text.split())
     if not names:
-        raise ValueError("names of distributions, such as Zope or Plone")
+        raise ValueError(accepted)
     for name in names:
-        if not REQUIREMENT.fullmatch(name):
-            raise ValueError(f"names of distributions, such as Zope or Plone; {name!r} is none")
+        try:
+            requirement = Requirement(name)
+        except InvalidRequirement:
+            raise ValueError(f"{accepted}; {name!r} is none") from None
+        if requirement.url or requirement.marker:
+            raise ValueError(f"{accepted}; {name!r} is more than a name and a version")
     return names
 
 
@@ -161,7 +180,12 @@ def optional_port(text: str) -> int | None:
 
 def executable(text: str) -> Path | None:
     """A path to a program; None stands for ``auto``."""
-    return None if text == "auto" else path(text)
+    if text == "auto":
+        return None
+    try:
+        return path(text)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or auto") from None
 
 
 def optional_path(text: str) -> Path | None:

@@ -1,0 +1,340 @@
+"""What a sloppy or a hostile user may type, and what the error has to say about it.
+
+One table for two tests: ``test_settings`` reads every row, ``test_recipe`` runs a real
+buildout on those marked ``buildout``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NUMBER = "a whole number from 1 to"
+ADDRESS = "an address like 127.0.0.1:8080"
+LOOPBACK = "an address on loopback"
+UNSAFE = "a path without"
+NAMES = "names of distributions, such as Zope"
+SERVER = "1\n    server evil 192.0.2.1:80"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One wrong setting.
+
+    :param says: what the message holds besides section, option and value: the remedy.
+    :param stack: options of [stack] that make it wrong.
+    :param sections: further sections.
+    :param buildout: whether it is worth the second that a whole buildout takes.
+    """
+
+    name: str
+    section: str
+    option: str
+    value: str
+    says: str
+    stack: Mapping[str, str] = field(default_factory=dict)
+    sections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    buildout: bool = False
+
+
+def bad(
+    name: str, option: str, value: str, says: str, *, buildout: bool = False, **more: str
+) -> Bad:
+    """A wrong option of [stack], wrong because of ``more`` options if any are given."""
+    options = {option: value, **{key.replace("_", "-"): text for key, text in more.items()}}
+    return Bad(name, "stack", option, value, says, options, {}, buildout)
+
+
+def bad_section(
+    section: str, option: str, value: str, says: str, *, name: str = "", buildout: bool = False
+) -> Bad:
+    """A wrong option of another section, in a stack of four instances."""
+    return Bad(
+        name or f"[{section}] {option}",
+        section,
+        option,
+        value,
+        says,
+        {"instances": "4"},
+        {section: {option: value}},
+        buildout,
+    )
+
+
+NUMBERS = [
+    bad("not a number", "instances", "four", f"{NUMBER} 256, or auto", buildout=True),
+    bad("no instance", "instances", "0", f"{NUMBER} 256", buildout=True),
+    bad("negative", "instances", "-1", f"{NUMBER} 256", buildout=True),
+    bad("10,000 instances", "instances", "10000", f"{NUMBER} 256", buildout=True),
+    bad("one instance too many", "instances", "257", f"{NUMBER} 256"),
+    bad("endless number", "instances", "9" * 5000, f"{NUMBER} 256"),
+    bad("empty number", "instances", "", f"{NUMBER} 256"),
+    bad("a fraction", "instances", "2.5", f"{NUMBER} 256"),
+    bad("an exponent", "instances", "1e1", f"{NUMBER} 256"),
+    bad("hexadecimal", "instances", "0x4", f"{NUMBER} 256"),
+    bad("underscore", "instances", "1_0", f"{NUMBER} 256"),
+    bad("plus sign", "instances", "+4", f"{NUMBER} 256"),
+    bad("full-width digits", "instances", "\uff14", f"{NUMBER} 256"),
+    bad("Arabic digits", "instances", "\u0664", f"{NUMBER} 256"),
+    bad("two numbers", "instances", "4 8", f"{NUMBER} 256"),
+    bad("two lines of numbers", "instances", "4\n8", f"{NUMBER} 256"),
+    bad("Auto", "instances", "Auto", "or auto"),
+    bad("unresolved reference", "instances", "${stack:threads}", f"{NUMBER} 256"),
+    bad("no thread", "threads", "0", f"{NUMBER} 64"),
+    bad("negative threads", "threads", "-2", f"{NUMBER} 64"),
+    bad("65 threads", "threads", "65", f"{NUMBER} 64"),
+    bad("a server behind threads", "threads", SERVER, f"{NUMBER} 64", buildout=True),
+    bad("a name for a port", "base-port", "http", f"{NUMBER} 65535"),
+    bad("port 0", "base-port", "0", f"{NUMBER} 65535"),
+    bad("port past 65535", "base-port", "65536", f"{NUMBER} 65535"),
+    bad(
+        "last port past 65535",
+        "base-port",
+        "65533",
+        "at most 65532 with 4 instances",
+        instances="4",
+        buildout=True,
+    ),
+]
+
+ADDRESSES = [
+    bad("malformed address", "http-address", "127.0.0.1;8080", ADDRESS, buildout=True),
+    bad("no port", "http-address", "127.0.0.1", "the port is"),
+    bad("empty port", "http-address", "127.0.0.1:", "the port is"),
+    bad("empty address", "http-address", "", "the port is"),
+    bad("empty host", "http-address", ":8080", "the host is an IP address"),
+    bad("address past 65535", "http-address", "127.0.0.1:65536", "the port is"),
+    bad("address with port 0", "http-address", "127.0.0.1:0", "the port is"),
+    bad("no such IPv4 address", "http-address", "256.0.0.1:80", "the host is an IP address"),
+    bad("octal IPv4 address", "http-address", "127.0.0.01:80", "the host is an IP address"),
+    bad("a host name", "http-address", "www.example.com:80", "the host is an IP address"),
+    bad("a URL", "http-address", "http://127.0.0.1:8080", ADDRESS),
+    bad("two ports", "http-address", "127.0.0.1:80:90", ADDRESS),
+    bad("a star for a port", "http-address", "*:*", "the port is"),
+    bad("IPv6 without brackets", "http-address", "::1:8080", ADDRESS),
+    bad("IPv6 without a port", "http-address", "[::1]", ADDRESS),
+    bad("IPv4 in brackets", "http-address", "[127.0.0.1]:80", ADDRESS),
+    bad("an unclosed bracket", "http-address", "[::1:8080", ADDRESS),
+    bad("an IPv6 scope", "http-address", "[fe80::1%eth0]:8080", ADDRESS),
+    bad("lines in a scope", "http-address", "[::1%\n bind *:1]:80", ADDRESS, buildout=True),
+    bad("full-width port", "http-address", "127.0.0.1:\uff18\uff10", "the port is"),
+    bad("options of bind", "http-address", "*:80 user root", "the port is"),
+    bad("a second bind", "http-address", "*:80\n    bind *:81", ADDRESS, buildout=True),
+    bad("NUL in an address", "http-address", "127.0.0.1:80\0", "the port is"),
+    bad("quote in an address", "http-address", "127.0.0.1:80'", "the port is"),
+    bad("zeo on every interface", "zeo-address", "0.0.0.0:8400", LOOPBACK, buildout=True),
+    bad("zeo on any interface", "zeo-address", "*:8400", LOOPBACK),
+    bad("zeo on any IPv6 interface", "zeo-address", "[::]:8400", LOOPBACK),
+    bad("zeo on a network", "zeo-address", "192.168.1.5:8400", LOOPBACK),
+    bad("zeo on a disguised network", "zeo-address", "[::ffff:10.0.0.1]:8400", LOOPBACK),
+    bad("lines in zeo-address", "zeo-address", "8400\n  read-only true", "the port is"),
+    bad("status page on every interface", "stats-address", "0.0.0.0:8404", LOOPBACK),
+    bad("status page on a network", "stats-address", "[2001:db8::1]:8404", LOOPBACK),
+]
+
+COLLISIONS = [
+    bad(
+        "site on an instance's port",
+        "http-address",
+        "127.0.0.1:8082",
+        "base-port = 8081 collide:\n  haproxy and instance2 would both listen on port 8082. Move",
+        instances="2",
+        buildout=True,
+    ),
+    bad(
+        "zeo on the status page's port",
+        "stats-address",
+        "127.0.0.1:9000",
+        "zeo-address = 9000 collide",
+        zeo_address="9000",
+        buildout=True,
+    ),
+    bad("site and zeo", "http-address", "9000", "zeo-address = 9000 collide", zeo_address="9000"),
+    bad(
+        "site and status page",
+        "http-address",
+        "9000",
+        "stats-address = 127.0.0.1:9000 collide",
+        stats_address="127.0.0.1:9000",
+    ),
+    bad("zeo among the instances", "zeo-address", "8084", "base-port = 8081", instances="4"),
+    bad("status page among them", "stats-address", "8081", "base-port = 8081", instances="1"),
+    bad("every interface", "http-address", "*:9000", "zeo-address = 9000", zeo_address="9000"),
+    bad("every IPv6 one", "http-address", "[::]:9000", "zeo-address = 9000", zeo_address="9000"),
+    bad("by name", "http-address", "localhost:9000", "zeo-address = 9000", zeo_address="9000"),
+    bad("leading zeros", "http-address", "09000", "zeo-address = 9000", zeo_address="9000"),
+    bad(
+        "disguised as IPv6",
+        "http-address",
+        "[::ffff:127.0.0.1]:9000",
+        "zeo-address = 9000",
+        zeo_address="9000",
+    ),
+]
+
+NAMED_WRONG = [
+    bad("unknown option", "instnaces", "4", "did you mean instances?", buildout=True),
+    bad("unknown plural", "thread", "2", "did you mean threads?"),
+    bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
+    bad("capital", "Threads", "2", "did you mean threads?"),
+    bad("shortened", "zeo", "8400", "did you mean zeo-address?"),
+    bad("like nothing known", "xyzzy", "1", "known are base-port, eggs, haproxy"),
+    bad("lines in an unknown option", "instance", "4\n5", "did you mean instances?"),
+]
+
+SECTIONS = [
+    Bad(
+        "[instance9] of four",
+        "instance9",
+        "instances",
+        "4",
+        "instance1 to instance4. Delete the section or raise instances.",
+        {"instances": "4"},
+        {"instance9": {"threads": "1"}},
+        buildout=True,
+    ),
+    Bad(
+        "[instance0]",
+        "instance0",
+        "instances",
+        "4",
+        "instance1 to instance4",
+        {"instances": "4"},
+        {"instance0": {}},
+    ),
+    Bad(
+        "[instance01]",
+        "instance01",
+        "instances",
+        "4",
+        "instance1 to instance4",
+        {"instances": "4"},
+        {"instance01": {}},
+    ),
+    bad_section(
+        "instance", "recipe", "plone.recipe.zope2instance", "delete this line", buildout=True
+    ),
+    bad_section("instance1", "recipe", "plone.recipe.zope2instance", "delete this line"),
+    bad_section("instance2", "http-address", "9999", "change [stack] base-port", buildout=True),
+    bad_section("instance", "user", "admin:admin", "change [stack] user", buildout=True),
+    bad_section("instance", "zeo-address", "9999", "change [stack] zeo-address"),
+    bad_section("instance3", "zeo-client", "off", "delete this line"),
+    bad_section("instance", "shared-blob", "off", "delete this line"),
+    bad_section("instance", "blob-storage", "elsewhere", "change [stack] var"),
+    bad_section("instance4", "var", "elsewhere", "change [stack] var"),
+    bad_section("instance", "zserver-threads", "2", "call it threads"),
+    bad_section("instance", "control-script", "zope", "delete this line"),
+    bad_section("zeo", "zeo-address", "9999", "change [stack] zeo-address"),
+    bad_section("zeo", "file-storage", "Other.fs", "change [stack] var"),
+    bad_section("zeo", "recipe", "plone.recipe.zeoserver", "delete this line"),
+    bad_section("supervisor", "recipe", "zc.recipe.egg", "delete this line"),
+    bad_section("instance", "threads", "two", f"{NUMBER} 64"),
+    bad_section("instance1", "threads", "0", f"{NUMBER} 64", name="no thread in one"),
+    bad_section("instance4", "threads", "65", f"{NUMBER} 64", name="65 threads in one"),
+    bad_section("instance", "threads", "", f"{NUMBER} 64", name="empty threads for all"),
+    bad_section("instance", "threads", SERVER, f"{NUMBER} 64", name="a server for all"),
+    bad_section(
+        "instance2", "threads", SERVER, f"{NUMBER} 64", name="a server in one", buildout=True
+    ),
+    bad_section("instance2", "threads", '1"', f"{NUMBER} 64", name="quote in one"),
+]
+
+USERS = [
+    bad("a password", "user", "admin:admin", "the password is generated", buildout=True),
+    bad("an empty password", "user", "admin:", "a name alone"),
+    bad("no user", "user", "", "a name of letters"),
+    bad("two words", "user", "the admin", "a name of letters"),
+    bad("quote in a user", "user", "o'brien", "a name of letters"),
+    bad("double quote in a user", "user", 'x"y', "a name of letters"),
+    bad("a command behind a user", "user", "admin\ncommand=/bin/sh", "a name of letters"),
+    bad("supervisord's expansion", "user", "%(here)s", "a name of letters"),
+    bad("a shell's expansion", "user", "$USER", "a name of letters"),
+    bad("an option for a user", "user", "-c", "a name of letters"),
+    bad("comment in a user", "user", "admin;x", "a name of letters"),
+    bad("letters past ASCII", "user", "\u00e4dmin", "a name of letters"),
+    bad("65 letters", "user", "a" * 65, "at most 64 long"),
+    bad("NUL in a user", "user", "admin\0", "a name of letters"),
+]
+
+EGGS = [
+    bad("no eggs", "eggs", "", NAMES),
+    bad("an option for an egg", "eggs", "Zope -e .", "'-e' is none", buildout=True),
+    bad("an index for an egg", "eggs", "--index-url=http://192.0.2.1", NAMES),
+    bad("a path for an egg", "eggs", "../mine", "'../mine' is none"),
+    bad("a single =", "eggs", "Zope=6.3", "'Zope=6.3' is none"),
+    bad("spaces around >=", "eggs", "Zope >= 6", "'>=' is none"),
+    bad("a URL for an egg", "eggs", "Zope@https://192.0.2.1/z.whl", "more than a name"),
+    bad("a marker", "eggs", "Zope;python_version>'3'", "more than a name"),
+    bad("code behind an egg", "eggs", "Zope\n'''+evil()", NAMES),
+    bad("quote in an egg", "eggs", 'Zope=="6"', NAMES),
+    bad("NUL in an egg", "eggs", "Zope\0", NAMES),
+]
+
+PROGRAMS = [
+    bad("no HAProxy", "haproxy", "not-haproxy", "2.4 or later, or auto", buildout=True),
+    bad("an old HAProxy", "haproxy", "old-haproxy", "old-haproxy is 1.8.19", buildout=True),
+    bad("a file that is no program", "haproxy", "not-a-program", "2.4 or later, or auto"),
+    bad("nothing there", "haproxy", "nowhere", "2.4 or later, or auto"),
+    bad("a directory for HAProxy", "haproxy", ".", "2.4 or later, or auto"),
+    bad("what reads its input", "haproxy", "/bin/cat", "2.4 or later, or auto"),
+    bad("empty HAProxy", "haproxy", "", "a path, or auto"),
+    bad("HAProxy with arguments", "haproxy", "/usr/sbin/haproxy -d", UNSAFE),
+    bad("a line behind HAProxy", "haproxy", "/bin/sh\nuser=root", UNSAFE),
+    bad("quote in HAProxy", "haproxy", "/opt/'x", UNSAFE),
+    bad("expansion in HAProxy", "haproxy", "%(here)s/haproxy", UNSAFE),
+    bad("a name too long", "haproxy", "x" * 300, "2.4 or later, or auto"),
+]
+
+PATHS = [
+    bad("missing templates", "templates", "nowhere", "a directory", buildout=True),
+    bad("a file for templates", "templates", "plain-file", "a directory"),
+    bad("templates of a long name", "templates", "x" * 300, "a directory"),
+    bad("space in templates", "templates", "my templates", UNSAFE),
+    bad("lines in templates", "templates", "mine\nyours", UNSAFE),
+    bad("no var", "var", "", "a path"),
+    bad("quote in var", "var", "it's", UNSAFE, buildout=True),
+    bad("double quote in var", "var", 'a"b', UNSAFE),
+    bad("space in var", "var", "my var", UNSAFE),
+    bad("lines in var", "var", "v\n[program:evil]\ncommand=/bin/sh", UNSAFE, buildout=True),
+    bad("carriage return in var", "var", "a\rb", UNSAFE),
+    bad("NUL in var", "var", "a\0b", UNSAFE, buildout=True),
+    bad("escape in var", "var", "a\x1b[2Jb", UNSAFE),
+    bad("line separator in var", "var", "a\u2028b", UNSAFE),
+    bad("half a character in var", "var", "a\udcffb", UNSAFE),
+    bad("percent in var", "var", "100%", UNSAFE),
+    bad("dollar in var", "var", "$HOME/var", UNSAFE),
+    bad("semicolon in var", "var", "a;b", UNSAFE),
+    bad("comment in var", "var", "a#b", UNSAFE),
+    bad("backslash in var", "var", "a\\b", UNSAFE),
+    bad("braces in var", "var", "{a,b}", UNSAFE),
+    bad("comma in var", "var", "a,b", UNSAFE),
+    bad("colon in var", "var", "a:b", UNSAFE),
+    bad("nobody's home", "var", "~no-such-user-here/var", "home of a user"),
+    bad("a file for var", "var", "plain-file", "plain-file is not one", buildout=True),
+    bad("below a file", "var", "plain-file/var", "plain-file is not one"),
+    bad("var in parts", "var", "parts/zeo", "which bin/buildout empties"),
+    bad("var in parts, roundabout", "var", "x/../parts", "which bin/buildout empties"),
+    bad("var in bin", "var", "bin", "which bin/buildout empties"),
+    bad("no room for a socket", "var", "v" * 90, "a shorter path: the unix socket"),
+]
+
+BAD: list[Bad] = [
+    *NUMBERS,
+    *ADDRESSES,
+    *COLLISIONS,
+    *NAMED_WRONG,
+    *SECTIONS,
+    *USERS,
+    *EGGS,
+    *PROGRAMS,
+    *PATHS,
+]
+
+#: Templates that cannot be rendered, or not to what HAProxy accepts; see ``describe``.
+TEMPLATES = [
+    bad("syntax error", "templates", "syntax", "syntax/haproxy.cfg.j2, line 69: Expected"),
+    bad("unknown variable", "templates", "unknown", "unknown/haproxy.cfg.j2, line 69: "),
+    bad("division by 0", "templates", "raising", "raising/supervisord.conf.j2, line 17: Zero"),
+    bad("missing include", "templates", "including", "line 69: 'more.j2' not found"),
+    bad("not UTF-8", "templates", "latin-1", "haproxy.cfg.j2: UnicodeDecodeError"),
+]
