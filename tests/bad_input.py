@@ -172,13 +172,27 @@ COLLISIONS = [
     ),
 ]
 
+OPERATING = [
+    bad("no unit known", "stop-grace", "5 minutes", "a time like 60s, 5m or 1h"),
+    bad("no grace at all", "stop-grace", "0s", "from 1s to 24h"),
+    bad("past a day", "hung-after", "25h", "from 1s to 24h", buildout=True),
+    bad("negative time", "hung-after", "-5m", "a time like 60s, 5m or 1h"),
+    bad("a size without unit", "memory-limit", "500", "a size like 500MB or 2GB", buildout=True),
+    bad("a size in percent", "memory-limit", "50%", "a size like 500MB or 2GB"),
+    bad("an address for a path", "warm-up", "http://localhost/", "paths like /Plone/front-page"),
+    bad("a path that breaks out", "warm-up", '/x"\n[x]', "paths like /Plone/front-page"),
+    bad("agents among the instances", "agent-base-port", "8082", "collide", instances="4"),
+    bad("agents past the last port", "agent-base-port", "65535", "last port", instances="2"),
+    bad("agents follow base-port", "base-port", "64600", "agents 1000 above", instances="2"),
+]
+
 NAMED_WRONG = [
     bad("unknown option", "instnaces", "4", "did you mean instances?", buildout=True),
     bad("unknown plural", "thread", "2", "did you mean threads?"),
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
     bad("capital", "Threads", "2", "did you mean threads?"),
     bad("shortened", "zeo", "8400", "did you mean zeo-address?"),
-    bad("like nothing known", "xyzzy", "1", "known are base-port, eggs, haproxy"),
+    bad("like nothing known", "xyzzy", "1", "known are agent-base-port, base-port, eggs"),
     bad("lines in an unknown option", "instance", "4\n5", "did you mean instances?"),
 ]
 
@@ -322,6 +336,7 @@ BAD: list[Bad] = [
     *NUMBERS,
     *ADDRESSES,
     *COLLISIONS,
+    *OPERATING,
     *NAMED_WRONG,
     *SECTIONS,
     *USERS,

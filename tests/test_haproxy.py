@@ -88,13 +88,14 @@ def test_auto_where_there_is_none(home: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_nothing_to_complain_about(haproxy_program: Path) -> None:
-    assert haproxy.complaint(haproxy_program, "listen x\n bind unix@/x.sock\n") is None
+    verdict = look(haproxy_program, "defaults\n timeout client 1\nlisten x\n bind unix@/x.sock\n")
+    assert verdict.accepted
 
 
 @pytest.mark.parametrize(
     ("configuration", "says"),
     [
-        ("global\n  nbproc 2\n", "[haproxy.cfg:2]"),
+        ("global\n  nbproc 2\n", "haproxy.cfg:2]"),
         ("listen x\n  mode gopher\n", "'gopher'"),
         ("backend b\n server a 127.0.0.1:1\n server a 127.0.0.1:2\n", "server"),
     ],
@@ -102,18 +103,24 @@ def test_nothing_to_complain_about(haproxy_program: Path) -> None:
 )
 def test_complaint_is_haproxys_own(haproxy_program: Path, configuration: str, says: str) -> None:
     for program in (haproxy_program, packaged()):
-        complaint = haproxy.complaint(program, configuration)
-        assert complaint is not None
-        assert says in complaint
-        assert tempfile.gettempdir() not in complaint.replace(str(program), "")
+        verdict = look(program, configuration)
+        assert not verdict.accepted
+        assert says in verdict.said
+        assert tempfile.gettempdir() not in verdict.said.replace(str(program), "")
 
 
 def test_systems_and_wheels_haproxy_accept_the_file(home: Path, haproxy_program: Path) -> None:
     """They differ in version, and so in what they know."""
     stack = describe.read(home, {"instances": "8"})
-    text = rendering.render(stack)[stack.haproxy_conf]
+    rendered = {**rendering.render(stack), stack.server_state: haproxy.NO_STATE}
     for program in (haproxy_program, packaged()):
-        assert haproxy.complaint(program, text) is None
+        assert haproxy.check(program, rendered, stack.haproxy_conf) == haproxy.Verdict(True, "")
+
+
+def look(program: Path, configuration: str) -> haproxy.Verdict:
+    """What HAProxy says of a text on its own."""
+    place = Path("/somewhere/haproxy.cfg")
+    return haproxy.check(program, {place: configuration}, place)
 
 
 def packaged() -> Path:

@@ -66,8 +66,11 @@ def test_every_listener_names_the_option_that_moves_it(stack: Stack) -> None:
         ("127.0.0.1:8404", "stats-address"),
         ("127.0.0.1:8400", "zeo-address"),
         ("127.0.0.1:8081", "base-port"),
+        ("127.0.0.1:9081", "agent-base-port"),
         ("127.0.0.1:8082", "base-port"),
+        ("127.0.0.1:9082", "agent-base-port"),
         ("127.0.0.1:8083", "base-port"),
+        ("127.0.0.1:9083", "agent-base-port"),
     ]
 
 

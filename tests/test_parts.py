@@ -19,7 +19,14 @@ def made(
 
 
 def test_order_of_the_parts(home: Path) -> None:
-    assert list(made(home)) == ["stack-files", "zeo", "supervisor", "instance1", "instance2"]
+    assert list(made(home)) == [
+        "stack-files",
+        "zeo",
+        "stack-guards",
+        "supervisor",
+        "instance1",
+        "instance2",
+    ]
 
 
 def test_instances_share_what_zeo_serves(home: Path) -> None:

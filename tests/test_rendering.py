@@ -15,7 +15,7 @@ from supervisor.options import ServerOptions
 from zc.buildout import UserError
 
 from tests import describe
-from zopestack import rendering, store, values
+from zopestack import haproxy, rendering, store, values
 from zopestack.model import Stack
 
 PORTS = st.integers(1, 65535)
@@ -98,7 +98,9 @@ def test_any_valid_stack(
         files = rendering.render(stack)
         haproxy_cfg = files[stack.haproxy_conf]
 
-        check_haproxy_accepts(haproxy_program, haproxy_cfg)
+        named = {**files, stack.server_state: haproxy.NO_STATE}
+        verdict = haproxy.check(haproxy_program, named, stack.haproxy_conf)
+        assert verdict == haproxy.Verdict(accepted=True, said="")
         options = parsed(stack, files[stack.supervisord_conf])
         check_programs(stack, options)
         check_nothing_twice(stack, haproxy_cfg, options)
@@ -108,22 +110,16 @@ def test_any_valid_stack(
         assert store.load(stack.stack_file) == stack
 
 
-def check_haproxy_accepts(program: Path, text: str) -> None:
-    """Without so much as a warning."""
-    done = subprocess.run(
-        [program, "-c", "-f", "/dev/stdin"], input=text, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def check_programs(stack: Stack, options: ServerOptions) -> None:
     groups = {group.name: group for group in options.process_group_configs}
-    assert set(groups) == set(stack.programs)
+    guards = {"haproxy-reload", *(f"guard-{instance.name}" for instance in stack.instances)}
+    assert set(groups) == {*stack.programs, *guards}
     assert [warning for warning in options.parse_warnings if "root" not in warning] == []
     by_start = sorted(groups.values(), key=lambda group: group.priority)
     assert by_start[0].name == "zeo"
-    assert by_start[-1].name == "haproxy"
-    for name, group in groups.items():
+    assert [group.name for group in by_start if group.name in stack.programs][-1] == "haproxy"
+    for name in stack.programs:
+        group = groups[name]
         (process,) = group.process_configs
         assert process.name == name
         assert process.directory == str(stack.directory)
@@ -145,7 +141,8 @@ def check_nothing_twice(stack: Stack, haproxy_cfg: str, options: ServerOptions) 
     assert max(Counter(addresses).values()) == 1
     names = re.findall(r"^    server (\S+)", haproxy_cfg, re.MULTILINE)
     assert names == [instance.name for instance in stack.instances]
-    logs = [g.process_configs[0].stdout_logfile for g in options.process_group_configs]
+    processes = [group.process_configs[0] for group in options.process_group_configs]
+    logs = [p.stderr_logfile if p.name.startswith("guard") else p.stdout_logfile for p in processes]
     assert len(set(logs)) == len(logs)
 
 
@@ -158,7 +155,7 @@ def test_every_file_says_what_made_it(stack: Stack) -> None:
     for path, text in rendering.render(stack).items():
         if path != stack.stack_file:
             first = text.partition("\n")[0]
-            assert first[:2] in ("# ", "; ")
+            assert first[:2] in ("# ", "; ", "<!")
             assert "Made by bin/buildout from [stack] in buildout.cfg" in first
 
 

@@ -7,11 +7,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 #: The oldest series with every directive the template uses.
 OLDEST = (2, 4)
+
+#: A server-state file that knows nothing: the version of its format (Management Guide,
+#: "show servers state").
+NO_STATE = "1\n"
 
 #: Seconds a look at the program may take.
 PATIENCE = 20
@@ -60,17 +65,28 @@ def version(program: Path) -> tuple[int, ...] | None:
     return tuple(int(number) for number in found.groups(default="0")) if found else None
 
 
-def complaint(program: Path, rendered: Mapping[Path, str], configuration: Path) -> str | None:
-    """What HAProxy finds wrong with a configuration, or None (``haproxy -c``).
+@dataclass(frozen=True)
+class Verdict:
+    """What ``haproxy -c`` thinks of a configuration.
 
-    :param rendered: every generated file; those that haproxy.cfg names must be among them.
+    :param said: its words, warnings included.
+    """
+
+    accepted: bool
+    said: str
+
+
+def check(program: Path, rendered: Mapping[Path, str], configuration: Path) -> Verdict:
+    """Have HAProxy look at a configuration before it is put in place.
+
+    :param rendered: every file that haproxy.cfg names, and itself.
     :param configuration: where haproxy.cfg will be. It is checked in another directory, so
         that nothing is in place before it is found good.
     """
-    place = configuration.parent
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         for path, text in rendered.items():
-            text = text.replace(str(place), directory)
+            for other in rendered:
+                text = text.replace(str(other), f"{directory}/{other.name}")
             (Path(directory) / path.name).write_text(text, encoding="utf-8")
         answer = subprocess.run(
             [program, "-c", "-f", f"{directory}/{configuration.name}"],
@@ -79,8 +95,8 @@ def complaint(program: Path, rendered: Mapping[Path, str], configuration: Path) 
             timeout=PATIENCE,
             check=False,
         )
-        said = (answer.stderr + answer.stdout).replace(directory, str(place))
-    return None if answer.returncode == 0 else said.strip()
+        said = answer.stderr.replace(directory, str(configuration.parent)).strip()
+    return Verdict(answer.returncode == 0, said)
 
 
 def _system() -> Path | None:

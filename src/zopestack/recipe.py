@@ -6,6 +6,7 @@ or written anything.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 from zc.buildout import UserError
 from zc.recipe.egg import Eggs
 
-from zopestack import files, haproxy, provision, rendering, settings
+from zopestack import files, haproxy, invariants, provision, rendering, settings
+from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
-from zopestack.reload import NO_STATE
+
+logger = logging.getLogger(__name__)
 
 
 class Recipe:
@@ -89,12 +92,18 @@ def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
         rendered = rendering.render(stack)
     except rendering.TemplateProblem as why:
         raise UserError(f"[{name}] templates = {stack.templates or ''}\n  {why}") from None
-    complaint = haproxy.complaint(stack.balancer.executable, rendered, stack.haproxy_conf)
-    if complaint:
+    own = f"[{name}] templates = {stack.templates or ''}"
+    if missing := invariants.missing(stack, rendered[stack.haproxy_conf]):
+        raise UserError(f"{own}\n  haproxy.cfg.j2 leaves out {missing}.")
+    named = {**rendered, stack.server_state: NO_STATE}
+    verdict = haproxy.check(stack.balancer.executable, named, stack.haproxy_conf)
+    if not verdict.accepted:
         raise UserError(
             f"[{name}] HAProxy does not accept the configuration; nothing was changed. "
-            f"It says:\n{complaint}"
+            f"It says:\n{verdict.said}"
         )
+    if verdict.said:
+        logger.warning("HAProxy accepts the configuration and says:\n%s", verdict.said)
     return rendered
 
 

@@ -16,13 +16,10 @@ import time
 from pathlib import Path
 
 from zopestack import files, store
+from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
-
-#: A server-state file that knows nothing: the version of its format (Management Guide,
-#: "show servers state").
-NO_STATE = "1\n"
 
 #: Seconds a new worker gets to take over.
 PATIENCE = 10

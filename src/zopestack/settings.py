@@ -157,9 +157,13 @@ def _check_directories(where: Directories) -> None:
 
 def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
     count = given["instances"] or min(cpus.usable(), values.MAX_INSTANCES)
-    first = _first_port(name, "base-port", given["base-port"], count)
-    agent = given["agent-base-port"] or given["base-port"] + AGENT_PORT_OFFSET
-    agent = _first_port(name, "agent-base-port", agent, count)
+    first = given["base-port"]
+    agent = given["agent-base-port"] or first + AGENT_PORT_OFFSET
+    _check_last_port(name, "base-port", first, count, 0)
+    if given["agent-base-port"]:
+        _check_last_port(name, "agent-base-port", agent, count, 0)
+    else:
+        _check_last_port(name, "base-port", first, count, AGENT_PORT_OFFSET)
     return tuple(
         Instance(
             f"instance{i + 1}",
@@ -171,16 +175,17 @@ def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
     )
 
 
-def _first_port(name: str, option: str, first: int, count: int) -> int:
-    highest = values.MAX_PORT - count + 1
+def _check_last_port(name: str, option: str, first: int, count: int, above: int) -> None:
+    highest = values.MAX_PORT - count + 1 - above
     if first > highest:
+        agents = f", with their agents {above} above" if above else ""
         raise error(
             name,
             option,
             str(first),
-            f"at most {highest} with {count} instances, since the last port is {values.MAX_PORT}",
+            f"at most {highest} with {count} instances{agents}, "
+            f"since the last port is {values.MAX_PORT}",
         )
-    return first
 
 
 def _haproxy(name: str, base: Path, given: Path | None) -> Path:

@@ -149,23 +149,11 @@ def test_a_post_whose_instance_dies_is_not_sent_again(site: Site) -> None:
     site.wait_ready()
 
 
-def test_a_guard_restarts_what_hangs(make_site: Callable[..., Site]) -> None:
-    """The guard asks once a minute; here it is asked at once, as supervisord would."""
-    site = make_site(instances=2)
-    site.start()
-    address = site.stack.instances[0].agent
-    pid = site.pids()["instance1"]
-    os.kill(pid, signal.SIGSTOP)
+def listener_asked(site: Site, *command: str) -> str:
+    """What an event listener says to one tick of supervisord's clock."""
     tick = "ver:3.0 server:x serial:1 pool:g poolserial:1 eventname:TICK_60 len:0\n"
-    guard = subprocess.run(
-        [
-            site.stack.bin / "guard-instance",
-            "-p",
-            "instance1",
-            "-t",
-            "2",
-            f"http://{address}/alive",
-        ],
+    done = subprocess.run(
+        [site.stack.bin / command[0], *command[1:]],
         input=tick,
         env={**site.environment, "SUPERVISOR_SERVER_URL": f"unix://{site.stack.supervisor_socket}"},
         capture_output=True,
@@ -173,8 +161,36 @@ def test_a_guard_restarts_what_hangs(make_site: Callable[..., Site]) -> None:
         timeout=150,
         check=False,
     )
-    assert "instance1 restarted" in guard.stderr
+    return done.stderr
+
+
+def test_a_guard_restarts_what_hangs(make_site: Callable[..., Site]) -> None:
+    """The guard asks once a minute; here it is asked at once, as supervisord would."""
+    site = make_site(instances=2)
+    site.start()
+    pid = site.pids()["instance1"]
+    os.kill(pid, signal.SIGSTOP)
+    address = site.stack.instances[0].agent
+    said = listener_asked(
+        site, "guard-instance", "-p", "instance1", "-t", "2", f"http://{address}/alive"
+    )
+    assert "instance1 restarted" in said
     assert site.pids()["instance1"] not in (0, pid)
+    site.wait_ready()
+
+
+def test_an_instance_past_its_memory_limit_is_drained_and_restarted(
+    make_site: Callable[..., Site],
+) -> None:
+    """memmon too asks once a minute, and is asked at once here."""
+    site = make_site(instances=2, memory_limit="1GB")
+    site.start()
+    assert site.states()["memmon"] == "RUNNING"
+    pid = site.pids()["instance1"]
+    said = listener_asked(site, "memmon", "-p", "instance1=1MB")
+    assert "Restarting instance1" in said
+    assert site.pids()["instance1"] not in (0, pid)
+    assert "drained after" in site.log("instance1.log")
     site.wait_ready()
 
 
