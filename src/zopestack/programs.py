@@ -48,6 +48,7 @@ def _zeo(stack: Stack) -> Program:
         startsecs=2,
         stopsignal="TERM",
         stopwaitsecs=STOP_SECONDS,
+        environment=_settings(stack.zeo),
     )
 
 
@@ -63,6 +64,7 @@ def _instances(stack: Stack) -> tuple[Program, ...]:
             # On SIGTERM Zope drops what it is serving; on SIGINT it finishes (FACTS).
             stopsignal="INT",
             stopwaitsecs=INSTANCE_STOP_SECONDS,
+            environment=_settings(instance.address, f"{instance.threads} threads", stack.zeo),
         )
         for instance in stack.instances
     )
@@ -79,3 +81,12 @@ def _haproxy(stack: Stack, digest: str) -> Program:
         stopwaitsecs=STOP_SECONDS,
         environment=f'HAPROXY_CFG_DIGEST="{digest}"',
     )
+
+
+def _settings(*values: object) -> str:
+    """What other processes rely on, in a variable that nobody reads.
+
+    With it, ``supervisorctl update`` restarts a process whose address has changed: its
+    command has not, its own configuration file has.
+    """
+    return f'STACK_SETTINGS="{", ".join(map(str, values))}"'
