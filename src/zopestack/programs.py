@@ -58,6 +58,7 @@ def _zeo(stack: Stack) -> Program:
         command=f"{stack.parts}/{stack.instances[0].name}/bin/interpreter -m zopestack.database "
         f"{stack.database} {stack.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
         priority=100,
+        environment=_settings(stack.zeo),
     )
 
 
@@ -72,6 +73,9 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         # after which one that has waited for zeo starts over (FACTS).
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
+        environment=_settings(
+            instance.address, instance.agent, f"{instance.threads} threads", stack.zeo
+        ),
     )
 
 
@@ -121,3 +125,12 @@ def _guards(stack: Stack) -> Iterator[Program]:
             priority=500,
             events="TICK_60",
         )
+
+
+def _settings(*values: object) -> str:
+    """What other processes rely on, in a variable that nobody reads.
+
+    With it, ``supervisorctl update`` restarts a process whose address has changed: its
+    command has not, its own configuration file has.
+    """
+    return f'STACK_SETTINGS="{", ".join(map(str, values))}"'

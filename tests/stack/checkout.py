@@ -23,7 +23,7 @@ class Checkout(Site):
     """
 
     def __init__(self, **options: object) -> None:
-        super().__init__(**options)
+        super().__init__("", **options)
         for name in _tracked():
             copy = self.directory / name
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ class Checkout(Site):
         caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         self.environment |= {"HOME": str(home), "XDG_CACHE_HOME": caches}
         self.options.pop("instances")
-        self.configure(**options)
+        self.configure("", **options)
 
     def configure(self, sections: str = "", **options: object) -> None:
         """Edit buildout.cfg as a user does: change the lines that are there, add the others."""

@@ -226,6 +226,15 @@ class Site:
         """Everything that runs for this site, supervised or not."""
         return [process for process in psutil.process_iter() if self._marked(process)]
 
+    def listening(self) -> set[tuple[str, int]]:
+        """Host and port of every TCP socket on which a process of the site listens."""
+        return {
+            (connection.laddr.ip, connection.laddr.port)
+            for process in self.processes()
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+
     def _marked(self, process: psutil.Process) -> bool:
         try:
             return process.environ().get(MARK) == str(self.directory)

@@ -208,7 +208,7 @@ def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
             "pipeline =\n    egg:stackdemo#version\n    egg:Zope#httpexceptions\n    zope\n"
             f"[versions]\nstackdemo = {version}\n"
         )
-        site.buildout("buildout:offline=false", "buildout:install-from-cache=true")
+        site.buildout("-N")
 
     pin("1.0")
     site.run("bin/supervisord")

@@ -6,7 +6,6 @@ import ipaddress
 import stat
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 from tests.stack.harness import Site, until
@@ -81,12 +80,7 @@ def test_status_page_shows_every_instance_up(site: Site) -> None:
 
 
 def test_every_listener_is_on_loopback(site: Site) -> None:
-    listening = {
-        (connection.laddr.ip, connection.laddr.port)
-        for process in site.processes()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    listening = site.listening()
     assert all(ipaddress.ip_address(host).is_loopback for host, _ in listening), listening
     # And nothing but what the Stack says.
     declared = {(x.address.host, x.address.port) for x in site.stack.listeners()}

@@ -69,14 +69,16 @@ def test_taken_port_is_named_with_the_option_that_moves_it(
 ) -> None:
     before, pids = checkout.options[option], checkout.pids()
     with socket.create_server(("127.0.0.1", checkout.ports.spare)):
-        checkout.configure(**{option: value.format(port=checkout.ports.spare)})
+        checkout.configure("", **{option: value.format(port=checkout.ports.spare)})
         done = checkout.up(check=False)
-    checkout.configure(**{option: before})
     assert done.returncode == 1
     assert f"{process} cannot listen on 127.0.0.1:{checkout.ports.spare}" in done.stdout
     assert f"{option} in [stack] moves it" in done.stdout
     assert "Traceback" not in done.stdout
-    # The site is as it was.
+    # Nothing that ran was touched, and the edit is easily taken back.
+    assert checkout.pids() == pids
+    checkout.configure("", **{option: before})
+    assert "supervisord is running" in checkout.up().stdout
     assert checkout.pids() == pids
     assert checkout.get("/").status == 200
 
