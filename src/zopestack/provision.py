@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -42,7 +42,8 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
         constraints.writelines(f"{name}=={pin}\n" for name, pin in pins.items() if pin[0].isdigit())
         constraints.flush()
         command = [str(uv), "pip", "install", "--system-certs", "--python", sys.executable]
-        done = subprocess.run([*command, "-c", constraints.name, *missing], check=False)
+        command += ["-c", constraints.name, *_sources(buildout)]
+        done = subprocess.run([*command, *missing], check=False)
     if done.returncode:
         raise UserError(
             f"uv could not install {', '.join(missing)}; what it said stands above.\n"
@@ -50,6 +51,14 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
         )
     importlib.invalidate_caches()
     pkg_resources.working_set.__init__()
+
+
+def _sources(buildout: Mapping[str, str]) -> Iterator[str]:
+    """Where the user has buildout look for distributions, in uv's words."""
+    for link in buildout.get("find-links", "").split():
+        yield f"--find-links={link}"
+    if index := buildout.get("index"):
+        yield f"--index-url={index}"
 
 
 def _present(requirement: str) -> bool:

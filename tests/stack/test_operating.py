@@ -194,13 +194,23 @@ def test_an_instance_past_its_memory_limit_is_drained_and_restarted(
     site.wait_ready()
 
 
+@pytest.fixture
+def without_stackdemo() -> Iterator[None]:
+    """Leaves the environment of the tests as it was."""
+    yield
+    uninstall = [sys.executable, "-m", "pip", "uninstall", "--yes", "--quiet", "stackdemo"]
+    subprocess.run(uninstall, check=True)
+
+
+@pytest.mark.usefixtures("without_stackdemo")
 def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
     """A new pin, bin/buildout, roll: every instance runs the new version."""
     site = make_site(instances=2)
     wheels = site.directory / "wheels"
     for version in ("1.0", "2.0"):
         build_wheel(site.directory / f"source-{version}", wheels, version)
-    finding = f"[buildout]\nfind-links = {wheels}\n"
+    # Nothing of this is to be looked up in an index.
+    finding = f"[buildout]\nfind-links = {wheels}\nallow-hosts = none.invalid\n"
 
     def pin(version: str) -> None:
         site.configure(
