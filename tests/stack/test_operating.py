@@ -228,7 +228,7 @@ def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
     assert site.get("/").headers["x-stackdemo"] == "1.0"
     site.supervisorctl("roll", "all", check=True)
     for instance in ("instance1", "instance2"):
-        assert site.get("/", at=instance).headers["x-stackdemo"] == "2.0"
+        assert site.get("/", at=instance).headers["X-Stackdemo"] == "2.0"
 
 
 STACKDEMO = """\
