@@ -29,9 +29,10 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
         SUPERVISOR: {**_supervisor(stack), **sections.get(SUPERVISOR, {})},
     }
     for instance in stack.instances:
-        made[instance.name] = {
-            **_instance(stack, instance),
-            **overrides(instance.name, sections),
+        options = {**_instance(stack, instance), **overrides(instance.name, sections)}
+        made[instance.name] = options | {
+            # The first instance's interpreter sets up the database, whatever eggs a user names.
+            "eggs": f"{options['eggs']}\nzopestack",
             "threads": str(instance.threads),
         }
     return made
@@ -48,7 +49,7 @@ def distributions(made: Mapping[str, Mapping[str, str]]) -> list[str]:
 def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
     return {
         "recipe": "plone.recipe.zope2instance",
-        "eggs": "\n".join((*stack.eggs, "zopestack")),
+        "eggs": "\n".join(stack.eggs),
         # The first manager is made with the database; a name without a password keeps
         # the recipe from asking at the terminal and from writing a password.
         "user": f"{stack.user}:",
