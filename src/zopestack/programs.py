@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from zopestack.model import INSTANCE_STOP_SECONDS, STOP_SECONDS, Stack
@@ -48,6 +49,7 @@ def _zeo(stack: Stack) -> Program:
         startsecs=2,
         stopsignal="TERM",
         stopwaitsecs=STOP_SECONDS,
+        environment=_settings(stack.zeo),
     )
 
 
@@ -63,9 +65,20 @@ def _instances(stack: Stack) -> tuple[Program, ...]:
             # On SIGTERM Zope drops what it is serving; on SIGINT it finishes (FACTS).
             stopsignal="INT",
             stopwaitsecs=INSTANCE_STOP_SECONDS,
+            environment=_settings(instance, stack.zeo, stack.eggs),
         )
         for instance in stack.instances
     )
+
+
+def _settings(*values: object) -> str:
+    """What a program was started with: ``supervisorctl update`` restarts it when that changes.
+
+    zope.conf and zeo.conf are other recipes' files; supervisord sees only its own. Without
+    this, HAProxy would be sent to ports and threads that the running instances do not have.
+    """
+    digest = hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+    return f'STACK_DIGEST="{digest}"'
 
 
 def _haproxy(stack: Stack, digest: str) -> Program:
