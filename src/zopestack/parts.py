@@ -58,7 +58,7 @@ def distributions(made: Mapping[str, Mapping[str, str]]) -> list[str]:
 def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
     return {
         "recipe": "plone.recipe.zope2instance",
-        "eggs": "\n".join((*stack.eggs, "zopestack")),
+        "eggs": "\n".join(stack.eggs),
         # The first manager is made with the database; a name without a password keeps
         # the recipe from asking at the terminal and from writing a password.
         "user": f"{stack.user}:",
@@ -88,6 +88,8 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     variables = _variables(options.get("environment-vars", ""))
     variables |= _agent(stack, instance).environment()
     return options | {
+        # The agent, and what sets up the database, whatever eggs a user names.
+        "eggs": "\n".join(dict.fromkeys([*options["eggs"].split(), "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "threads": str(instance.threads),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -73,9 +74,7 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         # after which one that has waited for zeo starts over (FACTS).
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
-        environment=_settings(
-            instance.address, instance.agent, f"{instance.threads} threads", stack.zeo
-        ),
+        environment=_settings(instance, stack.zeo, stack.eggs, stack.hung_after, stack.warm_up),
     )
 
 
@@ -128,9 +127,10 @@ def _guards(stack: Stack) -> Iterator[Program]:
 
 
 def _settings(*values: object) -> str:
-    """What other processes rely on, in a variable that nobody reads.
+    """What a program was started with: ``supervisorctl update`` restarts it when that changes.
 
-    With it, ``supervisorctl update`` restarts a process whose address has changed: its
-    command has not, its own configuration file has.
+    zope.conf and zeo.conf are other recipes' files; supervisord sees only its own. Without
+    this, HAProxy would be sent to ports and threads that the running instances do not have.
     """
-    return f'STACK_SETTINGS="{", ".join(map(str, values))}"'
+    digest = hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+    return f'STACK_DIGEST="{digest}"'

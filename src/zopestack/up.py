@@ -16,11 +16,24 @@ from zopestack.waiting import NotReady, wait_ready
 #: Where a buildout in this directory has its Stack.
 STACK_FILE = Path("parts/stack-files/stack.json")
 
+DESCRIPTION = """\
+Start a load-balanced Zope, or apply what changed in buildout.cfg: make a virtual
+environment in .venv, install the pinned set, run bin/buildout, start supervisord (or
+update the one that runs), and wait until every instance and the balancer answer.
+It prints where the site, the password and the status page are. Run it as often as you like.
+"""
+
 EPILOG = """\
 examples:
-  scripts/up                  start the stack, or apply what changed in buildout.cfg
-  scripts/up --timeout 600    give a slow machine ten minutes
-  PYTHON=python3.12 scripts/up
+  scripts/up                    start the stack, or apply an edit of buildout.cfg
+  scripts/up --timeout 600      give a slow machine ten minutes
+  PYTHON=python3.12 scripts/up  use this Python (3.11 to 3.14) for a new .venv
+
+afterwards:
+  bin/supervisorctl status      what runs
+  bin/supervisorctl shutdown    stop everything
+
+The exit status is 0 when everything answers; otherwise one message says what to mend.
 """
 
 
@@ -28,8 +41,7 @@ def main() -> None:
     """Run ``scripts/up``; exits with 1 and one message where something is wrong."""
     parser = argparse.ArgumentParser(
         prog="scripts/up",
-        description="Provision the stack with bin/buildout, start it under supervisord or apply "
-        "what changed, and wait until every instance serves.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,7 +50,7 @@ def main() -> None:
         type=int,
         default=START_SECONDS,
         metavar="SECONDS",
-        help=f"how long the stack may take to come up (default {START_SECONDS})",
+        help=f"how long the stack may take until it answers (default {START_SECONDS})",
     )
     arguments = parser.parse_args()
     say("running bin/buildout")
