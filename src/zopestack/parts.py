@@ -41,7 +41,8 @@ def distributions(made: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Every distribution the parts ask for, once: their recipes and their eggs."""
     asked = []
     for options in made.values():
-        asked += [options["recipe"].partition(":")[0], *options.get("eggs", "").split()]
+        eggs = [line.strip() for line in options.get("eggs", "").splitlines()]
+        asked += [options["recipe"].partition(":")[0], *filter(None, eggs)]
     return list(dict.fromkeys(asked))
 
 
