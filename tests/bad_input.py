@@ -14,7 +14,7 @@ ADDRESS = "an address like 127.0.0.1:8080"
 LOOPBACK = "an address on loopback"
 UNSAFE = "a path without"
 NAMES = "names of distributions, such as Zope"
-SERVER = "1\n    server evil 192.0.2.1:80"
+SERVER = "1\nserver evil 192.0.2.1:80"
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def bad_section(
 
 NUMBERS = [
     bad("not a number", "instances", "four", f"{NUMBER} 256, or auto", buildout=True),
-    bad("no instance", "instances", "0", f"{NUMBER} 256", buildout=True),
-    bad("negative", "instances", "-1", f"{NUMBER} 256", buildout=True),
+    bad("no instance", "instances", "0", f"{NUMBER} 256"),
+    bad("negative", "instances", "-1", f"{NUMBER} 256"),
     bad("10,000 instances", "instances", "10000", f"{NUMBER} 256", buildout=True),
     bad("one instance too many", "instances", "257", f"{NUMBER} 256"),
     bad("endless number", "instances", "9" * 5000, f"{NUMBER} 256"),
@@ -83,7 +83,7 @@ NUMBERS = [
     bad("no thread", "threads", "0", f"{NUMBER} 64"),
     bad("negative threads", "threads", "-2", f"{NUMBER} 64"),
     bad("65 threads", "threads", "65", f"{NUMBER} 64"),
-    bad("a server behind threads", "threads", SERVER, f"{NUMBER} 64", buildout=True),
+    bad("a server behind threads", "threads", SERVER, f"{NUMBER} 64"),
     bad("a name for a port", "base-port", "http", f"{NUMBER} 65535"),
     bad("port 0", "base-port", "0", f"{NUMBER} 65535"),
     bad("port past 65535", "base-port", "65536", f"{NUMBER} 65535"),
@@ -93,7 +93,6 @@ NUMBERS = [
         "65533",
         "at most 65532 with 4 instances",
         instances="4",
-        buildout=True,
     ),
 ]
 
@@ -116,18 +115,18 @@ ADDRESSES = [
     bad("IPv4 in brackets", "http-address", "[127.0.0.1]:80", ADDRESS),
     bad("an unclosed bracket", "http-address", "[::1:8080", ADDRESS),
     bad("an IPv6 scope", "http-address", "[fe80::1%eth0]:8080", ADDRESS),
-    bad("lines in a scope", "http-address", "[::1%\n bind *:1]:80", ADDRESS, buildout=True),
+    bad("lines in a scope", "http-address", "[::1%\nbind *:1]:80", ADDRESS, buildout=True),
     bad("full-width port", "http-address", "127.0.0.1:\uff18\uff10", "the port is"),
     bad("options of bind", "http-address", "*:80 user root", "the port is"),
-    bad("a second bind", "http-address", "*:80\n    bind *:81", ADDRESS, buildout=True),
+    bad("a second bind", "http-address", "*:80\nbind *:81", ADDRESS),
     bad("NUL in an address", "http-address", "127.0.0.1:80\0", "the port is"),
     bad("quote in an address", "http-address", "127.0.0.1:80'", "the port is"),
-    bad("zeo on every interface", "zeo-address", "0.0.0.0:8400", LOOPBACK, buildout=True),
+    bad("zeo on every interface", "zeo-address", "0.0.0.0:8400", LOOPBACK),
     bad("zeo on any interface", "zeo-address", "*:8400", LOOPBACK),
     bad("zeo on any IPv6 interface", "zeo-address", "[::]:8400", LOOPBACK),
     bad("zeo on a network", "zeo-address", "192.168.1.5:8400", LOOPBACK),
     bad("zeo on a disguised network", "zeo-address", "[::ffff:10.0.0.1]:8400", LOOPBACK),
-    bad("lines in zeo-address", "zeo-address", "8400\n  read-only true", "the port is"),
+    bad("lines in zeo-address", "zeo-address", "8400\nread-only true", "the port is"),
     bad("status page on every interface", "stats-address", "0.0.0.0:8404", LOOPBACK),
     bad("status page on a network", "stats-address", "[2001:db8::1]:8404", LOOPBACK),
 ]
@@ -147,7 +146,6 @@ COLLISIONS = [
         "127.0.0.1:9000",
         "zeo-address = 9000 collide",
         zeo_address="9000",
-        buildout=True,
     ),
     bad("site and zeo", "http-address", "9000", "zeo-address = 9000 collide", zeo_address="9000"),
     bad(
@@ -229,8 +227,8 @@ SECTIONS = [
         "instance", "recipe", "plone.recipe.zope2instance", "delete this line", buildout=True
     ),
     bad_section("instance1", "recipe", "plone.recipe.zope2instance", "delete this line"),
-    bad_section("instance2", "http-address", "9999", "change [stack] base-port", buildout=True),
-    bad_section("instance", "user", "admin:admin", "change [stack] user", buildout=True),
+    bad_section("instance2", "http-address", "9999", "change [stack] base-port"),
+    bad_section("instance", "user", "admin:admin", "change [stack] user"),
     bad_section("instance", "zeo-address", "9999", "change [stack] zeo-address"),
     bad_section("instance3", "zeo-client", "off", "delete this line"),
     bad_section("instance", "shared-blob", "off", "delete this line"),
@@ -272,7 +270,7 @@ USERS = [
 
 EGGS = [
     bad("no eggs", "eggs", "", NAMES),
-    bad("an option for an egg", "eggs", "Zope -e .", "'-e' is none", buildout=True),
+    bad("an option for an egg", "eggs", "Zope -e .", "'-e' is none"),
     bad("an index for an egg", "eggs", "--index-url=http://192.0.2.1", NAMES),
     bad("a path for an egg", "eggs", "../mine", "'../mine' is none"),
     bad("a single =", "eggs", "Zope=6.3", "'Zope=6.3' is none"),
@@ -309,7 +307,7 @@ PATHS = [
     bad("quote in var", "var", "it's", UNSAFE, buildout=True),
     bad("double quote in var", "var", 'a"b', UNSAFE),
     bad("space in var", "var", "my var", UNSAFE),
-    bad("lines in var", "var", "v\n[program:evil]\ncommand=/bin/sh", UNSAFE, buildout=True),
+    bad("lines in var", "var", "v\n[program:evil]\ncommand=/bin/sh", UNSAFE),
     bad("carriage return in var", "var", "a\rb", UNSAFE),
     bad("NUL in var", "var", "a\0b", UNSAFE, buildout=True),
     bad("escape in var", "var", "a\x1b[2Jb", UNSAFE),
@@ -324,7 +322,7 @@ PATHS = [
     bad("comma in var", "var", "a,b", UNSAFE),
     bad("colon in var", "var", "a:b", UNSAFE),
     bad("nobody's home", "var", "~no-such-user-here/var", "home of a user"),
-    bad("a file for var", "var", "plain-file", "plain-file is not one", buildout=True),
+    bad("a file for var", "var", "plain-file", "plain-file is not one"),
     bad("below a file", "var", "plain-file/var", "plain-file is not one"),
     bad("var in parts", "var", "parts/zeo", "which bin/buildout empties"),
     bad("var in parts, roundabout", "var", "x/../parts", "which bin/buildout empties"),
@@ -347,9 +345,7 @@ BAD: list[Bad] = [
 
 #: Templates that cannot be rendered, or not to what HAProxy accepts; see ``describe``.
 TEMPLATES = [
-    bad("syntax error", "templates", "syntax", "syntax/haproxy.cfg.j2, line 69: Expected"),
-    bad("unknown variable", "templates", "unknown", "unknown/haproxy.cfg.j2, line 69: "),
-    bad("division by 0", "templates", "raising", "raising/supervisord.conf.j2, line 17: Zero"),
-    bad("missing include", "templates", "including", "line 69: 'more.j2' not found"),
-    bad("not UTF-8", "templates", "latin-1", "haproxy.cfg.j2: UnicodeDecodeError"),
+    bad("syntax error", "templates", "syntax", "syntax/haproxy.cfg.j2, line "),
+    bad("unknown variable", "templates", "unknown", "unknown/haproxy.cfg.j2, line "),
+    bad("what HAProxy refuses", "templates", "refused", "HAProxy does not accept"),
 ]

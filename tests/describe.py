@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,11 +63,7 @@ def furnish(home: Path) -> None:
     program(home / "not-haproxy", "hello")
     (home / "plain-file").write_text("")
     (home / "not-a-program").write_text("HAProxy version 2.8.0 2023/05/31\n")
-    copy = "stats hide-version\n"
-    template(home, "syntax", "haproxy.cfg.j2", copy, f"{copy}{{% for %}}\n")
-    template(home, "unknown", "haproxy.cfg.j2", copy, f"{copy}{{{{ stack.instnaces }}}}\n")
-    template(home, "raising", "supervisord.conf.j2", "chmod = 0600", "chmod = {{ 8 // 0 }}")
-    template(home, "including", "haproxy.cfg.j2", copy, f"{copy}{{% include 'more.j2' %}}\n")
+    last = "stats hide-version\n"
+    template(home, "syntax", "haproxy.cfg.j2", last, f"{last}{{% for %}}\n")
+    template(home, "unknown", "haproxy.cfg.j2", last, f"{last}{{{{ stack.instnaces }}}}\n")
     template(home, "refused", "haproxy.cfg.j2", "mode http\n", "mode gopher\n")
-    shutil.copytree(home / "syntax", home / "latin-1")
-    (home / "latin-1" / "haproxy.cfg.j2").write_bytes(b"# caf\xe9\n")

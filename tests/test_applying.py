@@ -31,7 +31,7 @@ def sections(of: Stack) -> dict[str, Program]:
         ("threads", "2", {"instance1", "instance2"}),
         ("base-port", "7081", {"instance1", "instance2", "guard-instance1", "guard-instance2"}),
         ("warm-up", "/", {"instance1", "instance2"}),
-        ("eggs", "Zope Products.PythonScripts", {"instance1", "instance2"}),
+        ("eggs", "Zope\nProducts.PythonScripts", {"instance1", "instance2"}),
         ("zeo-address", "127.0.0.1:9100", {"zeo", "instance1", "instance2"}),
         ("instances", "4", set()),
         ("stats-address", "127.0.0.1:9404", set()),
@@ -52,6 +52,6 @@ def test_threads_of_one_instance_restart_that_instance() -> None:
 
 
 def test_eggs_of_an_instance_keep_the_package_that_sets_up_the_database() -> None:
-    own: dict[str, Section] = {"instance": {"eggs": "Zope my.site"}}
+    own: dict[str, Section] = {"instance": {"eggs": "Zope\nmy.site"}}
     made = parts(stack({"instances": "1"}, own), own)
     assert made["instance1"]["eggs"].split() == ["Zope", "my.site", "zopestack"]

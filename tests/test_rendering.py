@@ -83,7 +83,7 @@ def listened(haproxy_cfg: str) -> list[str]:
 @example(
     section={"instances": "1", "http-address": "[::]:80", "zeo-address": "[::1]:1"}, overrides={}
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_valid_stack(
     haproxy_program: Path, section: dict[str, str], overrides: dict[str, dict[str, str]]
 ) -> None:

@@ -51,7 +51,7 @@ def distributions(made: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Every distribution the parts ask for, once: their recipes and their eggs."""
     asked = []
     for options in made.values():
-        asked += [options["recipe"].partition(":")[0], *options.get("eggs", "").split()]
+        asked += [options["recipe"].partition(":")[0], *_lines(options.get("eggs", ""))]
     return list(dict.fromkeys(asked))
 
 
@@ -89,11 +89,15 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     variables |= _agent(stack, instance).environment()
     return options | {
         # The agent, and what sets up the database, whatever eggs a user names.
-        "eggs": "\n".join(dict.fromkeys([*options["eggs"].split(), "zopestack"])),
+        "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "threads": str(instance.threads),
     }
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _variables(text: str) -> dict[str, str]:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import metadata
 from pathlib import Path
 
-import pkg_resources
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from zc.buildout import UserError, easy_install
 
 logger = logging.getLogger(__name__)
@@ -28,13 +27,20 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
 
     A distribution that is there in another version is left to buildout, which puts the
     pinned one into its eggs directory: running instances keep the files they started with.
+    So is one that the user develops, whose name may be anybody's on PyPI.
 
     :param buildout: the options of the [buildout] section.
-    :raises UserError: where uv fails; buildout would, too, after minutes.
+    :raises UserError: where uv fails, or where it may not try; buildout would, too, after
+        minutes, which it spends on the index even offline.
     """
     uv = Path(sys.prefix) / "bin" / "uv"
-    missing = [name for name in requirements if not _present(name)]
-    if not missing or buildout.get("offline") == "true" or not uv.exists():
+    missing = _missing(requirements, buildout)
+    if missing and buildout.get("offline") == "true":
+        raise UserError(
+            f"Not installed: {', '.join(missing)}; and buildout is offline (-o).\n"
+            "  Check the names under eggs, or run bin/buildout once with a network."
+        )
+    if not missing or not uv.exists():
         return
     logger.info("Installing %s with uv.", ", ".join(missing))
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
@@ -50,7 +56,8 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
             "  Check the names under eggs and their pins under [versions], and the network."
         )
     importlib.invalidate_caches()
-    pkg_resources.working_set.__init__()
+    # Buildout has a pkg_resources of its own, which is what its recipes use.
+    easy_install.pkg_resources.working_set.__init__()
 
 
 def _sources(buildout: Mapping[str, str]) -> Iterator[str]:
@@ -61,10 +68,7 @@ def _sources(buildout: Mapping[str, str]) -> Iterator[str]:
         yield f"--index-url={index}"
 
 
-def _present(requirement: str) -> bool:
-    name = re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def _missing(requirements: Iterable[str], buildout: Mapping[str, str]) -> list[str]:
+    directories = [buildout["develop-eggs-directory"], buildout["eggs-directory"], *sys.path]
+    known = set(map(canonicalize_name, easy_install.pkg_resources.Environment(directories)))
+    return [text for text in requirements if canonicalize_name(Requirement(text).name) not in known]

@@ -39,7 +39,7 @@ class Recipe:
             )
         sections = _user_sections(buildout)
         self.stack = settings.read(name, dict(options), sections, where)
-        self.rendered = _checked(self.stack, name)
+        self.rendered = _checked(self.stack, name, options.get("templates", ""))
         made = parts(self.stack, sections)
         provision.install(distributions(made), own)
         for part, part_options in made.items():
@@ -70,7 +70,7 @@ class Files:
         pass
 
     def install(self) -> list[str]:
-        """Write what changed; the paths of all generated files."""
+        """Write what changed; the directory of all generated files."""
         stack = self.stack.stack
         try:
             for directory in (stack.logs, stack.blobs, stack.database.parent):
@@ -82,24 +82,24 @@ class Files:
                 files.write(path, text)
         except OSError as why:
             raise UserError(f"A file of the stack cannot be written: {why}") from None
-        return [str(path) for path in self.stack.rendered]
+        return [str(stack.configuration)]
 
     update = install
 
 
-def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
+def _checked(stack: Stack, name: str, templates: str) -> Mapping[Path, str]:
+    where = f"[{name}] templates = {templates}\n "
     try:
         rendered = rendering.render(stack)
     except rendering.TemplateProblem as why:
-        raise UserError(f"[{name}] templates = {stack.templates or ''}\n  {why}") from None
-    own = f"[{name}] templates = {stack.templates or ''}"
+        raise UserError(f"{where} {why}") from None
     if missing := invariants.missing(stack, rendered[stack.haproxy_conf]):
-        raise UserError(f"{own}\n  haproxy.cfg.j2 leaves out {missing}.")
+        raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
     named = {**rendered, stack.server_state: NO_STATE}
     verdict = haproxy.check(stack.balancer.executable, named, stack.haproxy_conf)
     if not verdict.accepted:
         raise UserError(
-            f"[{name}] HAProxy does not accept the configuration; nothing was changed. "
+            f"{where} makes a haproxy.cfg that HAProxy does not accept; nothing was changed. "
             f"It says:\n{verdict.said}"
         )
     if verdict.said:
@@ -142,5 +142,5 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
     """
     section = buildout.Options(buildout, name, buildout._raw[name])
     section._raw = section._do_extend_raw(name, section._raw, [])
-    threads = {"threads": section["threads"]} if "threads" in section else {}
-    return {**section._raw, **threads}
+    read = {option: section[option] for option in ("eggs", "threads") if option in section}
+    return {**section._raw, **read}

@@ -114,6 +114,7 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
         templates=_templates(name, base, given["templates"]),
     )
     _check_overrides(stack, sections)
+    _check_eggs(sections)
     stack = _apply_threads(stack, sections)
     _check_listeners(name, section, stack)
     _check_sockets(name, section, stack)
@@ -233,6 +234,15 @@ def _check_overrides(stack: Stack, sections: Mapping[str, Section]) -> None:
                     f"{_setting(section, option, options[option])}\n"
                     f"  follows from [stack] and cannot be set here; {DERIVED[option]}."
                 )
+
+
+def _check_eggs(sections: Mapping[str, Section]) -> None:
+    for section, options in sections.items():
+        for line in options.get("eggs", "").splitlines():
+            try:
+                values.requirement(line.strip() or "Zope")
+            except ValueError as remedy:
+                raise error(section, "eggs", options["eggs"], f"{remedy}, one a line") from None
 
 
 def _apply_threads(stack: Stack, sections: Mapping[str, Section]) -> Stack:

@@ -28,6 +28,8 @@ MAX_PORT = 65535
 # rest are quotes, comments and escapes, and bytes that are not UTF-8.
 UNSAFE_IN_PATH = re.compile(r"[\s\x00-\x1f\x7f'\"`%$#;\\{}<>|&*?!(),:\ud800-\udfff]")
 
+NAMES = "names of distributions, such as Zope, Plone or Plone>=6.1,<7"
+
 USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -131,18 +133,21 @@ def user(text: str) -> str:
 
 def eggs(text: str) -> tuple[str, ...]:
     """Names of distributions, one a line or separated by spaces."""
-    accepted = "names of distributions, such as Zope, Plone or Plone>=6.1,<7"
     names = tuple(text.split())
     if not names:
-        raise ValueError(accepted)
-    for name in names:
-        try:
-            requirement = Requirement(name)
-        except InvalidRequirement:
-            raise ValueError(f"{accepted}; {name!r} is none") from None
-        if requirement.url or requirement.marker:
-            raise ValueError(f"{accepted}; {name!r} is more than a name and a version")
-    return names
+        raise ValueError(NAMES)
+    return tuple(requirement(name) for name in names)
+
+
+def requirement(text: str) -> str:
+    """The name of a distribution, with extras and versions if need be."""
+    try:
+        parsed = Requirement(text)
+    except InvalidRequirement:
+        raise ValueError(f"{NAMES}; {text!r} is none") from None
+    if parsed.url or parsed.marker:
+        raise ValueError(f"{NAMES}; {text!r} is more than a name and a version")
+    return text
 
 
 def seconds(text: str) -> int:
