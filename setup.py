@@ -44,6 +44,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "docutils",
             "hypothesis",
             "mypy",
             "psutil",
