@@ -15,6 +15,7 @@ from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.meter import Application, Meter
 from zopestack.agent.port import open_port
+from zopestack.agent.storage import forget_oids_on_disconnect
 from zopestack.agent.warm_up import WarmUp
 
 
@@ -31,6 +32,7 @@ def attach(application: Application) -> Application:
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
+    forget_oids_on_disconnect()
     drain.install()
     hang.start()
     port.start()
