@@ -46,19 +46,13 @@ class Checkout(Site):
                 text = text.replace("[stack]\n", f"[stack]\n{line}\n")
         (self.directory / "buildout.cfg").write_text(f"{text}\n{sections}\n", encoding="utf-8")
 
-    def up(
-        self, *arguments: str, check: bool = True, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run scripts/up.
-
-        :param environment: variables over those of the tests, such as ``PYTHON``.
-        """
-        return self.script("up", *arguments, check=check, **environment)
-
     def script(
         self, name: str, *arguments: str, check: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run one of scripts/."""
+        """Run one of scripts/.
+
+        :param environment: variables over those of the tests, such as ``PYTHON``.
+        """
         before: Mapping[str, str] = self.environment
         self.environment = {**before, **environment}
         try:

@@ -45,7 +45,7 @@ CHECKOUT = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
 
 #: Seconds any one thing gets, several times what it takes on 2 busy cores.
-PATIENCE = 120.0
+PATIENCE = 200.0
 
 #: Seconds between two looks.
 INTERVAL = 0.1

@@ -24,7 +24,7 @@ ANSWERS = {
 @pytest.mark.timeout(600)
 def test_plone_site_is_added_and_served(make_checkout: Callable[..., Checkout]) -> None:
     site = make_checkout(eggs="Plone", instances=2)
-    site.up("--timeout", str(int(PATIENCE)))
+    site.script("up", "--timeout", str(int(PATIENCE)))
     assert "Welcome to Plone" in site.get("/").text
     added = site.request(
         "POST",

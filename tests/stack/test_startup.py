@@ -12,6 +12,7 @@ from tests.stack.harness import Site, until
 from zopestack.waiting import NotReady
 
 
+@pytest.mark.timeout(600)
 def test_eight_instances_on_a_fresh_database_come_up_at_the_first_attempt(
     make_site: Callable[..., Site],
 ) -> None:

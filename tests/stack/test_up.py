@@ -14,15 +14,15 @@ from tests.stack.checkout import Checkout
 
 @pytest.fixture(scope="module")
 def checkout() -> Iterator[Checkout]:
-    """A checkout with the default configuration, on free ports, not started."""
-    with Checkout() as made:
+    """A checkout on free ports, not started. ``auto`` would be many on a large machine."""
+    with Checkout(instances=2) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def first(checkout: Checkout) -> str:
     """What the first run says."""
-    return checkout.up().stdout
+    return checkout.script("up").stdout
 
 
 def test_one_command_serves_a_page(checkout: Checkout, first: str) -> None:
@@ -38,7 +38,7 @@ def test_one_command_serves_a_page(checkout: Checkout, first: str) -> None:
 
 def test_run_again_it_says_what_runs_and_leaves_it_alone(checkout: Checkout, first: str) -> None:
     before = checkout.pids()
-    said = checkout.up().stdout
+    said = checkout.script("up").stdout
     assert "supervisord is running" in said
     assert "instance1 running" in said
     assert checkout.pids() == before
@@ -48,7 +48,7 @@ def test_run_again_it_applies_an_edit(checkout: Checkout, first: str) -> None:
     before = checkout.pids()
     instances = len(checkout.stack.instances) + 1
     checkout.configure(instances=instances)
-    checkout.up()
+    checkout.script("up")
     assert len(checkout.servers()) == instances
     assert all(server.up for server in checkout.servers().values())
     assert checkout.pids()["instance1"] == before["instance1"]
@@ -70,7 +70,7 @@ def test_taken_port_is_named_with_the_option_that_moves_it(
     before, pids = checkout.options[option], checkout.pids()
     with socket.create_server(("127.0.0.1", checkout.ports.spare)):
         checkout.configure("", **{option: value.format(port=checkout.ports.spare)})
-        done = checkout.up(check=False)
+        done = checkout.script("up", check=False)
     assert done.returncode == 1
     assert f"{process} cannot listen on 127.0.0.1:{checkout.ports.spare}" in done.stdout
     assert f"{option} in [stack] moves it" in done.stdout
@@ -78,7 +78,7 @@ def test_taken_port_is_named_with_the_option_that_moves_it(
     # Nothing that ran was touched, and the edit is easily taken back.
     assert checkout.pids() == pids
     checkout.configure("", **{option: before})
-    assert "supervisord is running" in checkout.up().stdout
+    assert "supervisord is running" in checkout.script("up").stdout
     assert checkout.pids() == pids
     assert checkout.get("/").status == 200
 
@@ -89,7 +89,7 @@ def test_instance_that_does_not_start_is_named_with_its_log(checkout: Checkout) 
     checkout.configure(
         f"[instance{instances}]\nzope-conf-additional = rubbish\n", instances=instances
     )
-    done = checkout.up(check=False)
+    done = checkout.script("up", check=False)
     checkout.configure(instances=instances - 1)
     assert done.returncode == 1
     assert f"instance{instances}: supervisord gave up starting it" in done.stdout
@@ -103,7 +103,7 @@ def test_instance_that_does_not_start_is_named_with_its_log(checkout: Checkout) 
 def test_wrong_option_is_one_message_and_changes_nothing(checkout: Checkout) -> None:
     pids = checkout.pids()
     checkout.configure(treads=2)
-    done = checkout.up(check=False)
+    done = checkout.script("up", check=False)
     del checkout.options["treads"]
     checkout.configure()
     assert done.returncode == 1
@@ -133,6 +133,6 @@ def test_no_python_is_said(checkout: Checkout) -> None:
         found = shutil.which(tool)
         assert found
         (path / tool).symlink_to(Path(found))
-    done = checkout.up(check=False, PATH=str(path))
+    done = checkout.script("up", check=False, PATH=str(path))
     assert done.returncode == 1
     assert "needs Python 3.11 to 3.14; found no Python at all" in done.stdout
