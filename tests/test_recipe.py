@@ -161,10 +161,10 @@ def test_sections_of_the_user(home: Path) -> None:
         {"instances": "2", "<": "defaults"},
         {
             "buildout": {"parts": "before stack instance-after"},
-            "defaults": {"threads": "2", "base-port": "8281"},
-            "cache": {"zodb-cache-size": "777"},
+            "defaults": {"base-port": "8281"},
+            "large": {"zodb-cache-size": "777", "threads": "2"},
             "instance": {
-                "<": "cache",
+                "<": "large",
                 "event-log": "${buildout:directory}/${:_buildout_section_name_}.log",
             },
             "instance2": {"threads": "${numbers:one}", "eggs": "${numbers:eggs}\n  zopestack"},

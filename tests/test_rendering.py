@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from supervisor.options import ServerOptions
 from zc.buildout import UserError
@@ -83,7 +83,7 @@ def listened(haproxy_cfg: str) -> list[str]:
 @example(
     section={"instances": "1", "http-address": "[::]:80", "zeo-address": "[::1]:1"}, overrides={}
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_valid_stack(
     haproxy_program: Path, section: dict[str, str], overrides: dict[str, dict[str, str]]
 ) -> None:

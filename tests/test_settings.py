@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zc.buildout import UserError
 
@@ -169,7 +169,7 @@ def lines(stack: Stack) -> list[int]:
 
 # HAProxy is left out: what is typed there would be run.
 @given(option=st.sampled_from([name for name in OPTIONS if name != "haproxy"]), text=HOSTILE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_refused_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, haproxy_program: Path, option: str, text: str
 ) -> None:
