@@ -140,8 +140,9 @@ def test_a_taken_agent_port_is_a_clear_message(make_site: Callable[..., Site]) -
     agent = site.stack.instances[0].agent
     with socket.create_server((agent.host, agent.port)):
         site.run("bin/supervisord")
-        until("it given up", site.states, lambda states: states["instance1"] == "FATAL")
-    said = site.log("instance1.out.log")
+        said = until(
+            "it to say so", lambda: site.log("instance1.out.log"), lambda log: "is taken" in log
+        )
     assert f"port {agent} is taken" in said
     assert "agent-base-port in [stack] moves it" in said
     assert "Traceback" not in said
