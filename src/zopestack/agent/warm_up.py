@@ -50,13 +50,17 @@ class WarmUp:
         connection = http.client.HTTPConnection(own.http_host, own.http_port, timeout=PATIENCE)
         try:
             connection.connect()
+        except OSError:
+            # It does not listen yet.
+            return "starting"
+        try:
             if path:
                 connection.request("GET", path)
                 status = connection.getresponse().status
                 if status >= 500:
                     return f"warm-up path {path} answered {status}"
         except (OSError, http.client.HTTPException) as why:
-            return f"warm-up path {path}: {why}" if path else "starting"
+            return f"warm-up path {path}: {why}"
         finally:
             connection.close()
         return ""
