@@ -166,7 +166,7 @@ def listener_asked(site: Site, *command: str) -> str:
 
 def test_a_guard_restarts_what_hangs(make_site: Callable[..., Site]) -> None:
     """The guard asks once a minute; here it is asked at once, as supervisord would."""
-    site = make_site(instances=2)
+    site = make_site(instances=2, stop_grace="1s")
     site.start()
     pid = site.pids()["instance1"]
     os.kill(pid, signal.SIGSTOP)
