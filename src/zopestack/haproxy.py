@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -53,19 +54,26 @@ def version(program: Path) -> tuple[int, ...] | None:
     return tuple(int(number) for number in found.groups(default="0")) if found else None
 
 
-def complaint(program: Path, configuration: str) -> str | None:
-    """What HAProxy finds wrong with a configuration, or None (``haproxy -c``)."""
-    with tempfile.NamedTemporaryFile("w", suffix=".cfg", encoding="utf-8") as file:
-        file.write(configuration)
-        file.flush()
+def complaint(program: Path, rendered: Mapping[Path, str], configuration: Path) -> str | None:
+    """What HAProxy finds wrong with a configuration, or None (``haproxy -c``).
+
+    :param rendered: every generated file; those that haproxy.cfg names must be among them.
+    :param configuration: where haproxy.cfg will be. It is checked in another directory, so
+        that nothing is in place before it is found good.
+    """
+    place = configuration.parent
+    with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
+        for path, text in rendered.items():
+            text = text.replace(str(place), directory)
+            (Path(directory) / path.name).write_text(text, encoding="utf-8")
         answer = subprocess.run(
-            [program, "-c", "-f", file.name],
+            [program, "-c", "-f", f"{directory}/{configuration.name}"],
             capture_output=True,
             text=True,
             timeout=PATIENCE,
             check=False,
         )
-        said = (answer.stderr + answer.stdout).replace(file.name, "haproxy.cfg")
+        said = (answer.stderr + answer.stdout).replace(directory, str(place))
     return None if answer.returncode == 0 else said.strip()
 
 

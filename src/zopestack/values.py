@@ -126,6 +126,39 @@ def eggs(text: str) -> tuple[str, ...]:
     return names
 
 
+def seconds(text: str) -> int:
+    """A span of time as HAProxy writes it: ``90``, ``90s``, ``5m`` or ``1h``; at least 1 s."""
+    accepted = "a time like 60s, 5m or 1h, from 1s to 24h"
+    found = re.fullmatch(r"([0-9]{1,6})([smh]?)", text)
+    if not found:
+        raise ValueError(accepted)
+    value = int(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    if not 1 <= value <= 24 * 3600:
+        raise ValueError(accepted)
+    return value
+
+
+def memory(text: str) -> str:
+    """A size as superlance's memmon takes it, or nothing."""
+    if text and not re.fullmatch(r"[1-9][0-9]{0,6}(MB|GB)", text):
+        raise ValueError("a size like 500MB or 2GB")
+    return text
+
+
+def paths(text: str) -> tuple[str, ...]:
+    """Paths of a site, one a line or separated by spaces."""
+    found = tuple(text.split())
+    for path in found:
+        if not re.fullmatch(r"/[A-Za-z0-9._~!&()*+,;=:@/?-]*", path):
+            raise ValueError(f"paths like /Plone/front-page, escapes left out; {path!r} is none")
+    return found
+
+
+def optional_port(text: str) -> int | None:
+    """A port, or nothing."""
+    return port(text) if text else None
+
+
 def executable(text: str) -> Path | None:
     """A path to a program; None stands for ``auto``."""
     return None if text == "auto" else path(text)
