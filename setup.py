@@ -52,6 +52,7 @@ setup(
             "ruff",
             "types-psutil",
             "types-setuptools",
+            "waitress",
         ],
     },
     entry_points={

@@ -7,8 +7,11 @@ builds it and has checked it; nobody downstream checks again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from zopestack.address import Address as Address
+from zopestack.door import Door
 
 #: Seconds between a stop signal and a kill, for a process that has nothing to finish.
 STOP_SECONDS = 15
@@ -19,46 +22,22 @@ STOP_SECONDS = 15
 INSTANCE_STOP_SECONDS = 20
 
 
-@dataclass(frozen=True)
-class Address:
-    """A TCP address to listen on; an IPv6 host is held without its brackets."""
-
-    host: str
-    port: int
-
-    #: Hosts that stand for every interface, so their ports collide with any other.
-    WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @property
-    def wildcard(self) -> bool:
-        """Whether it listens on every interface."""
-        return self.host in self.WILDCARDS
-
-    @property
-    def reachable(self) -> Address:
-        """The address a client on this machine connects to."""
-        if not self.wildcard:
-            return self
-        return Address("::1" if self.host == "::" else "127.0.0.1", self.port)
-
-    def collides(self, other: Address) -> bool:
-        """Whether both cannot listen on one machine at the same time."""
-        if self.port != other.port:
-            return False
-        return self.host == other.host or self.wildcard or other.wildcard
+#: The lane of ordinary requests, and the one kept for requests of the instances themselves.
+VISITORS = "zope"
+CALLBACKS = "callback"
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One Zope process."""
+    """One Zope process.
+
+    :param lane: the backend of the balancer that it belongs to.
+    """
 
     name: str
     address: Address
     threads: int
+    lane: str = VISITORS
 
     @property
     def maxconn(self) -> int:
@@ -109,6 +88,7 @@ class Stack:
     user: str
     eggs: tuple[str, ...]
     templates: Path | None = None
+    door: Door = field(default_factory=Door)
 
     @property
     def logs(self) -> Path:
@@ -156,6 +136,16 @@ class Stack:
         return self.configuration / "supervisord.conf"
 
     @property
+    def slots_lua(self) -> Path:
+        """What gives an instance's slot back while a response is still being delivered."""
+        return self.configuration / "slots.lua"
+
+    @property
+    def acme_lua(self) -> Path:
+        """What answers a certificate authority's challenges from a directory."""
+        return self.configuration / "acme.lua"
+
+    @property
     def stack_file(self) -> Path:
         """This value itself, for the operator commands."""
         return self.configuration / "stack.json"
@@ -164,6 +154,10 @@ class Stack:
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
         return self.supervisor_socket, self.haproxy_socket
+
+    def lane(self, name: str) -> tuple[Instance, ...]:
+        """The instances of a lane."""
+        return tuple(instance for instance in self.instances if instance.lane == name)
 
     @property
     def threads(self) -> int:
@@ -178,6 +172,8 @@ class Stack:
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address the stack opens."""
         yield Listener("haproxy", self.balancer.http, "http-address")
+        if self.door.tls:
+            yield Listener("haproxy", self.door.tls.address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats, "stats-address")
         yield Listener("zeo", self.zeo, "zeo-address")
         for instance in self.instances:

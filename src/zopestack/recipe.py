@@ -6,15 +6,18 @@ or written anything.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack import files, haproxy, provision, rendering, settings
+from zopestack import files, haproxy, provision, rendering, settings, sites, tls
 from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
+
+logger = logging.getLogger(__name__)
 
 
 class Recipe:
@@ -65,9 +68,24 @@ class Files:
         files.create_password(stack.password_file)
         for path, text in self.stack.rendered.items():
             files.write(path, text)
+        _warn_of_missing_sites(stack)
         return [str(path) for path in self.stack.rendered]
 
     update = install
+
+
+def _warn_of_missing_sites(stack: Stack) -> None:
+    try:
+        for site in sites.missing(stack.door.sites, stack.instances[0].address):
+            logger.warning(
+                "sites: %s%s shows %s, which is not in the database: it answers 404.",
+                site.host,
+                site.path,
+                site.root or "/",
+            )
+    except OSError:
+        # Nothing runs yet, so nobody knows.
+        pass
 
 
 def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
@@ -75,7 +93,11 @@ def _checked(stack: Stack, name: str) -> Mapping[Path, str]:
         rendered = rendering.render(stack)
     except rendering.TemplateProblem as why:
         raise UserError(f"[{name}] templates = {stack.templates or ''}\n  {why}") from None
-    complaint = haproxy.complaint(stack.balancer.executable, rendered[stack.haproxy_conf])
+    try:
+        tls.prepare(stack.door)
+    except tls.Unusable as why:
+        raise settings.error(name, "tls-certificate", "self-signed", why) from None
+    complaint = haproxy.complaint(stack.balancer.executable, rendered, stack.haproxy_conf)
     if complaint:
         raise UserError(
             f"[{name}] HAProxy does not accept the configuration; nothing was changed. "

@@ -11,14 +11,15 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack import cpus, haproxy, values
-from zopestack.model import Address, Balancer, Instance, Stack
+from zopestack import cpus, door_settings, haproxy, values
+from zopestack.model import CALLBACKS, VISITORS, Address, Balancer, Instance, Stack
 from zopestack.options import OPTIONS
 
 logger = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
         user=given["user"],
         eggs=given["eggs"],
         templates=_templates(name, base, given["templates"]),
+        door=door_settings.read(given, base, base / given["var"], partial(error, name)),
     )
     _check_overrides(stack, sections)
     stack = _apply_threads(stack, sections)
@@ -134,7 +136,8 @@ def _check_directory(directory: Path) -> None:
 
 
 def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
-    count = given["instances"] or cpus.usable()
+    ordinary = given["instances"] or cpus.usable()
+    count = ordinary + given["callback-instances"]
     first = given["base-port"]
     if first + count - 1 > values.MAX_PORT:
         raise error(
@@ -145,7 +148,12 @@ def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
             f"since the last port is {values.MAX_PORT}",
         )
     return tuple(
-        Instance(f"instance{i + 1}", Address("127.0.0.1", first + i), given["threads"])
+        Instance(
+            f"instance{i + 1}",
+            Address("127.0.0.1", first + i),
+            given["threads"],
+            lane=VISITORS if i < ordinary else CALLBACKS,
+        )
         for i in range(count)
     )
 
