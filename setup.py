@@ -60,5 +60,9 @@ setup(
             "default = zopestack.recipe:Recipe",
             "files = zopestack.recipe:Files",
         ],
+        "paste.filter_factory": [
+            "access-log = zopestack.agent.access_log:factory",
+            "callbacks = zopestack.agent.callbacks:factory",
+        ],
     },
 )

@@ -25,6 +25,7 @@ INSTANCE_STOP_SECONDS = 20
 #: The lane of ordinary requests, and the one kept for requests of the instances themselves.
 VISITORS = "zope"
 CALLBACKS = "callback"
+LANES = (VISITORS, CALLBACKS)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from zopestack.model import Instance, Stack
+from zopestack.model import CALLBACKS, Instance, Stack
 from zopestack.settings import Section, overrides
 
 #: Bytes of a log file before it is rotated, and how many old ones are kept.
@@ -61,9 +61,19 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # Nothing has used the temporary storage since Zope 4; without
         # Products.TemporaryFolder an instance does not start with it (FACTS).
         "zodb-temporary-storage": "off",
+        "pipeline": "\n".join(_pipeline(stack)),
+        # One larger than HAProxy lets through never begins; this is for chunked ones.
+        "max-request-body-size": str(stack.door.max_body),
         **_rotated("event-log"),
         **_rotated("access-log"),
     }
+
+
+def _pipeline(stack: Stack) -> Iterator[str]:
+    yield "egg:zopestack#access-log"
+    if stack.lane(CALLBACKS):
+        yield "egg:zopestack#callbacks"
+    yield from ("egg:Zope#httpexceptions", "zope")
 
 
 def _rotated(log: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from zopestack.model import Address, Stack
+from zopestack.model import LANES, Address, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 
@@ -79,7 +79,7 @@ def _missing(stack: Stack) -> dict[str, str]:
 
 def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
     try:
-        servers = Runtime(stack.haproxy_socket).servers("zope")
+        servers = Runtime(stack.haproxy_socket).servers(*LANES)
     except OSError:
         return "does not answer on its socket"
     down = [

@@ -19,7 +19,7 @@ from typing import Any, Self
 from tests.stack import freeports
 from tests.stack.harness import CHECKOUT, PATIENCE, until
 from zopestack import haproxy, rendering, settings, tls
-from zopestack.model import Stack
+from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime, Server
 
 
@@ -35,6 +35,7 @@ class Door:
         self.directory = Path(self._directory.name)
         self.options = {
             "instances": 2,
+            "haproxy": os.environ.get("DOOR_HAPROXY", "auto"),
             "http-address": f"127.0.0.1:{self.ports.http}",
             "stats-address": f"127.0.0.1:{self.ports.stats}",
             "zeo-address": f"127.0.0.1:{self.ports.zeo}",
@@ -127,12 +128,7 @@ class Door:
 
     def servers(self) -> dict[str, Server]:
         """HAProxy's view of all instances."""
-        runtime = Runtime(self.stack.haproxy_socket)
-        return {
-            name: server
-            for lane in {instance.lane for instance in self.stack.instances}
-            for name, server in runtime.servers(lane).items()
-        }
+        return Runtime(self.stack.haproxy_socket).servers(*LANES)
 
     def seen(self) -> list[dict[str, Any]]:
         """The requests that reached an instance since the last look."""

@@ -5,12 +5,12 @@
 waitress is what serves Zope, so what it makes of a request is what Zope would see.
 Paths, wherever in the path Zope would have them:
 
-    /seen       the requests since the last look, as JSON, on the instance's own port
-    /wait?n=2   answers when n requests are here at the same time, or 504 after a while
-    /stream     5 MB off the thread, as Zope serves a blob
-    /call?url=  fetches a URL before it answers
-    /cached     may be cached; says how often it was made
-    anything    a JSON description of the request
+    /seen         the requests since the last look, as JSON, on the instance's own port
+    /hold?until=  answers when there is a file of that name
+    /stream       5 MB off the thread, as Zope serves a blob
+    /call?url=    fetches a URL before it answers
+    /cached       may be cached; says how often it was made
+    anything      a JSON description of the request
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from __future__ import annotations
 import io
 import json
 import sys
-import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import waitress
+
+from zopestack.agent import callbacks
 
 STREAM = 5 * 1024 * 1024
 
@@ -35,8 +38,6 @@ Environ = dict[str, Any]
 Start = Callable[..., Any]
 
 seen: list[dict[str, Any]] = []
-company = threading.Condition()
-here = 0
 made = 0
 
 
@@ -48,8 +49,8 @@ def application(environ: Environ, start: Start) -> Iterable[bytes]:
     request = described(environ)
     seen.append(request)
     query = parse_qs(environ.get("QUERY_STRING", ""))
-    if path.endswith("/wait"):
-        return wait(start, int(query["n"][0]))
+    if path.endswith("/hold"):
+        return hold(start, Path(query["until"][0]))
     if path.endswith("/stream"):
         start("200 OK", [("Content-Length", str(STREAM)), ("Content-Type", "video/mp4")])
         return environ["wsgi.file_wrapper"](io.BytesIO(bytes(STREAM)))
@@ -77,19 +78,15 @@ def described(environ: Environ) -> dict[str, Any]:
     }
 
 
-def wait(start: Start, number: int) -> Iterable[bytes]:
-    global here
-    with company:
-        here += 1
-        company.notify_all()
-        met = company.wait_for(lambda: here >= number, PATIENCE)
-        here = 0 if met else here - 1
-        return answer(start, "200 OK" if met else "504 Gateway Timeout", {"met": met})
+def hold(start: Start, until: Path) -> Iterable[bytes]:
+    deadline = time.monotonic() + PATIENCE
+    while not until.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return answer(start, "200 OK", {"held": True})
 
 
 def call(start: Start, url: str) -> Iterable[bytes]:
-    request = urllib.request.Request(url, headers={"Zopestack-Lane": "callback"})
-    with urllib.request.urlopen(request, timeout=PATIENCE) as inner:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as inner:
         return answer(start, "200 OK", {"inner": inner.status})
 
 
@@ -112,6 +109,7 @@ def answer(
 
 
 if __name__ == "__main__":
+    callbacks.install()
     waitress.serve(
         application,
         host="127.0.0.1",

@@ -245,7 +245,7 @@ def door() -> Iterator[Door]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_outcome(door: Door, case: Case) -> None:
     answer = door.raw(case.request)
-    status = tuple(int(code) for code in re.findall(rb"HTTP/1\.1 ([2-5]\d\d) ", answer))
+    status = tuple(int(code) for code in re.findall(rb"HTTP/1\.[01] ([2-5]\d\d) ", answer))
     assert status == case.status
     reached = [(seen["path"], seen["body"]) for seen in door.seen()]
     assert sorted(reached) == sorted(case.reached)
