@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -129,6 +131,18 @@ class Door:
     def servers(self) -> dict[str, Server]:
         """HAProxy's view of all instances."""
         return Runtime(self.stack.haproxy_socket).servers(*LANES)
+
+    def figures(self) -> dict[str, dict[str, str]]:
+        """HAProxy's figures: ``figures()["zope/instance1"]["slim"]``."""
+        answer = Runtime(self.stack.haproxy_socket).command("show stat").lstrip("# ")
+        return {
+            f"{row['pxname']}/{row['svname']}": row for row in csv.DictReader(answer.splitlines())
+        }
+
+    def status_page(self) -> bytes:
+        """HAProxy's status page."""
+        with urllib.request.urlopen(f"http://{self.stack.balancer.stats}/", timeout=PATIENCE) as it:
+            return bytes(it.read())
 
     def seen(self) -> list[dict[str, Any]]:
         """The requests that reached an instance since the last look."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import pytest
 from tests.door.harness import Answer, Door
 from tests.door.instance import STREAM
 from tests.stack.harness import until
-from zopestack.runtime import Runtime
 
 READERS = 40
 
@@ -29,9 +27,9 @@ def door() -> Iterator[Door]:
 
 def limits(door: Door) -> list[int]:
     """What HAProxy would send to each instance at once."""
-    answer = Runtime(door.stack.haproxy_socket).command("show stat").lstrip("# ")
-    rows = csv.DictReader(answer.splitlines())
-    return [int(row["slim"]) for row in rows if row["svname"].startswith("instance")]
+    return [
+        int(row["slim"]) for name, row in door.figures().items() if name.startswith("zope/instance")
+    ]
 
 
 def slow_reader(door: Door, path: str = "/stream") -> socket.socket:
