@@ -46,6 +46,9 @@ def sites(text: str) -> tuple[tuple[Site, ...], tuple[Redirect, ...]]:
         elif line:
             found.append(_site(line))
     _check_once([site.host + site.path for site in found] + [each.host for each in redirects])
+    for each in redirects:
+        if each.target in [other.host for other in redirects]:
+            raise ValueError(f"{ACCEPTED}; {each.target} itself leads on. Name the last host")
     found.sort(key=lambda site: (site.host == "*", -len(site.path), site.host))
     return tuple(found), tuple(redirects)
 

@@ -8,10 +8,9 @@ dependency of all, for trying out only.
 
 from __future__ import annotations
 
-import os
 import ssl
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from zopestack.door import Door
@@ -38,12 +37,13 @@ def check(given: Path) -> None:
 
     :raises Unusable: where it cannot, with the file and the remedy.
     """
-    if is_certbot(given):
-        _check_pair(given / CHAIN, given / KEY)
-        return
-    for file in _files(given):
-        beside = file.with_name(f"{file.name}.key")
-        _check_pair(file, beside if beside.exists() else file)
+    try:
+        for certificate, key in _pairs(given):
+            _check_pair(certificate, key)
+    except PermissionError as why:
+        raise Unusable(
+            f"files that the user who runs the stack may read; {why.filename} is not readable"
+        ) from None
 
 
 def is_certbot(given: Path) -> bool:
@@ -111,6 +111,16 @@ def _key_of(certificate: Path) -> Path:
     return certificate.with_name(f"{certificate.name}.key")
 
 
+def _pairs(given: Path) -> Iterator[tuple[Path, Path]]:
+    """Certificates and where their keys are."""
+    if is_certbot(given):
+        yield given / CHAIN, given / KEY
+        return
+    for file in _files(given):
+        beside = file.with_name(f"{file.name}.key")
+        yield file, beside if beside.exists() else file
+
+
 def _files(given: Path) -> list[Path]:
     if given.is_dir():
         files = [
@@ -128,10 +138,8 @@ def _files(given: Path) -> list[Path]:
 
 def _check_pair(certificate: Path, key: Path) -> None:
     for file in (certificate, key):
-        if not os.access(file, os.R_OK):
-            raise Unusable(
-                f"files that the user who runs the stack may read; {file} is not readable"
-            )
+        # ssl does not say which of the two.
+        file.open().close()
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, _passphrase)
     except ssl.SSLError as why:
