@@ -43,7 +43,9 @@ def attach(application: Application) -> Application:
 
 
 def _log(environ: Environ, status: str, headers: list[tuple[str, str]], seconds: float) -> None:
-    path = quote(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), encoding="latin-1")
+    # A WSGI path is bytes, dressed up as Latin-1 (PEP 3333).
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    path = quote(path, safe="/:@", encoding="latin-1")
     if environ.get("QUERY_STRING"):
         path += "?" + environ["QUERY_STRING"]
     logger.info(
