@@ -32,10 +32,10 @@ def site() -> Iterator[Site]:
             admin_networks="127.0.0.1",
         )
         running.start()
-        folder = {"id": "Plone", "title": ""}
-        running.post("/manage_addProduct/OFSP/manage_addFolder", folder, at="instance1", login=running.admin)
-        folder["id"] = "intranet"
-        running.post("/Plone/manage_addProduct/OFSP/manage_addFolder", folder, at="instance1", login=running.admin)
+        add = "manage_addProduct/OFSP/manage_addFolder"
+        for where, name in (("", "Plone"), ("/Plone", "intranet")):
+            folder = {"id": name, "title": ""}
+            running.post(f"{where}/{add}", folder, at="instance1", login=running.admin)
         page = {"id": "page", "title": "", "text": PAGE}
         for where in ("/Plone", "/Plone/intranet"):
             add = f"{where}/manage_addProduct/PageTemplates/manage_addPageTemplate"
