@@ -58,6 +58,7 @@ setup(
             "types-setuptools",
             "ZEO",
             "Zope",
+            "waitress",
         ],
     },
     entry_points={
@@ -66,7 +67,9 @@ setup(
             "files = zopestack.recipe:Files",
         ],
         "paste.filter_factory": [
+            "access-log = zopestack.agent.access_log:factory",
             "agent = zopestack.agent.filter:factory",
+            "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
             "guard-instance = zopestack.guard:main",
