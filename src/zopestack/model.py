@@ -208,7 +208,7 @@ class Stack:
         """Every TCP address the stack opens."""
         yield Listener("haproxy", self.balancer.http, "http-address")
         if self.door.tls:
-            yield Listener("haproxy", self.door.tls.address, "https-address")
+            yield Listener("haproxy (https)", self.door.tls.address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats, "stats-address")
         yield Listener("zeo", self.zeo, "zeo-address")
         for instance in self.instances:
