@@ -162,7 +162,7 @@ def test_the_two_addresses_of_the_front_door_may_not_collide(
     read: Callable[[dict[str, str]], Stack],
 ) -> None:
     options = {"http-address": "*:8443", "https-address": "8443", "tls-certificate": "self-signed"}
-    with pytest.raises(UserError, match="http-address and https-address collide"):
+    with pytest.raises(UserError, match=r"http-address = \*:8443 and https-address = 8443 collide"):
         read(options)
 
 
