@@ -47,6 +47,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "docutils",
             "hypothesis",
             "mypy",
             "plone.recipe.zeoserver",

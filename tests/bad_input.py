@@ -326,7 +326,6 @@ PATHS = [
     bad("below a file", "var", "plain-file/var", "plain-file is not one"),
     bad("var in parts", "var", "parts/zeo", "which bin/buildout empties"),
     bad("var in parts, roundabout", "var", "x/../parts", "which bin/buildout empties"),
-    bad("var in bin", "var", "bin", "which bin/buildout empties"),
     bad("no room for a socket", "var", "v" * 90, "a shorter path: the unix socket"),
 ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -38,7 +39,12 @@ def test_what_reads_its_input_gets_none(home: Path) -> None:
     reader = home / "haproxy"
     reader.write_text("#!/bin/sh\nread line\necho HAProxy version 2.$line.0\n")
     reader.chmod(0o755)
-    assert haproxy.version(reader) is None
+    code = "import pathlib, sys; from zopestack import haproxy; "
+    code += "print(haproxy.version(pathlib.Path(sys.argv[1])))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, reader], input="8\n", capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("None\n", "")
 
 
 def test_what_says_no_text_is_no_haproxy(home: Path) -> None:

@@ -128,14 +128,6 @@ def test_what_only_writing_finds_out_is_one_message_too(home: Path) -> None:
     check_refused(buildout(home), "cannot be written", "var/log")
 
 
-def test_an_unchanged_buildout_changes_no_generated_file(site: Path) -> None:
-    configure(site, GOOD)
-    files = {name: file for name, file in snapshot(site).items() if "stack-files" in name}
-    assert len(files) == 6
-    check_succeeded(buildout(site))
-    assert {name: snapshot(site)[name] for name in files} == files
-
-
 def test_every_file_agrees_with_the_stack(site: Path) -> None:
     stack = store.load(site / "parts/stack-files/stack.json")
     assert stack == describe.read(site, GOOD)

@@ -42,7 +42,7 @@ def addresses(hosts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 SECTIONS = st.fixed_dictionaries(
     {
         "instances": st.one_of(
-            st.just("auto"), st.integers(1, 6).map(str), st.integers(1, 256).map(str)
+            st.integers(1, 6).map(str), st.sampled_from(["auto", "1", "20", "100"])
         ),
         "threads": st.integers(1, 64).map(str),
         "http-address": addresses(HOSTS),
@@ -83,7 +83,7 @@ def listened(haproxy_cfg: str) -> list[str]:
 @example(
     section={"instances": "1", "http-address": "[::]:80", "zeo-address": "[::1]:1"}, overrides={}
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_valid_stack(
     haproxy_program: Path, section: dict[str, str], overrides: dict[str, dict[str, str]]
 ) -> None:

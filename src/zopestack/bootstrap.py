@@ -106,7 +106,7 @@ def _stamp(extras: str) -> str:
 def _make_environment() -> None:
     try:
         venv.create(ENVIRONMENT, with_pip=True)
-    except (subprocess.CalledProcessError, OSError) as why:
+    except (subprocess.CalledProcessError, OSError, ValueError) as why:
         raise Failure(
             f"{sys.executable} cannot make a virtual environment ({why}).\n"
             "On Debian and Ubuntu: apt-get install python3-venv"

@@ -69,6 +69,7 @@ def _sources(buildout: Mapping[str, str]) -> Iterator[str]:
 
 
 def _missing(requirements: Iterable[str], buildout: Mapping[str, str]) -> list[str]:
-    directories = [buildout["develop-eggs-directory"], buildout["eggs-directory"], *sys.path]
-    known = set(map(canonicalize_name, easy_install.pkg_resources.Environment(directories)))
+    eggs = map(str, Path(buildout["eggs-directory"]).glob("*.egg"))
+    path = [buildout["develop-eggs-directory"], *eggs, *sys.path]
+    known = set(map(canonicalize_name, easy_install.pkg_resources.Environment(path)))
     return [text for text in requirements if canonicalize_name(Requirement(text).name) not in known]

@@ -213,10 +213,9 @@ def _templates(name: str, base: Path, given: Path | None) -> Path | None:
 
 def _var(name: str, where: Directories, given: Path) -> Path:
     var = where.buildout / given
-    for emptied in (where.bin, where.parts):
-        if Path(os.path.realpath(var)).is_relative_to(os.path.realpath(emptied)):
-            remedy = f"a directory outside {emptied}, which bin/buildout empties"
-            raise error(name, "var", str(given), remedy)
+    if Path(os.path.realpath(var)).is_relative_to(os.path.realpath(where.parts)):
+        remedy = f"a directory outside {where.parts}, which bin/buildout empties"
+        raise error(name, "var", str(given), remedy)
     existing = next(path for path in (var, *var.parents) if os.path.lexists(path))
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         remedy = f"a directory you can write to; {existing} is not one"

@@ -111,6 +111,7 @@ def test_a_storage_that_is_gone_is_told(site: Site) -> None:
 
 
 def test_figures_for_prometheus(site: Site) -> None:
+    site.get("/ledger/page", at="instance1")
     status, text = fetch(site, "/metrics")
     assert status == 200
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")

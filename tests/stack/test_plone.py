@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -21,19 +22,19 @@ ANSWERS = {
 
 
 @pytest.mark.timeout(600)
-def test_plone_site_is_added_and_served() -> None:
-    with Checkout(eggs="Plone", instances=2) as site:
-        site.up("--timeout", str(int(PATIENCE)))
-        assert "Welcome to Plone" in site.get("/").text
-        added = site.request(
-            "POST",
-            "/@sites/classic",
-            json.dumps(ANSWERS),
-            {"Content-Type": "application/json", "Accept": "application/json"},
-            login=site.admin,
-        )
-        assert added.status == 200, added.text
-        for at in ("haproxy", "instance1", "instance2"):
-            page = site.get("/news", at=at)
-            assert page.status == 200
-            assert TITLE in page.text
+def test_plone_site_is_added_and_served(make_checkout: Callable[..., Checkout]) -> None:
+    site = make_checkout(eggs="Plone", instances=2)
+    site.up("--timeout", str(int(PATIENCE)))
+    assert "Welcome to Plone" in site.get("/").text
+    added = site.request(
+        "POST",
+        "/@sites/classic",
+        json.dumps(ANSWERS),
+        {"Content-Type": "application/json", "Accept": "application/json"},
+        login=site.admin,
+    )
+    assert added.status == 200, added.text
+    for at in ("haproxy", "instance1", "instance2"):
+        page = site.get("/news", at=at)
+        assert page.status == 200
+        assert TITLE in page.text

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack.harness import Site
+from zopestack.rendering import packaged_templates
 
 #: Where a connection is refused at once: a program that asks the network fails.
 NOWHERE = "http://127.0.0.1:9"
@@ -66,11 +67,8 @@ def test_own_template_wins_and_the_others_stay(make_site: Callable[..., Site]) -
     site = make_site(templates="mine")
     mine = site.directory / "mine"
     mine.mkdir()
-    mine.joinpath("haproxy.cfg.j2").write_text(
-        "defaults\n    mode http\n    timeout client 1s\n    timeout connect 1s\n"
-        "    timeout server 1s\n# mine\nfrontend site\n    bind {{ stack.balancer.http }}\n",
-        encoding="utf-8",
-    )
+    packaged = packaged_templates().joinpath("haproxy.cfg.j2").read_text(encoding="utf-8")
+    mine.joinpath("haproxy.cfg.j2").write_text(f"# mine\n{packaged}", encoding="utf-8")
     site.buildout()
     assert "# mine" in site.stack.haproxy_conf.read_text(encoding="utf-8")
     assert "[program:instance2]" in site.stack.supervisord_conf.read_text(encoding="utf-8")

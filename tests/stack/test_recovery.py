@@ -21,7 +21,8 @@ def test_killed_process_comes_back(site: Site, name: str) -> None:
     )
     site.wait_ready()
     after = site.pids()
-    assert {one for one in after if after[one] != before[one]} == {name}
+    changed = {program for program in site.stack.programs if after[program] != before[program]}
+    assert changed == {name}
     assert site.get("/").status == 200
     # A page that needs the database.
     assert site.get("/manage_main", login=site.admin).status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -16,9 +17,9 @@ def test_eight_instances_on_a_fresh_database_come_up_at_the_first_attempt(
 ) -> None:
     site = make_site(instances=8)
     site.start()
-    spawned = re.findall(r"spawned: '(\w+)'", site.log("supervisord.log"))
-    assert sorted(spawned) == sorted(site.stack.programs)
+    spawned = Counter(re.findall(r"spawned: '([\w-]+)'", site.log("supervisord.log")))
     for name in site.stack.programs:
+        assert spawned[name] == 1, f"{name} was started {spawned[name]} times"
         assert "ConflictError" not in site.log(f"{name}.out.log"), name
     # One database was made, with one manager in it.
     assert site.log("zeo.out.log").count("creating it") == 1
@@ -28,7 +29,6 @@ def test_eight_instances_on_a_fresh_database_come_up_at_the_first_attempt(
 
 def test_instances_wait_for_a_zeo_that_comes_late(site: Site) -> None:
     site.supervisorctl("stop", "zeo", "instance1", "instance2")
-    spawned = site.log("supervisord.log").count("spawned: 'instance")
     size = len(site.log("instance1.out.log"))
     site.supervisorctl("start", "instance1", "instance2")
     until(
@@ -39,12 +39,15 @@ def test_instances_wait_for_a_zeo_that_comes_late(site: Site) -> None:
     # An instance that waits takes no visitors: HAProxy answers itself.
     with pytest.raises(ConnectionRefusedError):
         site.get("/", at="instance1")
-    assert not any(server.up for server in site.servers().values())
+    until(
+        "HAProxy to leave the instances out",
+        site.servers,
+        lambda servers: not any(server.up for server in servers.values()),
+    )
     assert site.get("/").status == 503
     site.supervisorctl("start", "zeo")
     site.wait_ready()
     assert site.get("/").status == 200
-    assert site.log("supervisord.log").count("spawned: 'instance") == spawned + 2
 
 
 def test_stack_stops_and_starts_again_with_its_content(site: Site) -> None:

@@ -30,6 +30,11 @@ class Ledger(SimpleItem):
         return "".join(f"<li>{number * number}</li>" for number in range(3000))
 
     @security.public
+    def light(self) -> str:
+        """A page that costs next to nothing beside the publishing of it."""
+        return "light"
+
+    @security.public
     def record(self, visitor: str, number: str) -> str:
         """Write a numbered record; the answer acknowledges it."""
         book = self.books[visitor]
