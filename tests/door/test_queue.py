@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ import pytest
 
 from tests.door.harness import Answer, Door
 from tests.stack.harness import until
+from zopestack.agents import ask
 
 
 @contextmanager
@@ -59,6 +62,7 @@ def test_a_queue_that_is_full_turns_the_next_one_away_at_once() -> None:
             refused = door.get()
             assert refused.status == 503
             assert refused.headers["retry-after"] == "5"
+            assert b"back in a moment" in refused.body
         until("the others to be served", lambda: [a.status for a in answers] == [200] * 3)
 
 
@@ -127,6 +131,20 @@ def test_a_path_is_served_by_one_instance_and_other_paths_by_others() -> None:
     with Door(instances=4, affinity="path") as door:
         assert len(favourites(door, lambda _: "/same", {})) == 1
         assert len(favourites(door, lambda n: f"/{n}", {})) > 1
+
+
+@pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
+def test_a_draining_favourite_is_passed_over(affinity: str) -> None:
+    with Door(instances=2, affinity=affinity) as door:
+        cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
+        door.get("/same", cookie)
+        favourite = next(i for i in door.stack.instances if door.seen_by(i.address.port))
+        report = ask(favourite)
+        assert report
+        os.kill(report.pid, signal.SIGUSR1)
+        until("HAProxy to see it", lambda: not door.servers()[favourite.name].up)
+        assert {door.get("/same", cookie).status for _ in range(5)} == {200}
+        assert door.seen_by(favourite.address.port) == []
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
