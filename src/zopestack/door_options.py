@@ -135,7 +135,7 @@ DOOR: tuple[Option, ...] = (
         "access-log",
         door_values.switch,
         "on",
-        "Whether HAProxy writes a line for every request to ``var/log/haproxy.out.log``.",
+        "Whether HAProxy writes a line for every request into its log.",
     ),
     Option(
         "frontend-extra",
