@@ -69,8 +69,7 @@ class _Engine:
         self.address = (address.host, address.port)
         self.family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.requests = cycle(
-            f"GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: zopestack-bench\r\n\r\n".encode()
-            for path in paths
+            f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode() for path in paths
         )
         self.load = load
         self.patience = patience
@@ -164,22 +163,25 @@ class _Engine:
             self._fail(sock, "broken")
 
     def _receive(self, sock: socket.socket) -> None:
-        exchange = self.busy.get(sock)
         try:
             data = sock.recv(262144)
-            if exchange is None:
-                # An idle connection that the server closes.
-                self.idle.remove(sock)
-                self._drop(sock)
-                return
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        exchange = self.busy.get(sock)
+        if exchange is None:
+            # An idle connection that the server closes.
+            self.idle.remove(sock)
+            self._drop(sock)
+            return
+        try:
             if data:
                 exchange.response.feed(data)
             elif not exchange.response.closed():
                 self._broken(exchange)
                 return
-        except BlockingIOError:
-            return
-        except (OSError, Malformed):
+        except Malformed:
             self._fail(sock, "broken")
             return
         if exchange.response.complete:

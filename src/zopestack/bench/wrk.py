@@ -51,7 +51,9 @@ def find() -> Path | None:
     return Path(found) if found else None
 
 
-def run(wrk: Path, address: Address, paths: tuple[str, ...], load: Closed, seconds: float) -> Measured:
+def run(
+    wrk: Path, address: Address, paths: tuple[str, ...], load: Closed, seconds: float
+) -> Measured:
     """Ask for the paths in turn. wrk takes whole seconds; parts are rounded up.
 
     wrk drops what is in flight at the end, so a server may have seen up to one request
@@ -64,12 +66,12 @@ def run(wrk: Path, address: Address, paths: tuple[str, ...], load: Closed, secon
         script.write(
             SCRIPT
             % {
-                "paths": ", ".join(json.dumps(path) for path in paths),
+                "paths": ", ".join(json.dumps(path, ensure_ascii=False) for path in paths),
                 "percentiles": ", ".join(f'"{p:g}"' for p in PERCENTILES),
             }
         )
         script.flush()
-        command = [wrk, "-t1", f"-c{load.clients}", f"-d{whole}s", "--timeout", "10s"]
+        command = [str(program), "-t1", f"-c{load.clients}", f"-d{whole}s", "--timeout", "10s"]
         done = subprocess.run(
             [*command, "-s", script.name, f"http://{address}/"],
             capture_output=True,
