@@ -80,14 +80,6 @@ def rescheduling() -> int | None:
     return None
 
 
-def busy() -> float:
-    """Seconds the cores of the machine have worked, for whatever process."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = (
-        _read(PROC / "stat").split("\n")[0].split()[1:]
-    )
-    return sum(int(part) for part in (user, nice, system, irq, softirq)) * TICK
-
-
 def machine() -> dict[str, str]:
     """What figures depend on: processor, cores, memory, kernel."""
     model = [line for line in _read(PROC / "cpuinfo").splitlines() if "model name" in line]

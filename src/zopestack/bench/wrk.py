@@ -52,7 +52,7 @@ def find() -> Path | None:
 
 
 def run(
-    wrk: Path, address: Address, paths: tuple[str, ...], load: Closed, seconds: float
+    program: Path, address: Address, paths: tuple[str, ...], load: Closed, seconds: float
 ) -> Measured:
     """Ask for the paths in turn. wrk takes whole seconds; parts are rounded up.
 
