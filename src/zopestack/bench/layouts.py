@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,10 @@ from zopestack.bench.farm import Broken, Farm, free_ports
 from zopestack.model import Address, Instance, Stack
 from zopestack.runtime import Runtime
 
+#: Processes that use less than this share of a core over so many seconds are idle.
+SETTLED_SHARE = 0.1
+SETTLED_SECONDS = 0.5
+
 #: Seconds a balancer or a server of its own kind gets to listen, and to end.
 PATIENCE = 60
 
@@ -26,15 +31,34 @@ class Target:
     """A layout that is running.
 
     :param address: where it takes requests.
-    :param processes: their ids by what they are: ``zope``, ``balancer``, ``zeo``.
+    :param roots: ids of its first processes by what they are: ``zope``, ``balancer``, ``zeo``.
     :param instances: those of the farm that it uses.
     :param runtime: HAProxy's runtime API, where HAProxy balances.
     """
 
     address: Address
-    processes: Mapping[str, tuple[int, ...]]
+    roots: Mapping[str, tuple[int, ...]]
     instances: tuple[Instance, ...] = ()
     runtime: Runtime | None = None
+
+    @property
+    def processes(self) -> dict[str, tuple[int, ...]]:
+        """All its processes now, with what they have forked."""
+        return {
+            role: tuple(pid for root in roots for pid in proc.family(root))
+            for role, roots in self.roots.items()
+        }
+
+    def settle(self) -> None:
+        """Return when the processes have nothing to do: what they load is loaded."""
+
+        def quiet() -> bool:
+            pids = [pid for pids in self.processes.values() for pid in pids]
+            before = proc.usage(pids).cpu
+            time.sleep(SETTLED_SECONDS)
+            return proc.usage(pids).cpu - before < SETTLED_SHARE * SETTLED_SECONDS
+
+        polling.until(quiet, PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,7 @@ class Layout:
 def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
     """The first instance itself, without a balancer."""
     instances = farm.instances(1, layout.threads)
-    yield Target(instances[0].address, processes(farm, instances), instances)
+    yield Target(instances[0].address, roots(farm, instances), instances)
 
 
 @contextmanager
@@ -89,7 +113,7 @@ def haproxy(farm: Farm, stack: Stack, text: str) -> Iterator[Target]:
     with running(command, stack.var / "haproxy.log", address) as pid:
         yield Target(
             address,
-            {**processes(farm, stack.instances), "balancer": proc.family(pid)},
+            {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
             Runtime(stack.haproxy_socket),
         )
@@ -127,12 +151,9 @@ def running(
             process.wait()
 
 
-def processes(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
+def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
     """The processes of these instances and of ZEO."""
-    return {
-        "zope": tuple(pid for x in instances for pid in proc.family(farm.pid(x.name))),
-        "zeo": proc.family(farm.pid("zeo")),
-    }
+    return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
 
 
 def layouts(number: int) -> dict[str, Layout]:

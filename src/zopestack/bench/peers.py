@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from zopestack.bench import proc
 from zopestack.bench.farm import Farm, free_ports
-from zopestack.bench.layouts import Layout, Target, haproxy, processes, running
+from zopestack.bench.layouts import Layout, Target, haproxy, roots, running
 from zopestack.model import Address, Instance
 
 #: HAProxy as its manual's first example has it: threads for every core, any number of
@@ -87,17 +86,16 @@ def varnish(farm: Farm, layout: Layout) -> Iterator[Target]:
     command = [_varnishd(), "-j", "none", "-F", "-a", str(address), "-f", str(vcl)]
     command += ["-s", "malloc,32m", "-n", str(directory / "work")]
     with running(command, directory / "log", address) as pid:
-        yield Target(
-            address, {**processes(farm, instances), "balancer": proc.family(pid)}, instances
-        )
+        yield Target(address, {**roots(farm, instances), "balancer": (pid,)}, instances)
 
 
 @contextmanager
 def gunicorn(farm: Farm, layout: Layout) -> Iterator[Target]:
     """Gunicorn with its default, synchronous workers."""
     address = _address()
-    command = [str(_interpreter(farm)), "-m", "gunicorn", "--bind", str(address)]
-    command += ["--workers", str(layout.instances), "zopestack.bench.wsgi:application"]
+    arguments = ["gunicorn", "--bind", str(address), "--workers", str(layout.instances)]
+    arguments += ["zopestack.bench.wsgi:application"]
+    command = _inside(farm, "from gunicorn.app.wsgiapp import run; run()", arguments)
     with _server(farm, "gunicorn", command, address) as target:
         yield target
 
@@ -107,10 +105,12 @@ def uwsgi(farm: Farm, layout: Layout) -> Iterator[Target]:
     """UWSGI with processes of one thread each. They load Zope after they were forked,
     since its connection to ZEO does not outlive a fork."""
     address = _address()
-    command = [str(_interpreter(farm)), "-c", "import pyuwsgi; pyuwsgi.run()"]
-    command += ["--http-socket", str(address), "--module", "zopestack.bench.wsgi:application"]
-    command += ["--master", "--lazy-apps", "--enable-threads", "--disable-logging"]
-    command += ["--die-on-term", "--processes", str(layout.instances)]
+    arguments = ["uwsgi", "--http-socket", str(address), "--processes", str(layout.instances)]
+    arguments += ["--module", "zopestack.bench.wsgi:application", "--master", "--lazy-apps"]
+    arguments += ["--enable-threads", "--disable-logging", "--die-on-term"]
+    # It closes every connection without saying so, which clients take for an error.
+    arguments += ["--add-header", "Connection: close"]
+    command = _inside(farm, "import pyuwsgi; pyuwsgi.run()", arguments)
     with _server(farm, "uwsgi", command, address) as target:
         yield target
 
@@ -154,13 +154,13 @@ def _server(farm: Farm, name: str, command: list[str], address: Address) -> Iter
     instance = farm.stack.parts / farm.stack.instances[0].name
     environment = {**os.environ, "ZOPE_CONF": str(instance / "etc" / "zope.conf")}
     with running(command, log, address, environment, signal.SIGTERM) as pid:
-        zeo = {"zeo": proc.family(farm.pid("zeo"))}
-        yield Target(address, {"zope": proc.family(pid), **zeo})
+        yield Target(address, {"zope": (pid,), "zeo": (farm.pid("zeo"),)})
 
 
-def _interpreter(farm: Farm) -> Path:
-    """The Python that has the instances' own eggs."""
-    return farm.stack.parts / farm.stack.instances[0].name / "bin" / "interpreter"
+def _inside(farm: Farm, code: str, arguments: list[str]) -> list[str]:
+    """A command that runs code in the Python that has the instances' own eggs."""
+    interpreter = farm.stack.parts / farm.stack.instances[0].name / "bin" / "interpreter"
+    return [str(interpreter), "-c", f"import sys; sys.argv = {arguments!r}; {code}"]
 
 
 def _directory(farm: Farm, name: str) -> Path:
