@@ -15,7 +15,7 @@ from pathlib import Path
 from zopestack import cpus
 from zopestack.bench import layouts, memory, peers, plan, proc, record, report, rounds, series, site
 from zopestack.bench import wrk as wrk_generator
-from zopestack.bench.farm import Broken, Farm
+from zopestack.bench.farm import Broken, Farm, fetch
 from zopestack.bench.layouts import Layout
 from zopestack.bench.measured import Closed
 from zopestack.bench.workloads import WORKLOADS
@@ -70,6 +70,9 @@ class Bench:
                 if not self.site.target:
                     lasting.callback(farm.stop)
                     farm.start(self.say)
+                    if self.site.workload:
+                        # A page that does not answer is found before minutes of load.
+                        fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
                 self._measure(rounds.Track(farm, self.layouts, lasting))
                 if not self.site.target:
                     self.record.memory = memory.by_instances(farm)

@@ -93,7 +93,14 @@ def varnish(farm: Farm, layout: Layout) -> Iterator[Target]:
 def gunicorn(farm: Farm, layout: Layout) -> Iterator[Target]:
     """Gunicorn with its default, synchronous workers."""
     address = _address()
-    arguments = ["gunicorn", "--bind", str(address), "--workers", str(layout.instances)]
+    arguments = [
+        "gunicorn",
+        "--bind",
+        str(address),
+        "--workers",
+        str(layout.instances),
+        "--no-control-socket",
+    ]
     arguments += ["zopestack.bench.wsgi:application"]
     command = _inside(farm, "from gunicorn.app.wsgiapp import run; run()", arguments)
     with _server(farm, "gunicorn", command, address) as target:

@@ -6,16 +6,16 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from zopestack.bench import load, proc
-from zopestack.bench.farm import Farm, counters, fetch
+from zopestack.bench import engine, load, proc
+from zopestack.bench.farm import Farm, counters
 from zopestack.bench.layouts import Layout, Target
+from zopestack.bench.measured import Closed
 from zopestack.bench.record import Experiment, Outcome, Sample
 from zopestack.bench.slow import slow_readers
 from zopestack.bench.workloads import BLOB, MODEM, Workload
 
-#: Requests to each thread before a measurement, so that caches are warm. They are asked
-#: for by as many clients, so that every thread gets some.
-WARM_UP = 2
+#: Seconds of load before a measurement, so that caches are warm.
+WARM_UP = 0.3
 
 
 class Track:
@@ -72,10 +72,9 @@ def interleaved(experiment: Experiment) -> Iterator[tuple[int, str]]:
 
 
 def warm_up(target: Target, workload: Workload, layout: Layout) -> None:
-    """A few requests for every path, which are not counted."""
-    for path in dict.fromkeys(workload.paths):
-        for _ in range(WARM_UP * layout.instances):
-            fetch(target.address, path)
+    """Some requests that are not counted, as many at once as there are threads."""
+    clients = Closed(layout.instances * layout.threads)
+    engine.run(target.address, workload.paths, clients, WARM_UP)
 
 
 def measure(
