@@ -112,7 +112,7 @@ def cost(run: Run) -> Figure | None:
     for axis, (workload, outcome) in zip(axes, chosen.items(), strict=True):
         _bars(axis, outcome)
         axis.set_title(f"CPU per request, {workload} page, 8 clients", loc="left")
-    axes[0].legend(frameon=False, loc="lower right")
+    axes[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(ROLES))
     axes[-1].set_xlabel("CPU ms per request")
     return figure
 

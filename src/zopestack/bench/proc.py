@@ -80,6 +80,20 @@ def rescheduling() -> int | None:
     return None
 
 
+def busy() -> float:
+    """Seconds that cores have worked, for this machine and for others on the same host."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal, *_ = (
+        int(word) for word in _read(PROC / "stat").partition("\n")[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq + steal) * TICK
+
+
+def own() -> float:
+    """Seconds of CPU this process has used, and its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def machine() -> dict[str, str]:
     """What figures depend on: processor, cores, memory, kernel."""
     model = [line for line in _read(PROC / "cpuinfo").splitlines() if "model name" in line]

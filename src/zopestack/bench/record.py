@@ -39,6 +39,7 @@ class Sample:
     :param rescheduling: interrupts of the whole machine; None where it does not count them.
     :param pss: bytes of memory by role.
     :param queue: mean seconds a request waited in HAProxy, as HAProxy says.
+    :param others: cores that were taken by processes which are no part of the benchmark.
     :param gil: seconds of waiting for the GIL per request, of the page that measures it.
     """
 
@@ -52,6 +53,7 @@ class Sample:
     pss: dict[str, int]
     queue: float | None = None
     gil: float | None = None
+    others: float = 0.0
 
     def figure(self, name: str) -> float:
         """One of :data:`FIGURES`; NaN where it was not measured."""
@@ -85,6 +87,7 @@ FIGURES: dict[str, Callable[[Sample], float]] = {
     "GIL wait ms": lambda s: _milliseconds(s.gil),
     "queue ms": lambda s: _milliseconds(s.queue),
     "memory MB": lambda s: sum(s.pss.values()) / 1e6 if s.pss else math.nan,
+    "cores of others": lambda s: s.others,
     "errors": lambda s: float(s.measured.failed),
 }
 

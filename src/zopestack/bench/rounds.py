@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
@@ -85,8 +86,10 @@ def measure(
         processes = target.processes
         before = {role: proc.usage(pids) for role, pids in processes.items()}
         interrupts = proc.rescheduling()
+        began, busy, own = time.monotonic(), proc.busy(), proc.own()
         gil = _gil(target, workload)
         measured = load.run(target.address, workload.paths, experiment.load, experiment.seconds)
+        passed, others = time.monotonic() - began, proc.busy() - busy - (proc.own() - own)
         used = {role: proc.usage(pids) - before[role] for role, pids in processes.items()}
         after = proc.rescheduling()
     now = _gil(target, workload)
@@ -101,6 +104,7 @@ def measure(
         rescheduling=None if after is None or interrupts is None else after - interrupts,
         pss={role: sum(map(proc.pss, pids)) for role, pids in processes.items()},
         queue=_queue(target),
+        others=max(0.0, others - sum(usage.cpu for usage in used.values())) / passed,
         gil=(now[1] - gil[1]) / requests if requests else None,
     )
 
