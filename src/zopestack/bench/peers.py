@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from zopestack.bench import polling
 from zopestack.bench.farm import Farm, free_ports
-from zopestack.bench.layouts import Layout, Target, haproxy, roots, running
+from zopestack.bench.layouts import PATIENCE, Layout, Target, haproxy, roots, running
 from zopestack.model import Address, Instance
 
 #: HAProxy as its manual's first example has it: threads for every core, any number of
@@ -161,6 +162,8 @@ def _server(farm: Farm, name: str, command: list[str], address: Address) -> Iter
     instance = farm.stack.parts / farm.stack.instances[0].name
     environment = {**os.environ, "ZOPE_CONF": str(instance / "etc" / "zope.conf")}
     with running(command, log, address, environment, signal.SIGTERM) as pid:
+        # They listen before they have loaded Zope.
+        polling.until(lambda: polling.answers(address), PATIENCE)
         yield Target(address, {"zope": (pid,), "zeo": (farm.pid("zeo"),)})
 
 

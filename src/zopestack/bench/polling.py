@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import time
 from collections.abc import Callable
@@ -27,6 +28,19 @@ def until(condition: Callable[[], bool], timeout: float) -> None:
         if time.monotonic() > end:
             raise TooLate(f"not within {timeout:.0f} s")
         time.sleep(INTERVAL)
+
+
+def answers(address: Address) -> bool:
+    """Whether there is an answer to a request, whichever."""
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+    try:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def listens(address: Address) -> bool:
