@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,7 @@ class KnownServer(ThreadingHTTPServer):
         self.workers = threading.Semaphore(workers)
         self.lock = threading.Lock()
         self.go_on = threading.Event()
+        self.asked_at: list[float] = []
         self.asked = self.answered = self.failed = self.connections = 0
         super().__init__(("127.0.0.1", 0), Handler)
 
@@ -56,6 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         known = self.server
         with known.lock:
             known.asked += 1
+            known.asked_at.append(time.perf_counter())
             number = known.asked
         with known.workers:
             if number == known.stalls_at:

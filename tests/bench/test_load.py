@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import pytest
 
@@ -66,8 +67,12 @@ def test_errors_are_counted_as_the_server_counts_them(serve, closed):
 
 def test_open_loop_asks_exactly_at_its_rate(serve):
     server = serve(delay=0.01, fails_every=10)
+    began = time.perf_counter()
     measured = engine.run(server.address, ("/",), Open(100), 1)
     assert server.asked == 100
+    # However slow this machine is, none can be asked before its turn.
+    for number, asked_at in enumerate(sorted(server.asked_at)):
+        assert asked_at >= began + number / 100
     assert measured.requests == 90
     assert measured.errors == {"status 503": 10}
 
