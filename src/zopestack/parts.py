@@ -29,9 +29,11 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
         SUPERVISOR: {**_supervisor(stack), **sections.get(SUPERVISOR, {})},
     }
     for instance in stack.instances:
+        own = overrides(instance.name, sections)
         made[instance.name] = {
             **_instance(stack, instance),
-            **overrides(instance.name, sections),
+            **_access_log(own),
+            **own,
             "threads": str(instance.threads),
         }
     return made
@@ -62,8 +64,19 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # Products.TemporaryFolder an instance does not start with it (FACTS).
         "zodb-temporary-storage": "off",
         **_rotated("event-log"),
-        **_rotated("access-log"),
     }
+
+
+def _access_log(own: Section) -> dict[str, str]:
+    """No access log in the instances: HAProxy sees every request and knows more of it.
+
+    CPU of a light request without one over with one is 0.85 (0.78 to 0.99): the median of
+    25 interleaved rounds with one client; again, 0.84 (0.71 to 0.96). A user who names a
+    file gets it, rotated.
+    """
+    if own.get("access-log", "disable").strip().lower() == "disable":
+        return {"access-log": "disable"}
+    return _rotated("access-log")
 
 
 def _rotated(log: str) -> dict[str, str]:
