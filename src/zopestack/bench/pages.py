@@ -74,9 +74,10 @@ class Cpu(BrowserView):  # type: ignore[misc]
         page = self.index()
         with _lock:
             _waited.requests += 1
-            _waited.elapsed += time.perf_counter() - started
-            _waited.cpu += time.thread_time() - cpu
+            # In the reverse order, so that what is subtracted lies within what it is from.
             _waited.runnable += _runnable() - runnable
+            _waited.cpu += time.thread_time() - cpu
+            _waited.elapsed += time.perf_counter() - started
         return page
 
     def links(self) -> list[dict[str, str]]:
