@@ -18,6 +18,7 @@ from zopestack.bench import wrk as wrk_generator
 from zopestack.bench.farm import Broken, Farm, fetch
 from zopestack.bench.layouts import Layout
 from zopestack.bench.measured import Closed
+from zopestack.bench.quiet import Quiet
 from zopestack.bench.workloads import WORKLOADS
 
 EPILOG = """\
@@ -51,6 +52,7 @@ class Bench:
         self.plan = plan.QUICK if arguments.quick else plan.FULL
         self.site = site.find(arguments.url)
         self.layouts = _layouts(arguments.instances, arguments.only, self.site)
+        self.quiet = Quiet(arguments.wait_for_quiet)
         self.began = time.monotonic()
         self.record = record.Run(
             command=shlex.join(["scripts/bench", *sys.argv[1:]]),
@@ -100,7 +102,8 @@ class Bench:
         for experiment in experiments:
             workload = WORKLOADS.get(experiment.workload) or self.site.workload
             assert workload  # noqa: S101
-            self.record.outcomes.append(rounds.run(track, experiment, workload, self.say))
+            outcome = rounds.run(track, experiment, workload, self.say, self.quiet)
+            self.record.outcomes.append(outcome)
 
 
 def _notes() -> list[str]:
@@ -120,8 +123,10 @@ def _layouts(number: int, only: str | None, where: site.Site) -> dict[str, Layou
 
 
 def _named(word: str, known: Mapping[str, Layout]) -> str:
+    if word in known:
+        return word
     for name in known:
-        if word in (name, name.split()[0]):
+        if word == name.split()[0]:
             return name
     raise Broken(f"--only {word}: there is no such layout; known are {', '.join(known)}")
 
@@ -139,6 +144,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="LAYOUTS", help="names separated by commas")
     parser.add_argument(
         "--instances", type=int, metavar="N", default=cpus.usable(), help="N, default: the cores"
+    )
+    parser.add_argument(
+        "--wait-for-quiet",
+        type=float,
+        metavar="SECONDS",
+        default=0,
+        help="in all, for others who use the machine to rest (default 0)",
     )
     parser.add_argument("--out", type=Path, default=Path("var/bench"), metavar="DIR")
     return parser.parse_args()

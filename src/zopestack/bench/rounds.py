@@ -11,6 +11,7 @@ from zopestack.bench import engine, load, proc
 from zopestack.bench.farm import Farm, counters
 from zopestack.bench.layouts import Layout, Target
 from zopestack.bench.measured import Closed
+from zopestack.bench.quiet import Quiet
 from zopestack.bench.record import Experiment, Outcome, Sample
 from zopestack.bench.slow import slow_readers
 from zopestack.bench.workloads import BLOB, MODEM, Workload
@@ -48,13 +49,21 @@ def run(
     experiment: Experiment,
     workload: Workload,
     say: Callable[[str], None],
+    quiet: Quiet | None = None,
 ) -> Outcome:
-    """Measure every layout of the experiment in every round."""
+    """Measure every layout of the experiment in every round.
+
+    :param quiet: patience with others who use the machine; none unless given.
+    """
+    quiet = quiet or Quiet()
     samples = []
     for number, name in interleaved(experiment):
-        with track.running(name) as target:
-            warm_up(target, workload, track.layouts[name])
-            sample = measure(name, number, target, workload, experiment)
+        sample = None
+        while sample is None or not quiet.accepts(sample):
+            quiet.wait()
+            with track.running(name) as target:
+                warm_up(target, workload, track.layouts[name])
+                sample = measure(name, number, target, workload, experiment)
         samples.append(sample)
         say(
             f"{workload.name}, {experiment.load}, round {number}/{experiment.rounds}: "
