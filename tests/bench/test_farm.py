@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -90,6 +94,24 @@ def test_the_pages_are_what_they_are_said_to_be(farm):
     assert len(fetch(address, BLOB)) == 16 * 1024 * 1024
     with pytest.raises(Broken, match="answers 404"):
         fetch(address, "/no-such-page")
+
+
+def test_a_run_that_is_stopped_leaves_nothing_behind():
+    # supervisord's socket has little room for the path.
+    command = [sys.executable, "-m", "zopestack.bench.cli", "--quick", "--only", "1x1"]
+    with TemporaryDirectory(prefix="zs-") as temporary:
+        environment = {**os.environ, "TMPDIR": temporary}
+        with subprocess.Popen(
+            command, cwd=VERSIONS.parent, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            while "starting them" not in process.stdout.readline():
+                pass
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+        assert process.returncode == 1
+        assert not list(Path(temporary).iterdir())
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert temporary not in running
 
 
 def alive(pid: int) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from zopestack import cpus
 from zopestack.bench import layouts, memory, peers, plan, proc, record, report, rounds, series, site
 from zopestack.bench import wrk as wrk_generator
-from zopestack.bench.farm import Broken, Farm, fetch
+from zopestack.bench.farm import Broken, Farm, fetch, stop_on_signals
 from zopestack.bench.layouts import Layout
 from zopestack.bench.measured import Closed
 from zopestack.bench.quiet import Quiet
@@ -36,6 +36,7 @@ examples:
 def main() -> None:
     """Run ``scripts/bench``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
+    stop_on_signals()
     try:
         Bench(arguments).run()
     except (Broken, wrk_generator.Failed) as why:

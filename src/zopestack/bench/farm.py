@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -149,6 +150,13 @@ class Farm:
         if done.returncode:
             said = done.stdout.decode(errors="replace").strip()
             raise Broken(f"{' '.join(command)} in {self.directory} failed:\n{said}")
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: what it has started stops,
+    and its directory goes."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 def fetch(address: Address, path: str) -> bytes:

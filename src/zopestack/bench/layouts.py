@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -100,6 +101,25 @@ def generated(farm: Farm, layout: Layout, nbthread: int | None = None) -> Iterat
         text = re.sub(r"(?m)^(\s*nbthread) \d+$", rf"\1 {nbthread}", text)
     with haproxy(farm, stack, text) as target:
         yield target
+
+
+@contextmanager
+def pinned(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """As generated, with each instance kept on one core, the next one on the next."""
+    cores = sorted(os.sched_getaffinity(0))
+    with generated(farm, layout) as target:
+        threads = [
+            (thread, cores[number % len(cores)])
+            for number, instance in enumerate(target.instances)
+            for thread in proc.threads(farm.pid(instance.name))
+        ]
+        for thread, core in threads:
+            os.sched_setaffinity(thread, {core})
+        try:
+            yield target
+        finally:
+            for thread, _ in threads:
+                os.sched_setaffinity(thread, cores)
 
 
 @contextmanager

@@ -62,6 +62,11 @@ def family(pid: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def threads(pid: int) -> tuple[int, ...]:
+    """Ids of the threads of a process."""
+    return tuple(int(thread.name) for thread in _listed(PROC / str(pid) / "task"))
+
+
 def pss(pid: int) -> int:
     """Bytes of memory, each page shared among those that map it; 0 where not shown."""
     for line in _read(PROC / str(pid) / "smaps_rollup").splitlines():

@@ -11,14 +11,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zopestack import cpus, files, store
 from zopestack.bench import accesslog, edit, proc, rounds, site, wrk
-from zopestack.bench.farm import Broken, Farm, Source, fetch
+from zopestack.bench.farm import Broken, Farm, Source, fetch, stop_on_signals
 from zopestack.bench.halving import SCORE, Search
-from zopestack.bench.layouts import Layout, counts, generated_layout
+from zopestack.bench.layouts import Layout, counts, generated_layout, pinned
 from zopestack.bench.measured import Closed
 from zopestack.bench.workloads import WORKLOADS, Workload
 from zopestack.bootstrap import say
@@ -79,6 +79,7 @@ class Advice:
 def main() -> None:
     """Run ``scripts/tune``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
+    stop_on_signals()
     try:
         advice = tune(_task(arguments), say)
         print("\n".join(advice.evidence))
@@ -119,7 +120,7 @@ def tune(task: Task, say: Callable[[str], None]) -> Advice:
         best = search.run(task.seconds * (1 - REFINEMENT), say)
         left_out = len(layouts) - len(within)
         evidence = _evidence(search, best, left_out)
-        evidence += _nbthread(track, search, layouts[best], task, say)
+        evidence += _refine(track, search, layouts[best], task, say)
     return Advice(evidence + _lines(layouts[best], best == current), _changes(best, task))
 
 
@@ -173,24 +174,26 @@ def _evidence(search: Search, best: str, left_out: int) -> list[str]:
     return lines
 
 
-def _nbthread(
+def _refine(
     track: rounds.Track, search: Search, best: Layout, task: Task, say: Callable[[str], None]
 ) -> list[str]:
-    """Whether HAProxy with a second thread serves the winner better."""
+    """Whether other settings serve the winner better: HAProxy's threads, and cores."""
     if cpus.usable() < 2:
         return []
-    other = generated_layout(best.instances, best.threads, nbthread=2)
-    track.layouts = {**track.layouts, other.name: other}
-    again = Search(
-        (best.name, other.name),
-        best.name,
-        {best.name: 0, other.name: 0},
-        search.measure,
-        search.workload,
-        search.load,
+    nbthread = generated_layout(best.instances, best.threads, nbthread=2)
+    cores = replace(best, name=f"{best.name} pinned", serve=pinned)
+    track.layouts = {**track.layouts, nbthread.name: nbthread, cores.name: cores}
+    names = (best.name, nbthread.name, cores.name)
+    again = replace(
+        search, names=names, current=best.name, memory=dict.fromkeys(names, 0), samples=[]
     )
     again.run(task.seconds * REFINEMENT, say)
-    return [f"HAProxy with nbthread 2 over 1: {again.against(other.name, best.name).verdict}"]
+    return [
+        "",
+        f"HAProxy with nbthread 2 over 1: {again.against(nbthread.name, best.name).verdict}",
+        "instances kept on a core each over any core: "
+        f"{again.against(cores.name, best.name).verdict}",
+    ]
 
 
 def _changes(best: str, task: Task) -> dict[str, str]:
