@@ -83,6 +83,9 @@ class Farm:
         self.directory = directory
         self.source = source
         self.threads = [threads for threads, count in counts.items() for _ in range(count)]
+        if source.stack:
+            # The user's file may have sections for as many as it makes.
+            self.threads += [1] * (len(source.stack.instances) - len(self.threads))
 
     def start(self, say: Callable[[str], None]) -> None:
         """Build, start, and wait until every instance serves.

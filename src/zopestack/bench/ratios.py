@@ -42,8 +42,8 @@ class Ratio:
     @property
     def verdict(self) -> str:
         """The ratio in words."""
-        if not self.rounds:
-            return "not measured"
+        if self.rounds < 2:
+            return f"{self.median:.2f} (one round)" if self.rounds else "not measured"
         return str(self) if self.differs else f"{self}: no difference"
 
 

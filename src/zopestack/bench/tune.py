@@ -24,6 +24,9 @@ from zopestack.bench.workloads import WORKLOADS, Workload
 from zopestack.bootstrap import say
 from zopestack.up import STACK_FILE
 
+#: The file that --write changes.
+BUILDOUT = Path("buildout.cfg")
+
 #: Bytes an instance is taken to need before it is measured: a Plone with warm caches.
 INSTANCE_BYTES = 200 * 1024**2
 
@@ -81,11 +84,16 @@ def main() -> None:
     arguments = _arguments()
     stop_on_signals()
     try:
+        if arguments.write:
+            # What keeps the file from being changed is found before minutes of measuring.
+            edit.set_options(_text(BUILDOUT), {"instances": "1", "threads": "1"})
         advice = tune(_task(arguments), say)
         print("\n".join(advice.evidence))
         if arguments.write and advice.changes:
-            write(Path("buildout.cfg"), advice.changes)
-    except (Broken, edit.CannotEdit, wrk.Failed) as why:
+            write(BUILDOUT, advice.changes)
+    except edit.CannotEdit as why:
+        sys.exit(f"{BUILDOUT} cannot be changed: {why}")
+    except (Broken, wrk.Failed) as why:
         sys.exit(f"{why}")
     except KeyboardInterrupt:
         sys.exit("stopped; nothing was changed")
@@ -139,10 +147,18 @@ def write(path: Path, changes: dict[str, str]) -> None:
 
     :raises CannotEdit: where the file has no place for them.
     """
-    with open(path, encoding="utf-8", newline="") as file:
-        text = file.read()
-    files.write(path, edit.set_options(text, changes), path.stat().st_mode & 0o777)
+    text = edit.set_options(_text(path), changes)
+    files.write(path, text, path.stat().st_mode & 0o777)
     say(f"{path} is changed; bin/buildout && bin/supervisorctl update applies it")
+
+
+def _text(path: Path) -> str:
+    try:
+        # Line ends stay as they are.
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except OSError as why:
+        raise edit.CannotEdit(f"{path}: {why.strerror}") from None
 
 
 def _name(instances: int, threads: int) -> str:
