@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -118,6 +119,14 @@ def test_the_page_shows_the_medians_and_the_claims(run, tmp_path):
     assert by_title["cpu page, 8 clients: requests/s of 2x1 over 1x4 direct"].met
     assert by_title["cpu page, 8 clients: p99 ms of 2x1 over 1x4 direct"].met
     assert not any("gunicorn" in title for title in by_title)
+
+
+@pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
+def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
+    for outcome in run.outcomes:
+        outcome.samples[:] = [replace(sample, others=others) for sample in outcome.samples]
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert ("Other processes took 1.5 of 2 cores" in page.text) is warned
 
 
 def test_every_plot_is_a_file_of_its_own(run, tmp_path):

@@ -208,4 +208,5 @@ def _bars(axis: Axes, outcome: Outcome) -> None:
     for name, end in zip(names, left, strict=True):
         axis.annotate(f" {end:.2g}", (end, name), va="center")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.margins(x=0.12)
+    # Room for the figure at the end of the longest bar.
+    axis.set_xlim(right=1.12 * max(left, default=1) or 1)

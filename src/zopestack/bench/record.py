@@ -156,6 +156,11 @@ class Run:
     memory: dict[int, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def others(self) -> float:
+        """Cores that others took, the median over all samples."""
+        return ratios.median([s.others for x in self.outcomes for s in x.samples])
+
     def find(self, workload: str, load: Closed | Open) -> Outcome | None:
         """The outcome of an experiment, if it was made."""
         for outcome in self.outcomes:

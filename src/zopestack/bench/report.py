@@ -12,6 +12,7 @@ import jinja2
 from zopestack import rendering
 from zopestack.bench import plots, record
 from zopestack.bench.claims import claims
+from zopestack.bench.quiet import LIMIT
 from zopestack.bench.record import FIGURES, Outcome, Run
 from zopestack.bench.workloads import WORKLOADS
 
@@ -96,7 +97,13 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
     shown = [Plot(*TEXTS[name], base64.b64encode(png).decode()) for name, png in drawn.items()]
     template = environment.get_template("report.html.j2")
     tables = [table(outcome) for outcome in run.outcomes]
-    return template.render(run=run, claims=claims(run), plots=shown, tables=tables)
+    return template.render(
+        run=run,
+        disturbed=run.others > LIMIT,
+        claims=claims(run),
+        plots=shown,
+        tables=tables,
+    )
 
 
 def table(outcome: Outcome) -> Table:
