@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -71,3 +72,17 @@ def test_it_finds_the_books_of_a_real_waitress() -> None:
             assert hasattr(server.channel_class, name)
     finally:
         server.close()
+
+
+def test_a_small_answer_leaves_in_one_piece() -> None:
+    def page(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"whole"]
+
+    server = create_server(Meter(page), host="127.0.0.1", port=0, threads=1)
+    threading.Thread(target=server.run, daemon=True).start()
+    with socket.create_connection(("127.0.0.1", server.effective_port)) as client:
+        for _ in range(50):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(65536).endswith(b"whole")
+    server.close()
