@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.harness import Site
+from tests.stack.harness import CHECKOUT, Site
 from zopestack.rendering import packaged_templates
 
 #: Where a connection is refused at once: a program that asks the network fails.
@@ -78,7 +78,8 @@ def test_configuration_haproxy_rejects_replaces_nothing(provisioned: Site) -> No
     before = digest(provisioned.directory)
     broken = provisioned.directory / "broken"
     broken.mkdir()
-    broken.joinpath("haproxy.cfg.j2").write_text("nonsense\n", encoding="utf-8")
+    packaged = (CHECKOUT / "templates" / "haproxy.cfg.j2").read_text(encoding="utf-8")
+    broken.joinpath("haproxy.cfg.j2").write_text(f"{packaged}\nnonsense\n", encoding="utf-8")
     provisioned.configure(SECTIONS, templates="broken")
     done = provisioned.buildout(check=False)
     assert done.returncode == 1

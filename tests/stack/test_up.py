@@ -107,7 +107,8 @@ def test_wrong_option_is_one_message_and_changes_nothing(checkout: Checkout) -> 
     del checkout.options["treads"]
     checkout.configure()
     assert done.returncode == 1
-    assert "[stack] treads: no such option; did you mean threads?" in done.stdout
+    assert "[stack] treads = 2" in done.stdout
+    assert "there is no such option; did you mean threads?" in done.stdout
     assert "Traceback" not in done.stdout
     assert checkout.pids() == pids
 
