@@ -59,6 +59,7 @@ setup(
             "types-setuptools",
             "ZEO",
             "Zope",
+            "waitress",
         ],
     },
     entry_points={
@@ -67,7 +68,9 @@ setup(
             "files = zopestack.recipe:Files",
         ],
         "paste.filter_factory": [
+            "access-log = zopestack.agent.access_log:factory",
             "agent = zopestack.agent.filter:factory",
+            "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
             "guard-instance = zopestack.guard:main",

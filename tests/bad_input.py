@@ -190,7 +190,7 @@ NAMED_WRONG = [
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
     bad("capital", "Threads", "2", "did you mean threads?"),
     bad("shortened", "zeo", "8400", "did you mean zeo-address?"),
-    bad("like nothing known", "xyzzy", "1", "known are agent-base-port, base-port, eggs"),
+    bad("like nothing known", "xyzzy", "1", "known are access-log, acme-challenge, admin-networks"),
     bad("lines in an unknown option", "instance", "4\n5", "did you mean instances?"),
 ]
 

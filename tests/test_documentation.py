@@ -183,7 +183,8 @@ def test_readme_knows_where_things_lie(tmp_path: Path) -> None:
     of = stack({}, tmp_path)
     known = (of.database, of.blobs, of.logs, of.password_file, of.haproxy_conf, of.supervisord_conf)
     named = re.findall(r"``((?:var|parts)/[^`]+)``", README)
-    assert {tmp_path / path for path in named} - set(known) == {of.database.parent}
+    log = of.logs / "haproxy.out.log"
+    assert {tmp_path / path for path in named} - set(known) == {of.database.parent, log}
     assert {tmp_path / path for path in named} >= set(known)
 
 

@@ -155,7 +155,7 @@ def test_every_file_says_what_made_it(stack: Stack) -> None:
     for path, text in rendering.render(stack).items():
         if path != stack.stack_file:
             first = text.partition("\n")[0]
-            assert first[:2] in ("# ", "; ", "<!")
+            assert first[:2] in ("# ", "; ", "<!", "--")
             assert "Made by bin/buildout from [stack] in buildout.cfg" in first
 
 

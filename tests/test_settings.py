@@ -10,6 +10,7 @@ from zc.buildout import UserError
 
 from tests import describe
 from tests.bad_input import BAD, Bad
+from tests.door.test_bad_input import CASES
 from zopestack import rendering
 from zopestack.model import Address, Stack
 from zopestack.options import OPTIONS
@@ -35,7 +36,7 @@ def test_bad_input_is_named_with_its_remedy(case: Bad, furnished: Path) -> None:
 
 
 def test_the_table_names_every_option() -> None:
-    assert set(OPTIONS) <= {case.option for case in BAD}
+    assert set(OPTIONS) <= {case.option for case in (*BAD, *CASES)}
     assert len({case.name for case in BAD}) == len(BAD)
 
 

@@ -7,8 +7,11 @@ builds it and has checked it; nobody downstream checks again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from zopestack.address import Address as Address
+from zopestack.door import Door
 
 #: Seconds between two health checks of an instance.
 CHECK_INTERVAL = 1
@@ -27,37 +30,10 @@ DRAIN_DELAY = 2 * CHECK_INTERVAL
 STOP_SECONDS = 15
 
 
-@dataclass(frozen=True)
-class Address:
-    """A TCP address to listen on; an IPv6 host is held without its brackets."""
-
-    host: str
-    port: int
-
-    #: Hosts that stand for every interface, so their ports collide with any other.
-    WILDCARDS = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-    @property
-    def wildcard(self) -> bool:
-        """Whether it listens on every interface."""
-        return self.host in self.WILDCARDS
-
-    @property
-    def reachable(self) -> Address:
-        """The address a client on this machine connects to."""
-        if not self.wildcard:
-            return self
-        return Address("::1" if self.host == "::" else "127.0.0.1", self.port)
-
-    def collides(self, other: Address) -> bool:
-        """Whether both cannot listen on one machine at the same time."""
-        if self.port != other.port:
-            return False
-        return self.host == other.host or self.wildcard or other.wildcard
+#: The lane of ordinary requests, and the one kept for requests of the instances themselves.
+VISITORS = "zope"
+CALLBACKS = "callback"
+LANES = (VISITORS, CALLBACKS)
 
 
 @dataclass(frozen=True)
@@ -65,12 +41,14 @@ class Instance:
     """One Zope process.
 
     :param agent: where its agent answers ``GET /health``.
+    :param lane: the backend of the balancer that it belongs to.
     """
 
     name: str
     address: Address
     agent: Address
     threads: int
+    lane: str = VISITORS
 
     @property
     def maxconn(self) -> int:
@@ -130,6 +108,7 @@ class Stack:
     warm_up: tuple[str, ...] = ()
     memory_limit: str = ""
     templates: Path | None = None
+    door: Door = field(default_factory=Door)
 
     @property
     def logs(self) -> Path:
@@ -177,6 +156,16 @@ class Stack:
         return self.configuration / "supervisord.conf"
 
     @property
+    def slots_lua(self) -> Path:
+        """What gives an instance's slot back while a response is still being delivered."""
+        return self.configuration / "slots.lua"
+
+    @property
+    def acme_lua(self) -> Path:
+        """What answers a certificate authority's challenges from a directory."""
+        return self.configuration / "acme.lua"
+
+    @property
     def stack_file(self) -> Path:
         """This value itself, for the operator commands."""
         return self.configuration / "stack.json"
@@ -201,6 +190,10 @@ class Stack:
         """Every unix socket."""
         return self.supervisor_socket, self.haproxy_socket
 
+    def lane(self, name: str) -> tuple[Instance, ...]:
+        """The instances of a lane."""
+        return tuple(instance for instance in self.instances if instance.lane == name)
+
     @property
     def threads(self) -> int:
         """Requests the whole stack works on at once."""
@@ -214,6 +207,8 @@ class Stack:
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address the stack opens."""
         yield Listener("haproxy", self.balancer.http, "http-address")
+        if self.door.tls:
+            yield Listener("haproxy (https)", self.door.tls.address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats, "stats-address")
         yield Listener("zeo", self.zeo, "zeo-address")
         for instance in self.instances:

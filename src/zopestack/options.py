@@ -6,27 +6,9 @@ come from it; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 from zopestack import values
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of [stack].
-
-    :param parse: from its text to its value; a ValueError says what would be accepted.
-    :param default: text used where the section does not set it.
-    :param help: one sentence for the table in README.rst.
-    """
-
-    name: str
-    parse: Callable[[str], Any]
-    default: str
-    help: str
-
+from zopestack.door_options import DOOR
+from zopestack.option import Option
 
 OPTIONS: dict[str, Option] = {
     option.name: option
@@ -131,5 +113,6 @@ OPTIONS: dict[str, Option] = {
             "var",
             "Where the database, logs, sockets and the password live.",
         ),
+        *DOOR,
     )
 }

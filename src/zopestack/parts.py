@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zopestack.agent.configuration import Configuration
-from zopestack.model import DRAIN_DELAY, Instance, Stack
+from zopestack.model import CALLBACKS, DRAIN_DELAY, Instance, Stack
 from zopestack.settings import Section, overrides
 
 #: Bytes of a log file before it is rotated, and how many old ones are kept.
@@ -17,6 +17,9 @@ FILES = "stack-files"
 
 #: The agent, as an instance's pipeline names it.
 AGENT = "egg:zopestack#agent"
+
+#: What marks an instance's own requests to the site, for the lane kept for them.
+MARKER = "egg:zopestack#callbacks"
 
 #: The part of the programs that supervisord runs beside the stack.
 GUARDS = "stack-guards"
@@ -74,7 +77,10 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # Nothing has used the temporary storage since Zope 4; without
         # Products.TemporaryFolder an instance does not start with it (FACTS).
         "zodb-temporary-storage": "off",
-        "pipeline": f"{AGENT}\ntranslogger\negg:Zope#httpexceptions\nzope",
+        # In place of Paste's translogger: it logs the number HAProxy gave the request too.
+        "pipeline": "egg:zopestack#access-log\negg:Zope#httpexceptions\nzope",
+        # One larger than HAProxy lets through never begins; this is for chunked ones.
+        "max-request-body-size": str(stack.door.max_body),
         **_rotated("event-log"),
         **_rotated("access-log"),
     }
@@ -83,10 +89,10 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
 def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dict[str, str]:
     """What a user's own pipeline, variables and threads have to go with."""
     pipeline = options["pipeline"].split()
-    if AGENT not in pipeline:
-        pipeline.insert(0, AGENT)
+    needed = [AGENT, MARKER] if stack.lane(CALLBACKS) else [AGENT]
+    pipeline = [each for each in needed if each not in pipeline] + pipeline
     variables = _variables(options.get("environment-vars", ""))
-    variables |= _agent(stack, instance).environment()
+    variables |= agent(stack, instance).environment()
     return options | {
         # The agent, and what sets up the database, whatever eggs a user names.
         "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
@@ -110,7 +116,8 @@ def _variables(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
 
 
-def _agent(stack: Stack, instance: Instance) -> Configuration:
+def agent(stack: Stack, instance: Instance) -> Configuration:
+    """What the agent of an instance is told."""
     return Configuration(
         name=instance.name,
         host=instance.agent.host,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zopestack.model import START_SECONDS, STOP_SECONDS, Instance, Stack
+from zopestack.model import CALLBACKS, START_SECONDS, STOP_SECONDS, Instance, Stack
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,15 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         # after which one that has waited for zeo starts over (FACTS).
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
-        environment=_settings(instance, stack.zeo, stack.eggs, stack.hung_after, stack.warm_up),
+        environment=_settings(
+            instance,
+            stack.zeo,
+            stack.eggs,
+            stack.hung_after,
+            stack.warm_up,
+            stack.door.max_body,
+            bool(stack.lane(CALLBACKS)),
+        ),
     )
 
 

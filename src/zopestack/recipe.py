@@ -14,7 +14,7 @@ from typing import Any
 from zc.buildout import UserError
 from zc.recipe.egg import Eggs
 
-from zopestack import files, haproxy, invariants, provision, rendering, settings
+from zopestack import files, haproxy, invariants, provision, rendering, settings, sites, tls
 from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
@@ -82,9 +82,24 @@ class Files:
                 files.write(path, text)
         except OSError as why:
             raise UserError(f"A file of the stack cannot be written: {why}") from None
+        _warn_of_missing_sites(stack)
         return [str(stack.configuration)]
 
     update = install
+
+
+def _warn_of_missing_sites(stack: Stack) -> None:
+    try:
+        for site in sites.missing(stack.door.sites, stack.instances[0].address):
+            logger.warning(
+                "sites: %s%s shows %s, which is not in the database: it answers 404.",
+                site.host,
+                site.path,
+                site.root or "/",
+            )
+    except OSError:
+        # Nothing runs yet, so nobody knows.
+        pass
 
 
 def _checked(stack: Stack, name: str, templates: str) -> Mapping[Path, str]:
@@ -95,6 +110,10 @@ def _checked(stack: Stack, name: str, templates: str) -> Mapping[Path, str]:
         raise UserError(f"{where} {why}") from None
     if missing := invariants.missing(stack, rendered[stack.haproxy_conf]):
         raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
+    try:
+        tls.prepare(stack.door)
+    except tls.Unusable as why:
+        raise settings.error(name, "tls-certificate", "self-signed", why) from None
     named = {**rendered, stack.server_state: NO_STATE}
     verdict = haproxy.check(stack.balancer.executable, named, stack.haproxy_conf)
     if not verdict.accepted:

@@ -37,10 +37,18 @@ class Limits:
     :param connections: visitors connected at once. Each busy thread may have many visitors
         waiting; 2000 is HAProxy's own default for a small machine.
     :param check_interval: seconds between two health checks.
+    :param streams: responses one instance may be delivering beyond its threads: waitress
+        takes 100 connections.
+    :param streamed: bytes from which a response outlasts its thread: what HAProxy's buffer
+        and the kernel's do not take at once.
+    :param cached: bytes of the largest response that HAProxy's cache holds.
     """
 
     connections: int
     check_interval: int
+    streams: int = 80
+    streamed: int = 16384
+    cached: int = 262144
 
 
 def limits(stack: Stack) -> Limits:
@@ -66,6 +74,8 @@ def render(stack: Stack) -> dict[Path, str]:
         stack.haproxy_conf: haproxy,
         stack.supervisord_conf: supervisord,
         stack.unavailable_page: _render(environment, "503.html.j2", stack=stack),
+        stack.slots_lua: _render(environment, "slots.lua.j2", stack=stack, limits=limits(stack)),
+        stack.acme_lua: _render(environment, "acme.lua.j2", stack=stack),
         stack.stack_file: store.dumps(stack),
     }
 

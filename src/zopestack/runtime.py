@@ -56,8 +56,8 @@ class Runtime:
                 chunks.append(chunk)
         return b"".join(chunks).decode()
 
-    def servers(self, backend: str) -> dict[str, Server]:
-        """The servers of a backend by name.
+    def servers(self, *backends: str) -> dict[str, Server]:
+        """The servers of backends by name; no two have the same.
 
         :raises OSError: where HAProxy does not answer.
         """
@@ -72,5 +72,5 @@ class Runtime:
                 check=row["check_status"],
             )
             for row in csv.DictReader(answer.splitlines())
-            if row["pxname"] == backend and row["svname"] not in ("FRONTEND", "BACKEND")
+            if row["pxname"] in backends and row["svname"] not in ("FRONTEND", "BACKEND")
         }

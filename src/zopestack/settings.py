@@ -11,14 +11,15 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack import cpus, haproxy, values
-from zopestack.model import Address, Balancer, Instance, Stack
+from zopestack import cpus, door_settings, haproxy, values
+from zopestack.model import CALLBACKS, VISITORS, Address, Balancer, Instance, Stack
 from zopestack.nearest import nearest
 from zopestack.options import OPTIONS
 
@@ -112,6 +113,7 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
         warm_up=given["warm-up"],
         memory_limit=given["memory-limit"],
         templates=_templates(name, base, given["templates"]),
+        door=door_settings.read(given, base, base / given["var"], partial(error, name)),
     )
     _check_overrides(stack, sections)
     _check_eggs(sections)
@@ -157,7 +159,8 @@ def _check_directories(where: Directories) -> None:
 
 
 def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
-    count = given["instances"] or min(cpus.usable(), values.MAX_INSTANCES)
+    ordinary = given["instances"] or min(cpus.usable(), values.MAX_INSTANCES)
+    count = ordinary + given["callback-instances"]
     first = given["base-port"]
     agent = given["agent-base-port"] or first + AGENT_PORT_OFFSET
     _check_last_port(name, "base-port", first, count, 0)
@@ -171,6 +174,7 @@ def _instances(name: str, given: Mapping[str, Any]) -> tuple[Instance, ...]:
             Address("127.0.0.1", first + i),
             Address("127.0.0.1", agent + i),
             given["threads"],
+            lane=VISITORS if i < ordinary else CALLBACKS,
         )
         for i in range(count)
     )

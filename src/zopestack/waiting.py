@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zopestack.agents import ask
-from zopestack.model import Address, Stack
+from zopestack.model import LANES, Address, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 
@@ -88,7 +88,7 @@ def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
 
 def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
     try:
-        servers = Runtime(stack.haproxy_socket).servers("zope")
+        servers = Runtime(stack.haproxy_socket).servers(*LANES)
     except OSError:
         return "does not answer on its socket"
     names = {instance.name for instance in stack.instances}

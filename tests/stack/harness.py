@@ -33,7 +33,7 @@ import psutil
 
 from tests.stack import freeports
 from zopestack import store, waiting
-from zopestack.model import Address, Stack
+from zopestack.model import LANES, Address, Stack
 from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Process, Supervisor
 
@@ -220,7 +220,7 @@ class Site:
 
     def servers(self) -> dict[str, Server]:
         """HAProxy's view of the instances."""
-        return Runtime(self.stack.haproxy_socket).servers("zope")
+        return Runtime(self.stack.haproxy_socket).servers(*LANES)
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for this site, supervised or not."""

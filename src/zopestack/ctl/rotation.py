@@ -14,7 +14,7 @@ from functools import partial
 from supervisor.xmlrpc import Faults
 
 from zopestack.agents import ask
-from zopestack.model import START_SECONDS, Instance, Stack
+from zopestack.model import LANES, START_SECONDS, VISITORS, Instance, Stack
 from zopestack.nearest import nearest
 from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Supervisor
@@ -109,7 +109,7 @@ class Rotation:
         :raises Stopped: where HAProxy does not answer.
         """
         try:
-            return self.runtime.servers("zope")
+            return self.runtime.servers(*LANES)
         except OSError:
             raise Stopped(
                 "HAProxy does not answer, so nothing was touched; "
@@ -117,9 +117,11 @@ class Rotation:
             ) from None
 
     def _others_serve(self, group: Sequence[Instance]) -> None:
-        leaving = {instance.name for instance in group}
+        # Requests of a lane without instances go to the visitors' own.
+        leaving = {instance.name for instance in group if instance.lane == VISITORS}
+        visited = {instance.name for instance in self.stack.lane(VISITORS)}
         serving = {name for name, server in self.servers().items() if server.up}
-        if not serving - leaving:
+        if leaving and not serving & visited - leaving:
             raise Stopped(
                 f"no instance beside {', '.join(sorted(leaving))} serves, and visitors would be "
                 "turned away; nothing more was touched. Raise instances, or use restart."

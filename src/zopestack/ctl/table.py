@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 
 from zopestack.agents import Report, ask
-from zopestack.model import Stack
+from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Process, Supervisor
 
@@ -33,7 +33,7 @@ def table(stack: Stack) -> str:
     """
     processes = Supervisor(stack.supervisor_socket).processes()
     try:
-        servers = Runtime(stack.haproxy_socket).servers("zope")
+        servers = Runtime(stack.haproxy_socket).servers(*LANES)
     except OSError:
         servers = {}
     rows: list[tuple[str, ...]] = [HEADINGS]
