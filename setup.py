@@ -32,7 +32,11 @@ setup(
     # as the package zopestack.templates.
     packages=[*find_packages("src"), "zopestack.templates"],
     package_dir={"": "src", "zopestack.templates": "templates"},
-    package_data={"zopestack": ["py.typed"], "zopestack.templates": ["*.j2"]},
+    package_data={
+        "zopestack": ["py.typed"],
+        "zopestack.bench": ["*.pt", "*.zcml"],
+        "zopestack.templates": ["*.j2"],
+    },
     # Zope, ZEO and their recipes are asked for by the parts that use them.
     install_requires=[
         "Jinja2",
@@ -46,9 +50,17 @@ setup(
         "zc.recipe.egg",
     ],
     extras_require={
+        # What scripts/bench compares with, and draws with.
+        "bench": [
+            "gunicorn",
+            "matplotlib",
+            "pyuwsgi; sys_platform == 'linux'",
+        ],
         "test": [
             "docutils",
+            "gunicorn",
             "hypothesis",
+            "matplotlib",
             "mypy",
             "plone.recipe.zeoserver",
             "plone.recipe.zope2instance",

@@ -10,7 +10,7 @@ from zc.buildout import UserError
 
 from tests import describe
 from tests.bad_input import BAD, Bad
-from tests.door.test_bad_input import CASES
+from tests.frontend.test_bad_input import CASES
 from zopestack import rendering
 from zopestack.model import Address, Stack
 from zopestack.options import OPTIONS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zopestack.address import Address as Address
-from zopestack.door import Door
+from zopestack.frontend.model import Frontend
 
 #: Seconds between two health checks of an instance.
 CHECK_INTERVAL = 1
@@ -108,7 +108,7 @@ class Stack:
     warm_up: tuple[str, ...] = ()
     memory_limit: str = ""
     templates: Path | None = None
-    door: Door = field(default_factory=Door)
+    frontend: Frontend = field(default_factory=Frontend)
 
     @property
     def logs(self) -> Path:
@@ -207,8 +207,8 @@ class Stack:
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address the stack opens."""
         yield Listener("haproxy", self.balancer.http, "http-address")
-        if self.door.tls:
-            yield Listener("haproxy (https)", self.door.tls.address, "https-address")
+        if self.frontend.tls:
+            yield Listener("haproxy (https)", self.frontend.tls.address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats, "stats-address")
         yield Listener("zeo", self.zeo, "zeo-address")
         for instance in self.instances:

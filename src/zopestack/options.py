@@ -7,7 +7,7 @@ come from it; a test compares them.
 from __future__ import annotations
 
 from zopestack import values
-from zopestack.door_options import DOOR
+from zopestack.frontend.options import FRONTEND
 from zopestack.option import Option
 
 OPTIONS: dict[str, Option] = {
@@ -113,6 +113,6 @@ OPTIONS: dict[str, Option] = {
             "var",
             "Where the database, logs, sockets and the password live.",
         ),
-        *DOOR,
+        *FRONTEND,
     )
 }

@@ -44,8 +44,9 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
         SUPERVISOR: {**_supervisor(stack), **sections.get(SUPERVISOR, {})},
     }
     for instance in stack.instances:
+        own = overrides(instance.name, sections)
         made[instance.name] = _completed(
-            {**_instance(stack, instance), **overrides(instance.name, sections)}, stack, instance
+            {**_instance(stack, instance), **_access_log(own), **own}, stack, instance
         )
     return made
 
@@ -80,9 +81,8 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # In place of Paste's translogger: it logs the number HAProxy gave the request too.
         "pipeline": "egg:zopestack#access-log\negg:Zope#httpexceptions\nzope",
         # One larger than HAProxy lets through never begins; this is for chunked ones.
-        "max-request-body-size": str(stack.door.max_body),
+        "max-request-body-size": str(stack.frontend.max_body),
         **_rotated("event-log"),
-        **_rotated("access-log"),
     }
 
 
@@ -130,6 +130,18 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         hung_after=stack.hung_after,
         warm_up=stack.warm_up,
     )
+
+
+def _access_log(own: Section) -> dict[str, str]:
+    """No access log in the instances: HAProxy sees every request and knows more of it.
+
+    CPU of a light request without one over with one is 0.85 (0.78 to 0.99): the median of
+    25 interleaved rounds with one client; again, 0.84 (0.71 to 0.96). A user who names a
+    file gets it, rotated.
+    """
+    if own.get("access-log", "disable").strip().lower() == "disable":
+        return {"access-log": "disable"}
+    return _rotated("access-log")
 
 
 def _rotated(log: str) -> dict[str, str]:

@@ -80,7 +80,7 @@ def _instance(stack: Stack, instance: Instance) -> Program:
             stack.eggs,
             stack.hung_after,
             stack.warm_up,
-            stack.door.max_body,
+            stack.frontend.max_body,
             bool(stack.lane(CALLBACKS)),
         ),
     )

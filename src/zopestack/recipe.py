@@ -14,7 +14,8 @@ from typing import Any
 from zc.buildout import UserError
 from zc.recipe.egg import Eggs
 
-from zopestack import files, haproxy, invariants, provision, rendering, settings, sites, tls
+from zopestack import files, haproxy, invariants, provision, rendering, settings
+from zopestack.frontend import sites, tls
 from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
@@ -90,7 +91,7 @@ class Files:
 
 def _warn_of_missing_sites(stack: Stack) -> None:
     try:
-        for site in sites.missing(stack.door.sites, stack.instances[0].address):
+        for site in sites.missing(stack.frontend.sites, stack.instances[0].address):
             logger.warning(
                 "sites: %s%s shows %s, which is not in the database: it answers 404.",
                 site.host,
@@ -111,7 +112,7 @@ def _checked(stack: Stack, name: str, templates: str) -> Mapping[Path, str]:
     if missing := invariants.missing(stack, rendered[stack.haproxy_conf]):
         raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
     try:
-        tls.prepare(stack.door)
+        tls.prepare(stack.frontend)
     except tls.Unusable as why:
         raise settings.error(name, "tls-certificate", "self-signed", why) from None
     named = {**rendered, stack.server_state: NO_STATE}

@@ -18,7 +18,8 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack import cpus, door_settings, haproxy, values
+from zopestack import cpus, haproxy, values
+from zopestack.frontend import settings as frontend_settings
 from zopestack.model import CALLBACKS, VISITORS, Address, Balancer, Instance, Stack
 from zopestack.nearest import nearest
 from zopestack.options import OPTIONS
@@ -113,7 +114,7 @@ def read(name: str, section: Section, sections: Mapping[str, Section], where: Di
         warm_up=given["warm-up"],
         memory_limit=given["memory-limit"],
         templates=_templates(name, base, given["templates"]),
-        door=door_settings.read(given, base, base / given["var"], partial(error, name)),
+        frontend=frontend_settings.read(given, base, base / given["var"], partial(error, name)),
     )
     _check_overrides(stack, sections)
     _check_eggs(sections)

@@ -1,0 +1,161 @@
+"""``scripts/bench``: measure, and write a report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from zopestack import cpus
+from zopestack.bench import layouts, memory, peers, plan, proc, record, report, rounds, series, site
+from zopestack.bench import wrk as wrk_generator
+from zopestack.bench.farm import Broken, Farm, fetch, stop_on_signals
+from zopestack.bench.layouts import Layout
+from zopestack.bench.measured import Closed
+from zopestack.bench.quiet import Quiet
+from zopestack.bench.workloads import WORKLOADS
+
+EPILOG = """\
+examples:
+  scripts/bench --quick                      the built-in pages, within 5 minutes
+  scripts/bench                              the same with rounds enough to be sure, about 45
+  scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
+                                             copy of the database of this buildout
+  scripts/bench --url http://host/page       a site that runs somewhere, as it is
+  scripts/bench --only 1x4,2x1,gunicorn      some layouts
+  scripts/bench --out /somewhere             where report.html goes (default var/bench)
+"""
+
+
+def main() -> None:
+    """Run ``scripts/bench``; exits with 1 and one message where something is wrong."""
+    arguments = _arguments()
+    stop_on_signals()
+    try:
+        Bench(arguments).run()
+    except (Broken, wrk_generator.Failed) as why:
+        sys.exit(f"{why}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.out: Path = arguments.out
+        self.plan = plan.QUICK if arguments.quick else plan.FULL
+        self.site = site.find(arguments.url)
+        self.layouts = _layouts(arguments.instances, arguments.only, self.site)
+        self.quiet = Quiet(arguments.wait_for_quiet)
+        self.began = time.monotonic()
+        self.record = record.Run(
+            command=shlex.join(["scripts/bench", *sys.argv[1:]]),
+            started=datetime.now().astimezone().isoformat(timespec="seconds"),
+            machine=proc.machine(),
+            layouts={layout.name: layout.help for layout in self.layouts.values()},
+            notes=_notes(),
+        )
+
+    def run(self) -> None:
+        """Measure everything and write the report."""
+        for note in self.record.notes:
+            self.say(note)
+        with tempfile.TemporaryDirectory(prefix="zopestack-bench-") as directory:
+            farm = Farm(Path(directory), self.site.source, layouts.counts(self.layouts))
+            with ExitStack() as lasting:
+                if not self.site.target:
+                    lasting.callback(farm.stop)
+                    farm.start(self.say)
+                    if self.site.workload:
+                        # A page that does not answer is found before minutes of load.
+                        fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
+                self._measure(rounds.Track(farm, self.layouts, lasting))
+                if not self.site.target:
+                    self.record.memory = memory.by_instances(farm)
+        written = report.write(self.record, self.out)
+        self.say(f"done; open {written}")
+
+    def say(self, what: str) -> None:
+        """A line of progress, with the time since the start."""
+        passed = time.monotonic() - self.began
+        print(f"* {passed // 60:2.0f}:{passed % 60:02.0f} {what}", flush=True)
+
+    def _measure(self, track: rounds.Track) -> None:
+        workload = self.site.workload or WORKLOADS["cpu"]
+        experiments = self.plan.closed(self.layouts, self.site.workload)
+        self.say(f"measuring; about {plan.duration(experiments) / 60:.0f} minutes to go")
+        self._experiments(track, experiments)
+        base = self.record.find(workload.name, Closed(8))
+        rate = base.median(next(iter(self.layouts)), "requests/s") if base else 0
+        self._experiments(track, self.plan.open(self.layouts, workload.name, rate))
+        self.record.moments, self.record.rates = series.record(
+            track, plan.main_layouts(self.layouts), workload, self.plan.phase, self.say
+        )
+
+    def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
+        for experiment in experiments:
+            workload = WORKLOADS.get(experiment.workload) or self.site.workload
+            assert workload  # noqa: S101
+            outcome = rounds.run(track, experiment, workload, self.say, self.quiet)
+            self.record.outcomes.append(outcome)
+
+
+def _notes() -> list[str]:
+    notes = [f"{name} is left out: {how}" for name, how in peers.missing().items()]
+    return notes if wrk_generator.find() else [*notes, wrk_generator.HOW_TO_GET]
+
+
+def _layouts(number: int, only: str | None, where: site.Site) -> dict[str, Layout]:
+    known = {**layouts.layouts(number), **peers.peers(number)}
+    found = {name: x for name, x in known.items() if name not in peers.missing()}
+    if where.target:
+        return where.as_it_is()
+    if only:
+        names = [_named(word.strip(), found) for word in only.split(",")]
+        found = {name: found[name] for name in names}
+    return found
+
+
+def _named(word: str, known: Mapping[str, Layout]) -> str:
+    if word in known:
+        return word
+    for name in known:
+        if word == name.split()[0]:
+            return name
+    raise Broken(f"--only {word}: there is no such layout; known are {', '.join(known)}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Run layouts of the same Zope side by side, interleaved round by round, "
+        "and write a report with the ratios, their spread, and plots.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="everything within 5 minutes")
+    parser.add_argument("--url", metavar="URL", help="a page of your own site")
+    parser.add_argument("--only", metavar="LAYOUTS", help="names separated by commas")
+    parser.add_argument(
+        "--instances", type=int, metavar="N", default=cpus.usable(), help="N, default: the cores"
+    )
+    parser.add_argument(
+        "--wait-for-quiet",
+        type=float,
+        metavar="SECONDS",
+        default=0,
+        help="in all, for others who use the machine to rest (default 0)",
+    )
+    parser.add_argument("--out", type=Path, default=Path("var/bench"), metavar="DIR")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Spend a time budget on the candidates that may still win (successive halving).
+
+All are measured briefly, the better half again for twice as long, and so on. The current
+setting stays to the end, since it is what the winner must beat.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from zopestack.bench.measured import Closed
+from zopestack.bench.plan import OVERHEAD
+from zopestack.bench.ratios import Ratio
+from zopestack.bench.record import Experiment, Outcome, Sample
+
+#: Seconds of load in one measurement.
+SECONDS = 1.0
+
+#: A candidate that takes less memory is preferred to the best if it serves as much as this
+#: share of it.
+CLOSE = 0.97
+
+#: What candidates are judged by.
+SCORE = "requests/s"
+
+Measure = Callable[[Experiment], Outcome]
+
+
+@dataclass
+class Search:
+    """A search among layouts.
+
+    :param names: the candidates.
+    :param current: the one that is in use, among them.
+    :param memory: bytes by candidate.
+    :param measure: measures an experiment.
+    :param samples: all that was measured.
+    """
+
+    names: tuple[str, ...]
+    current: str
+    memory: Mapping[str, int]
+    measure: Measure
+    workload: str
+    load: Closed
+    samples: list[Sample] = field(default_factory=list)
+
+    def run(self, seconds: float, say: Callable[[str], None]) -> str:
+        """The candidate to recommend, after about so many seconds."""
+        end = time.monotonic() + seconds
+        left = self.names
+        rungs = max(1, math.ceil(math.log2(len(left))))
+        for rung in range(rungs):
+            share = max(0.0, end - time.monotonic()) / (rungs - rung)
+            rounds = max(1, int(share / (len(left) * (SECONDS + OVERHEAD))))
+            say(f"{len(left)} candidates, {rounds} rounds each: {', '.join(left)}")
+            self._measure(left, rounds)
+            if rung < rungs - 1:
+                left = self.better_half(left)
+        return self.winner(left)
+
+    def better_half(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The better half of the candidates so far, and the current setting."""
+        ranked = sorted(names, key=lambda name: self.against(name, self.current).median)
+        kept = set(ranked[-math.ceil(len(names) / 2) :]) | {self.current}
+        return tuple(name for name in names if name in kept)
+
+    def winner(self, names: tuple[str, ...]) -> str:
+        """Of the best candidates, the one that takes the least memory; the current
+        setting where nothing is better than it."""
+        best = max(names, key=lambda name: self.against(name, self.current).median)
+        close = [name for name in names if self.as_good(name, best)]
+        cheapest = min(close, key=lambda name: (self.memory[name], name != self.current))
+        gain = self.against(cheapest, self.current)
+        saves = self.memory[cheapest] < self.memory[self.current]
+        if (gain.differs and gain.median > 1) or (saves and self.as_good(cheapest, self.current)):
+            return cheapest
+        return self.current
+
+    def as_good(self, name: str, other: str) -> bool:
+        """Whether a candidate is about as good as another."""
+        return name == other or self.against(name, other).median >= CLOSE
+
+    def against(self, name: str, other: str) -> Ratio:
+        """The score of a candidate over that of another."""
+        return self.outcome((name, other)).ratio(name, other, SCORE)
+
+    def outcome(self, names: tuple[str, ...]) -> Outcome:
+        """All samples of these candidates."""
+        experiment = Experiment(self.workload, self.load, names, self._rounds(), SECONDS)
+        return Outcome(experiment, [s for s in self.samples if s.layout in names])
+
+    def _measure(self, names: tuple[str, ...], rounds: int) -> None:
+        done = self._rounds()
+        experiment = Experiment(self.workload, self.load, names, rounds, SECONDS)
+        for sample in self.measure(experiment).samples:
+            self.samples.append(replace(sample, round=sample.round + done))
+
+    def _rounds(self) -> int:
+        return max((sample.round for sample in self.samples), default=0)

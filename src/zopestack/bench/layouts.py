@@ -1,0 +1,231 @@
+"""What is compared: some instances, and what stands in front of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from zopestack import rendering
+from zopestack.bench import polling, proc
+from zopestack.bench.farm import Broken, Farm, free_ports
+from zopestack.model import Address, Instance, Stack
+from zopestack.runtime import Runtime
+
+#: Processes that use less than this share of a core over so many seconds are idle.
+SETTLED_SHARE = 0.1
+SETTLED_SECONDS = 0.5
+
+#: Seconds a balancer or a server of its own kind gets to listen, and to end.
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Target:
+    """A layout that is running.
+
+    :param address: where it takes requests.
+    :param roots: ids of its first processes by what they are: ``zope``, ``balancer``, ``zeo``.
+    :param instances: those of the farm that it uses.
+    :param runtime: HAProxy's runtime API, where HAProxy balances.
+    """
+
+    address: Address
+    roots: Mapping[str, tuple[int, ...]]
+    instances: tuple[Instance, ...] = ()
+    runtime: Runtime | None = None
+
+    @property
+    def processes(self) -> dict[str, tuple[int, ...]]:
+        """All its processes now, with what they have forked."""
+        return {
+            role: tuple(pid for root in roots for pid in proc.family(root))
+            for role, roots in self.roots.items()
+        }
+
+    def settle(self) -> None:
+        """Return when the processes have nothing to do: what they load is loaded."""
+
+        def quiet() -> bool:
+            pids = [pid for pids in self.processes.values() for pid in pids]
+            before = proc.usage(pids).cpu
+            time.sleep(SETTLED_SECONDS)
+            return proc.usage(pids).cpu - before < SETTLED_SHARE * SETTLED_SECONDS
+
+        polling.until(quiet, PATIENCE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way to serve a Zope.
+
+    :param name: short, for tables and plots: instances x threads, or the peer's name.
+    :param help: one sentence for the report.
+    :param serve: starts it on a farm and stops it again.
+    :param threads: of each of the farm's instances it uses.
+    :param lasting: whether it is started once for all rounds, since it takes seconds to.
+    """
+
+    name: str
+    help: str
+    instances: int
+    threads: int
+    serve: Callable[[Farm, Layout], AbstractContextManager[Target]] = field(repr=False)
+    lasting: bool = False
+
+
+@contextmanager
+def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """The first instance itself, without a balancer."""
+    instances = farm.instances(1, layout.threads)
+    yield Target(instances[0].address, roots(farm, instances), instances)
+
+
+@contextmanager
+def generated(farm: Farm, layout: Layout, nbthread: int | None = None) -> Iterator[Target]:
+    """Behind HAProxy, configured as bin/buildout does.
+
+    :param nbthread: another number of HAProxy threads than the template has.
+    """
+    instances = farm.instances(layout.instances, layout.threads)
+    stack = _part(farm, layout.name, instances)
+    text = rendering.render(stack)[stack.haproxy_conf]
+    if nbthread:
+        text = re.sub(r"(?m)^(\s*nbthread) \d+$", rf"\1 {nbthread}", text)
+    with haproxy(farm, stack, text) as target:
+        yield target
+
+
+@contextmanager
+def pinned(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """As generated, with each instance kept on one core, the next one on the next."""
+    cores = sorted(os.sched_getaffinity(0))
+    with generated(farm, layout) as target:
+        threads = [
+            (thread, cores[number % len(cores)])
+            for number, instance in enumerate(target.instances)
+            for thread in proc.threads(farm.pid(instance.name))
+        ]
+        for thread, core in threads:
+            os.sched_setaffinity(thread, {core})
+        try:
+            yield target
+        finally:
+            for thread, _ in threads:
+                os.sched_setaffinity(thread, cores)
+
+
+@contextmanager
+def haproxy(farm: Farm, stack: Stack, text: str) -> Iterator[Target]:
+    """HAProxy with this configuration in front of the Stack's instances."""
+    stack.var.mkdir(parents=True, exist_ok=True)
+    conf = stack.var / "haproxy.cfg"
+    conf.write_text(text, encoding="utf-8")
+    command = [str(stack.balancer.executable), "-W", "-db", "-f", str(conf)]
+    address = stack.balancer.http
+    with running(command, stack.var / "haproxy.log", address) as pid:
+        yield Target(
+            address,
+            {**roots(farm, stack.instances), "balancer": (pid,)},
+            stack.instances,
+            Runtime(stack.haproxy_socket),
+        )
+
+
+@contextmanager
+def running(
+    command: list[str],
+    log: Path,
+    address: Address,
+    environment: Mapping[str, str] | None = None,
+    stop: signal.Signals = signal.SIGTERM,
+) -> Iterator[int]:
+    """A process that listens on the address; its id.
+
+    :raises Broken: where it ends, or does not listen; with the last lines of its log.
+    """
+    with open(log, "w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    try:
+        polling.until(lambda: process.poll() is not None or polling.listens(address), PATIENCE)
+        if process.poll() is not None:
+            raise Broken(f"{' '.join(command)} ended with {process.returncode}:\n{_tail(log)}")
+        yield process.pid
+    except polling.TooLate:
+        raise Broken(f"{' '.join(command)} does not listen on {address}:\n{_tail(log)}") from None
+    finally:
+        process.send_signal(stop)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
+    """The processes of these instances and of ZEO."""
+    return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
+
+
+def layouts(number: int) -> dict[str, Layout]:
+    """The layouts of the project itself, by name.
+
+    :param number: N, how many instances share the machine besides the fixed ones.
+    """
+    found = [
+        Layout("1x4 direct", "one instance with 4 threads, no balancer", 1, 4, direct),
+        Layout("1x1 direct", "one instance with 1 thread, no balancer", 1, 1, direct),
+    ]
+    counts = [(1, 1), (2, 2), (2, 1), (number, 1), (number, 2)]
+    found += [generated_layout(count, threads) for count, threads in counts]
+    return {layout.name: layout for layout in found}
+
+
+def generated_layout(count: int, threads: int, nbthread: int | None = None) -> Layout:
+    """So many instances of so many threads behind the generated HAProxy."""
+    plural = "s" if count > 1 else ""
+    name = f"{count}x{threads}" + (f" nbthread {nbthread}" if nbthread else "")
+    return Layout(
+        name,
+        f"{count} instance{plural} with {threads} thread{'s' if threads > 1 else ''} each "
+        f"behind the generated HAProxy{f' with nbthread {nbthread}' if nbthread else ''}",
+        count,
+        threads,
+        partial(generated, nbthread=nbthread),
+    )
+
+
+def counts(wanted: Mapping[str, Layout]) -> dict[int, int]:
+    """How many instances a farm needs for these layouts, by number of threads."""
+    most: dict[int, int] = {}
+    for layout in wanted.values():
+        most[layout.threads] = max(most.get(layout.threads, 0), layout.instances)
+    return dict(sorted(most.items()))
+
+
+def _part(farm: Farm, name: str, instances: tuple[Instance, ...]) -> Stack:
+    """The farm's Stack with some of its instances and a balancer of its own."""
+    http_port, stats = free_ports(2)
+    return replace(
+        farm.stack,
+        var=farm.directory / "fronts" / re.sub(r"\W+", "-", name),
+        instances=instances,
+        balancer=replace(
+            farm.stack.balancer,
+            http=Address("127.0.0.1", http_port),
+            stats=Address("127.0.0.1", stats),
+        ),
+    )
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])

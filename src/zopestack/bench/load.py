@@ -1,0 +1,15 @@
+"""Put load on an address with the best generator there is."""
+
+from __future__ import annotations
+
+from zopestack.bench import engine, wrk
+from zopestack.bench.measured import Closed, Measured, Open
+from zopestack.model import Address
+
+
+def run(address: Address, paths: tuple[str, ...], load: Closed | Open, seconds: float) -> Measured:
+    """Ask for the paths in turn: a closed loop with wrk where it is, all else bundled."""
+    program = wrk.find()
+    if program and isinstance(load, Closed):
+        return wrk.run(program, address, paths, load, seconds)
+    return engine.run(address, paths, load, seconds)

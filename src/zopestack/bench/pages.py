@@ -1,0 +1,166 @@
+"""The pages of the built-in workloads, as views on the root of a Zope.
+
+Loaded into the benchmark's own instances only (see ``pages.zcml``), never into a user's.
+``workloads`` says what each one stands for.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import select
+import socket
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from persistent import Persistent
+from Products.Five.browser import BrowserView
+from ZODB.blob import Blob
+from ZPublisher.Iterators import filestream_iterator
+
+#: Links of the CPU-bound page: about 20 ms on the machine the project's figures are from.
+LINKS = 300
+
+#: Seconds the waiting page waits, as for a slow backend.
+WAIT = 0.1
+
+#: Bytes of the blob; more than every socket buffer between Zope and a reader, so that a
+#: slow reader holds the download open.
+BLOB_BYTES = 16 * 1024 * 1024
+
+#: Objects the writing page chooses from: few enough to conflict.
+TALLIES = 4
+
+#: Where the pages keep their objects in the database's root.
+ROOT_KEY = "zopestack.bench"
+
+
+@dataclass
+class Waited:
+    """What the CPU-bound page has spent in this process, in seconds.
+
+    :param elapsed: on the wall clock.
+    :param cpu: on a core.
+    :param runnable: ready to run but without a core (``schedstat``, kernel documentation,
+        "sched-stats"). What remains of ``elapsed`` was spent waiting for the GIL.
+    """
+
+    requests: int = 0
+    elapsed: float = 0.0
+    cpu: float = 0.0
+    runnable: float = 0.0
+
+
+_waited = Waited()
+_lock = threading.Lock()
+
+
+class Light(BrowserView):  # type: ignore[misc]
+    """The least that Zope can do: a constant."""
+
+    def __call__(self) -> str:
+        self.request.response.setHeader("Content-Type", "text/plain")
+        return "light\n"
+
+
+class Cpu(BrowserView):  # type: ignore[misc]
+    """A page template of many links: nothing but computing."""
+
+    def __call__(self) -> Any:
+        started, cpu, runnable = time.perf_counter(), time.thread_time(), _runnable()
+        page = self.index()
+        with _lock:
+            _waited.requests += 1
+            # In the reverse order, so that what is subtracted lies within what it is from.
+            _waited.runnable += _runnable() - runnable
+            _waited.cpu += time.thread_time() - cpu
+            _waited.elapsed += time.perf_counter() - started
+        return page
+
+    def links(self) -> list[dict[str, str]]:
+        """What the template shows."""
+        return [
+            {
+                "path": f"section-{number % 17}/page-{number}",
+                "title": f"The page with the number {number}",
+            }
+            for number in range(LINKS)
+        ]
+
+
+class Wait(BrowserView):  # type: ignore[misc]
+    """Waits on a socket on which nothing arrives, without the GIL, as for a backend."""
+
+    def __call__(self) -> str:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            select.select([ours], [], [], WAIT)
+        return "waited\n"
+
+
+class BlobDownload(BrowserView):  # type: ignore[misc]
+    """A blob, streamed by the server as Zope hands it files."""
+
+    def __call__(self) -> Any:
+        blob = self.context._p_jar.root()[ROOT_KEY].blob
+        path = blob.committed()
+        response = self.request.response
+        response.setHeader("Content-Type", "application/octet-stream")
+        response.setHeader("Content-Length", str(Path(path).stat().st_size))
+        return filestream_iterator(path, "rb")
+
+
+class Write(BrowserView):  # type: ignore[misc]
+    """Changes one of a few objects, so that writers conflict and Zope tries again."""
+
+    def __call__(self) -> str:
+        tally = random.choice(self.context._p_jar.root()[ROOT_KEY].tallies)  # noqa: S311
+        tally.count += 1
+        return f"{tally.count}\n"
+
+
+class SetUp(BrowserView):  # type: ignore[misc]
+    """Makes what the other pages need, once."""
+
+    def __call__(self) -> str:
+        root = self.context._p_jar.root()
+        if ROOT_KEY not in root:
+            root[ROOT_KEY] = Objects()
+        return "ready\n"
+
+
+class Counters(BrowserView):  # type: ignore[misc]
+    """What this process and the database have counted, as JSON."""
+
+    def __call__(self) -> str:
+        objects = self.context._p_jar.root().get(ROOT_KEY)
+        writes = sum(tally.count for tally in objects.tallies) if objects else 0
+        self.request.response.setHeader("Content-Type", "application/json")
+        return json.dumps({**asdict(_waited), "writes": writes})
+
+
+class Tally(Persistent):  # type: ignore[misc]
+    """A counter in the database."""
+
+    count = 0
+
+
+class Objects(Persistent):  # type: ignore[misc]
+    """What the pages keep in the database."""
+
+    def __init__(self) -> None:
+        self.blob = Blob()
+        with self.blob.open("w") as file:
+            file.write(bytes(BLOB_BYTES))
+        self.tallies = [Tally() for _ in range(TALLIES)]
+
+
+def _runnable() -> float:
+    """Seconds this thread has been ready to run without running; 0 where not recorded."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0

@@ -1,0 +1,89 @@
+"""What a run measures, and how long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zopestack.bench.layouts import Layout
+from zopestack.bench.measured import Closed, Open
+from zopestack.bench.record import Experiment
+from zopestack.bench.workloads import Workload
+
+#: Seconds around a measurement: start of a balancer, warm-up, stop.
+OVERHEAD = 0.7
+
+#: Arrival rates of the open loop, as shares of what one 1x4 serves in a closed loop: easy
+#: for all, near its limit, and past it.
+ARRIVALS = (0.5, 0.9, 1.4)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How thorough a run is.
+
+    :param rounds: of the two comparisons with every layout.
+    :param seconds: of load in each measurement.
+    :param clients: of the closed loops with a few layouts.
+    :param phase: seconds each layout is under load in the time series.
+    """
+
+    rounds: int
+    few_rounds: int
+    seconds: int
+    clients: tuple[int, ...]
+    phase: float
+
+    def closed(self, layouts: Mapping[str, Layout], workload: Workload | None) -> list[Experiment]:
+        """The closed-loop experiments, the most telling first.
+
+        :param workload: one of the user's own in place of the built-in ones.
+        """
+        everyone = tuple(layouts)
+        own = main_layouts(layouts)
+        few = own + tuple(name for name in ("gunicorn",) if name in layouts)
+        if workload:
+            found = [self._every(workload.name, everyone)]
+            return found + [self._few(workload.name, n, own) for n in self.clients if n != 8]
+        alone = ("1x1 direct",) if "1x1 direct" in layouts else ()
+        found = [self._every("cpu", everyone), self._every("light", everyone)]
+        found.append(self._few("cpu", 1, (*alone, *own)))
+        found += [self._few(name, 8, few) for name in ("wait", "mixed", "write")]
+        found += [self._few("cpu", n, own) for n in self.clients if n not in (1, 8)]
+        return found
+
+    def open(self, layouts: Mapping[str, Layout], workload: str, base: float) -> list[Experiment]:
+        """The open-loop experiments.
+
+        :param base: requests/s that one instance with 4 threads serves.
+        """
+        own = main_layouts(layouts)
+        return [
+            Experiment(workload, Open(round(share * base, 1)), own, 1, self.seconds)
+            for share in ARRIVALS
+            if base > 0
+        ]
+
+    def _every(self, workload: str, names: tuple[str, ...]) -> Experiment:
+        return Experiment(workload, Closed(8), names, self.rounds, self.seconds)
+
+    def _few(self, workload: str, clients: int, names: tuple[str, ...]) -> Experiment:
+        return Experiment(workload, Closed(clients), names, self.few_rounds, self.seconds)
+
+
+#: Within 5 minutes on 2 cores.
+QUICK = Plan(rounds=3, few_rounds=1, seconds=1, clients=(1, 2, 8, 32), phase=6)
+
+#: Half an hour: enough rounds for a spread that says something.
+FULL = Plan(rounds=9, few_rounds=5, seconds=4, clients=(1, 2, 4, 8, 16, 32), phase=20)
+
+
+def main_layouts(layouts: Mapping[str, Layout]) -> tuple[str, ...]:
+    """The layouts of the claim the project starts from, as far as they are measured."""
+    found = tuple(name for name in ("1x4 direct", "2x2", "2x1") if name in layouts)
+    return found or tuple(layouts)
+
+
+def duration(experiments: list[Experiment]) -> float:
+    """Seconds that experiments take, about."""
+    return sum(len(x.layouts) * x.rounds * (x.seconds + OVERHEAD) for x in experiments)

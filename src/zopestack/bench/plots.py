@@ -1,0 +1,212 @@
+"""The plots of the report, as PNG."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+
+import matplotlib
+
+matplotlib.use("agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from zopestack.bench.measured import Closed, Open
+from zopestack.bench.record import Outcome, Run
+
+#: One colour a layout, the same in every plot; told apart with any colour vision
+#: (Okabe and Ito, 2008).
+COLOURS = {
+    "1x4 direct": "#D55E00",
+    "1x1 direct": "#999999",
+    "1x1": "#000000",
+    "2x2": "#E69F00",
+    "2x1": "#0072B2",
+    "stock HAProxy": "#56B4E9",
+    "varnish": "#CC79A7",
+    "gunicorn": "#009E73",
+    "uwsgi": "#F0E442",
+}
+OTHER = "#777777"
+
+#: What stacked bars are made of.
+ROLES = {
+    "zope": ("Zope", "#0072B2"),
+    "balancer": ("balancer", "#E69F00"),
+    "zeo": ("ZEO", "#009E73"),
+}
+
+
+def draw(run: Run) -> dict[str, bytes]:
+    """Every plot the samples suffice for: its name and its PNG."""
+    found = {}
+    for name, plot in PLOTS.items():
+        figure = plot(run)
+        if figure is not None:
+            png = io.BytesIO()
+            # No date and no version: the same samples give the same bytes.
+            figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
+            found[name] = png.getvalue()
+    return found
+
+
+def rescheduling(run: Run) -> Figure | None:
+    """The kernel's counters over time while the layout changes under load."""
+    if not run.moments:
+        return None
+    counted = run.moments[0].rescheduling is not None
+    figure, axes = _figure(2 if counted else 1, "Under the same load, the layout changes")
+    if counted:
+        axes[0].set_ylabel("rescheduling\ninterrupts/s")
+        _phases(axes[0], run, lambda index: run.moments[index].rescheduling or 0.0)
+    axes[-1].set_ylabel("context switches\nof Zope/s")
+    _phases(axes[-1], run, lambda index: run.moments[index].switches)
+    axes[-1].set_xlabel("seconds")
+    return figure
+
+
+def clients(run: Run) -> Figure | None:
+    """Throughput and latency against the number of clients."""
+    found = [x for x in run.outcomes if isinstance(x.experiment.load, Closed)]
+    workload = _swept(found)
+    if workload is None:
+        return None
+    figure, axes = _figure(2, f"Closed loop, {workload} page")
+    swept = [x for x in found if x.experiment.workload == workload]
+    for axis, name in zip(axes, ("requests/s", "p95 ms"), strict=True):
+        _lines(axis, swept, name)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(sorted({_clients(x) for x in swept}))
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.set_ylabel(name)
+    axes[-1].set_xlabel("clients")
+    axes[0].legend(frameon=False)
+    return figure
+
+
+def arrivals(run: Run) -> Figure | None:
+    """Latency against the arrival rate, from the intended start of each request."""
+    found = [x for x in run.outcomes if isinstance(x.experiment.load, Open)]
+    if not found:
+        return None
+    figure, axes = _figure(1, f"Open loop, {found[0].experiment.workload} page: latency")
+    _lines(axes[0], found, "p95 ms")
+    axes[0].set_yscale("log")
+    axes[0].set_ylabel("p95 ms, from the intended start")
+    axes[0].set_xlabel("arrivals a second")
+    axes[0].legend(frameon=False)
+    return figure
+
+
+def cost(run: Run) -> Figure | None:
+    """CPU per request by what uses it."""
+    found = [x for x in run.outcomes if len(x.experiment.layouts) > 3 and x.samples[0].cpu]
+    chosen = {x.experiment.workload: x for x in found if x.experiment.load == Closed(8)}
+    chosen = {name: chosen[name] for name in ("cpu", "light", "site") if name in chosen}
+    if not chosen:
+        return None
+    figure = Figure(figsize=(8, 0.6 + 3.2 * len(chosen)), layout="constrained")
+    axes = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
+    for axis, (workload, outcome) in zip(axes, chosen.items(), strict=True):
+        _bars(axis, outcome)
+        axis.set_title(f"CPU per request, {workload} page, 8 clients", loc="left")
+    axes[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(ROLES))
+    axes[-1].set_xlabel("CPU ms per request")
+    return figure
+
+
+def memory(run: Run) -> Figure | None:
+    """Memory against the number of instances."""
+    if not run.memory:
+        return None
+    figure, axes = _figure(1, "Memory of a stack")
+    numbers = list(run.memory)
+    bottom = [0.0] * len(numbers)
+    for role in ("zeo", "zope"):
+        title, colour = ROLES[role]
+        values = [run.memory[n].get(role, 0) / 1e6 for n in numbers]
+        axes[0].bar(numbers, values, bottom=bottom, color=colour, label=title, width=0.6)
+        bottom = [low + value for low, value in zip(bottom, values, strict=True)]
+    axes[0].set_xticks(numbers)
+    axes[0].set_xlabel("instances")
+    axes[0].set_ylabel("MB (PSS)")
+    axes[0].legend(frameon=False)
+    return figure
+
+
+PLOTS: dict[str, Callable[[Run], Figure | None]] = {
+    "rescheduling": rescheduling,
+    "clients": clients,
+    "arrivals": arrivals,
+    "cost": cost,
+    "memory": memory,
+}
+
+
+def _figure(rows: int, title: str) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(8, 0.8 + 2.6 * rows), layout="constrained")
+    axes = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+    axes[0].set_title(title, loc="left")
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", alpha=0.3)
+    return figure, axes
+
+
+def _phases(axis: Axes, run: Run, value: Callable[[int], float]) -> None:
+    """The series as an area, each layout in its colour and named above it."""
+    for name in dict.fromkeys(moment.layout for moment in run.moments):
+        indexes = [i for i, moment in enumerate(run.moments) if moment.layout == name]
+        seconds = [run.moments[i].seconds for i in indexes]
+        values = [value(i) for i in indexes]
+        colour = COLOURS.get(name, OTHER)
+        axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
+        axis.step(seconds, values, color=colour, where="mid")
+        label = f"{name}\n{run.rates[name]:.0f} requests/s" if name in run.rates else name
+        axis.annotate(
+            label, (seconds[0], 1), xycoords=("data", "axes fraction"), va="top", color=colour
+        )
+    axis.set_ylim(bottom=0, top=1.3 * max(value(i) for i in range(len(run.moments))) or 1)
+
+
+def _swept(outcomes: list[Outcome]) -> str | None:
+    """The workload that was measured with the most numbers of clients, if with several."""
+    numbers: dict[str, int] = {}
+    for outcome in outcomes:
+        numbers[outcome.experiment.workload] = numbers.get(outcome.experiment.workload, 0) + 1
+    best = max(numbers, key=lambda name: numbers[name], default=None)
+    return best if best and numbers[best] > 1 else None
+
+
+def _clients(outcome: Outcome) -> float:
+    load = outcome.experiment.load
+    return load.clients if isinstance(load, Closed) else load.rate
+
+
+def _lines(axis: Axes, outcomes: list[Outcome], figure: str) -> None:
+    """A line for every layout measured more than once."""
+    for name in dict.fromkeys(name for x in outcomes for name in x.experiment.layouts):
+        points = sorted(
+            (_clients(x), x.median(name, figure))
+            for x in outcomes
+            if name in x.experiment.layouts and math.isfinite(x.median(name, figure))
+        )
+        if len(points) > 1:
+            axis.plot(*zip(*points, strict=True), "o-", color=COLOURS.get(name, OTHER), label=name)
+
+
+def _bars(axis: Axes, outcome: Outcome) -> None:
+    names = list(reversed(outcome.experiment.layouts))
+    left = [0.0] * len(names)
+    for title, colour in ROLES.values():
+        figure = f"{title} CPU ms"
+        values = [x if math.isfinite(x := outcome.median(name, figure)) else 0.0 for name in names]
+        axis.barh(names, values, left=left, color=colour, label=title)
+        left = [low + value for low, value in zip(left, values, strict=True)]
+    for name, end in zip(names, left, strict=True):
+        axis.annotate(f" {end:.2g}", (end, name), va="center")
+    axis.spines[["top", "right"]].set_visible(False)
+    # Room for the figure at the end of the longest bar.
+    axis.set_xlim(right=1.12 * max(left, default=1) or 1)

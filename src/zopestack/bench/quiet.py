@@ -1,0 +1,39 @@
+"""Patience with a machine that others use as well: measure while they rest."""
+
+from __future__ import annotations
+
+import time
+
+from zopestack.bench import proc
+from zopestack.bench.record import Sample
+
+#: Cores that others may take in a measurement that counts.
+LIMIT = 0.25
+
+#: Seconds of a look at what they take.
+LOOK = 0.5
+
+
+class Quiet:
+    """Waits for others, for so many seconds in all; after that everything counts."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether the patience is at its end."""
+        return time.monotonic() >= self._end
+
+    def wait(self) -> None:
+        """Return when others rest, or the patience is at its end."""
+        while not self.over:
+            began, busy, own = time.monotonic(), proc.busy(), proc.own()
+            time.sleep(LOOK)
+            used = proc.busy() - busy - (proc.own() - own)
+            if used <= LIMIT * (time.monotonic() - began):
+                return
+
+    def accepts(self, sample: Sample) -> bool:
+        """Whether a sample counts; else it is to be measured again."""
+        return self.over or sample.others <= LIMIT

@@ -1,0 +1,44 @@
+"""What is asked for: the built-in workloads, or a path of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Requests of one kind.
+
+    :param paths: asked for in turn.
+    :param slow_readers: clients that download :data:`BLOB` at modem speed meanwhile.
+    :param help: one sentence for the report.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    help: str
+    slow_readers: int = 0
+
+
+#: The path slow readers download.
+BLOB = "/bench-blob"
+
+#: Bytes a second of a slow reader: a modem of 56 kbit/s.
+MODEM = 7000
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("light", ("/bench-light",), "a constant: below 1 ms in Zope"),
+        Workload("cpu", ("/bench-cpu",), "a page template of 300 links: CPU only, about 20 ms"),
+        Workload("wait", ("/bench-wait",), "waits 100 ms on a socket, without CPU or GIL"),
+        Workload(
+            "mixed",
+            ("/bench-light", "/bench-light", "/bench-light", "/bench-cpu"),
+            "light and CPU-bound pages 3 to 1, while two visitors download a blob of 16 MB "
+            "at modem speed",
+            slow_readers=2,
+        ),
+        Workload("write", ("/bench-write",), "adds to one of 4 counters in the database"),
+    )
+}

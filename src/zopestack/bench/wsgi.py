@@ -1,0 +1,14 @@
+"""The farm's Zope as a WSGI application, for servers that are given one.
+
+As the instances run it, less their access log, which these servers do not write either.
+The environment's ZOPE_CONF names the zope.conf.
+"""
+
+from __future__ import annotations
+
+import os
+
+from Zope2.Startup.run import make_wsgi_app
+from ZPublisher.httpexceptions import HTTPExceptionHandler
+
+application = HTTPExceptionHandler(make_wsgi_app({}, os.environ["ZOPE_CONF"]))

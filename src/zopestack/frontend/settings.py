@@ -1,0 +1,109 @@
+"""From the values of the options of [stack] to a Frontend: what depends on more than one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from zc.buildout import UserError
+
+from zopestack.frontend import tls
+from zopestack.frontend.model import Acme, Frontend, Tls
+from zopestack.frontend.values import SELF_SIGNED
+
+#: Makes the error for an option: its name, its value and what it takes.
+Complain = Callable[[str, str, object], UserError]
+
+
+def read(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) -> Frontend:
+    """The Frontend that the options describe.
+
+    :param given: the parsed options by name.
+    :param base: directory that relative paths start from.
+    :raises UserError: where options contradict each other or name what is not there.
+    """
+    sites, redirects = given["sites"]
+    if given["proxy-protocol"] and not given["trusted-proxies"]:
+        raise complain(
+            "proxy-protocol", "on", "trusted-proxies to be set: anyone else could claim any address"
+        )
+    return Frontend(
+        sites=sites,
+        redirects=redirects,
+        tls=_tls(given, base, var, complain),
+        acme=_acme(given, base, complain),
+        trusted_proxies=given["trusted-proxies"],
+        proxy_protocol=given["proxy-protocol"],
+        admin_networks=given["admin-networks"],
+        methods=given["methods"],
+        max_body=given["max-body-size"],
+        connections_per_address=given["connections-per-address"],
+        requests_per_address=given["requests-per-address"],
+        header_timeout=given["timeout-http-request"],
+        queue_timeout=given["timeout-queue"],
+        queue_limit=given["queue-limit"],
+        priorities=given["queue-priorities"],
+        affinity=given["affinity"],
+        cache_megabytes=given["static-cache"],
+        access_log=given["access-log"],
+        frontend_extra=_lines("frontend-extra", given, base, complain),
+        backend_extra=_lines("backend-extra", given, base, complain),
+    )
+
+
+def _tls(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) -> Tls | None:
+    address, certificate = given["https-address"], given["tls-certificate"]
+    if address is None:
+        if certificate is not None:
+            raise complain(
+                "tls-certificate", str(certificate), "https-address to be set, such as *:443"
+            )
+        return None
+    if certificate is None:
+        raise complain(
+            "https-address", str(address), f"tls-certificate to be set: a path, or {SELF_SIGNED}"
+        )
+    self_signed = certificate == SELF_SIGNED
+    source = None
+    if self_signed:
+        path = var / "tls" / "self-signed.pem"
+    else:
+        path = base / certificate
+        try:
+            tls.check(path)
+        except tls.Unusable as why:
+            raise complain("tls-certificate", str(certificate), why) from None
+        if tls.is_certbot(path):
+            source, path = path, var / "tls" / "certbot.pem"
+    return Tls(
+        address=address,
+        certificate=path,
+        source=source,
+        self_signed=self_signed,
+        redirect=given["http-redirect"],
+        hsts=0 if self_signed else given["hsts"],
+    )
+
+
+def _acme(given: Mapping[str, Any], base: Path, complain: Complain) -> Acme | None:
+    acme: Acme | None = given["acme-challenge"]
+    if acme is None or acme.directory is None:
+        return acme
+    directory = base / acme.directory
+    if not directory.is_dir():
+        raise complain(
+            "acme-challenge", str(acme.directory), f"a directory or a port; {directory} is none"
+        )
+    return Acme(directory=directory)
+
+
+def _lines(
+    option: str, given: Mapping[str, Any], base: Path, complain: Complain
+) -> tuple[str, ...]:
+    if given[option] is None:
+        return ()
+    try:
+        return tuple((base / given[option]).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as why:
+        raise complain(option, str(given[option]), f"a text file; {why}") from None

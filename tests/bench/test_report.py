@@ -1,0 +1,178 @@
+"""The report is whole, valid and needs nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from zopestack.bench import plots, record, report
+from zopestack.bench.claims import claims
+from zopestack.bench.layouts import layouts
+from zopestack.bench.measured import PERCENTILES, Closed, Measured, Open
+from zopestack.bench.peers import peers
+from zopestack.bench.plan import FULL, QUICK, duration
+from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+
+VOID = {"meta", "img", "br", "link"}
+
+
+def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:
+    latency = {p: (1 + p / 100) / rate for p in PERCENTILES}
+    return Sample(
+        layout=layout,
+        round=number,
+        measured=Measured(10, int(rate * 10), 0, errors or {}, latency, "wrk"),
+        cpu={"zope": 5.0, "balancer": 0.5, "zeo": 0.1},
+        voluntary=1000,
+        involuntary=100,
+        rescheduling=500,
+        pss={"zope": 2 * 10**8, "zeo": 3 * 10**7},
+        queue=0.01,
+        gil=0.002,
+    )
+
+
+def outcome(workload: str, load: Closed | Open, rates: dict[str, float]) -> Outcome:
+    names = tuple(rates)
+    return Outcome(
+        Experiment(workload, load, names, 3, 10),
+        [sample(name, number, rates[name] * number) for number in (1, 2, 3) for name in names],
+    )
+
+
+@pytest.fixture
+def run() -> Run:
+    """A run with a figure for everything, and a name that would break careless HTML."""
+    rates = {"1x4 direct": 30.0, "2x2": 60.0, "2x1": 66.0, "<b>&": 50.0}
+    return Run(
+        command="scripts/bench --quick --url '/<script>'",
+        started="2026-11-23T22:05:52+00:00",
+        machine={"processor": "P", "cores": "2", "memory": "24 GB", "kernel": "Linux 6"},
+        layouts=dict.fromkeys(rates, "a layout"),
+        outcomes=[
+            outcome("cpu", Closed(8), rates),
+            outcome("light", Closed(8), rates),
+            outcome("cpu", Closed(1), {**rates, "1x1 direct": 40.0}),
+            outcome("cpu", Open(20), rates),
+            outcome("cpu", Open(40), rates),
+        ],
+        moments=[
+            Moment(i / 2, name, 100.0 + i, 50.0, 1.5)
+            for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
+        ],
+        rates={"1x4 direct": 30.0, "2x1": 66.0},
+        memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
+        notes=["varnish is left out: apt-get install varnish"],
+    )
+
+
+class Page(HTMLParser):
+    """Fails on a tag that is not closed, and collects what a browser would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.fetched += [v for k, v in attributes if k in ("src", "href", "srcset", "data")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_is_valid_and_fetches_nothing(run, tmp_path):
+    path = report.write(run, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert len(page.fetched) == len(plots.PLOTS)
+    for reference in page.fetched:
+        kind, _, data = reference.partition(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
+    assert "<script" not in text
+    assert not re.search(r"@import|url\(|https?://", text)
+    assert "'/<script>'" in page.text
+    assert "<b>&" in page.text
+    assert "varnish is left out" in page.text
+
+
+def test_the_page_shows_the_medians_and_the_claims(run, tmp_path):
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    # Of 66, 132 and 198 requests/s, and of the same ratio in every round.
+    assert "132" in page.text
+    assert "2.20 (2.20 to 2.20)" in page.text
+    by_title = {claim.title: claim for claim in claims(run)}
+    assert by_title["cpu page, 8 clients: requests/s of 2x1 over 1x4 direct"].met
+    assert by_title["cpu page, 8 clients: p99 ms of 2x1 over 1x4 direct"].met
+    assert not any("gunicorn" in title for title in by_title)
+
+
+@pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
+def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
+    for outcome in run.outcomes:
+        outcome.samples[:] = [replace(sample, others=others) for sample in outcome.samples]
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert ("Other processes took 1.5 of 2 cores" in page.text) is warned
+
+
+def test_every_plot_is_a_file_of_its_own(run, tmp_path):
+    report.write(run, tmp_path)
+    for name in plots.PLOTS:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_samples_survive_their_file(run, tmp_path):
+    report.write(run, tmp_path)
+    assert record.load(tmp_path / "samples.json") == run
+
+
+def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
+    run = Run(
+        "scripts/bench", "now", {"processor": "P", "cores": "1", "memory": "1", "kernel": "K"}
+    )
+    nothing = Sample("as it is", 1, Measured(1, 0), {}, 0, 0, None, {})
+    run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
+    run.moments = [Moment(0.5, "as it is", None, 0.0, 0.0)]
+    Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert record.load(tmp_path / "samples.json") == run
+
+
+def test_figures_are_per_answered_request():
+    it = sample("2x1", 1, 10, {"status 503": 100})
+    # 100 good answers and 100 bad ones, which cost as much.
+    assert it.figure("Zope CPU ms") == pytest.approx(25)
+    assert it.figure("CPU ms") == pytest.approx(28)
+    assert it.figure("rescheduling interrupts") == pytest.approx(2.5)
+    assert it.figure("errors") == 100
+    assert it.figure("requests/s") == 10
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 16])
+def test_a_plan_asks_only_for_layouts_that_are_there(number):
+    there = {**layouts(number), **peers(number)}
+    for few in (there, {"2x1": there["2x1"]}, {"gunicorn": there["gunicorn"]}):
+        for plan in (QUICK, FULL):
+            experiments = plan.closed(few, None) + plan.open(few, "cpu", 30)
+            assert {name for x in experiments for name in x.layouts} <= set(few)
+            assert all(x.layouts for x in experiments)
+
+
+def test_quick_is_planned_for_less_than_five_minutes_on_two_cores():
+    there = {**layouts(2), **peers(2)}
+    experiments = QUICK.closed(there, None) + QUICK.open(there, "cpu", 30)
+    # A minute is left to build and start the instances.
+    assert duration(experiments) + 3 * QUICK.phase <= 240

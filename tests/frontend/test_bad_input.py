@@ -1,0 +1,176 @@
+"""Wrong values for the front door: one clear message each, and nothing written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from zc.buildout import UserError
+
+from zopestack import settings
+from zopestack.frontend import tls
+from zopestack.model import Stack
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A wrong value, and words that the message must have beside section and option."""
+
+    option: str
+    value: str
+    says: str
+    others: tuple[tuple[str, str], ...] = ()
+
+
+#: The user that owns nothing, by its number everywhere.
+NOBODY = 65534
+
+HTTPS = (("https-address", "8443"),)
+
+CASES = (
+    Bad("sites", "www.example.com", "'www.example.com' is none"),
+    Bad("sites", "www.example.com = Plone", "is none"),
+    Bad("sites", "www.example.com = /Plone\nWWW.example.com = /Other", "is there twice"),
+    Bad("sites", "www.example.com = /Plone\nwww.example.com -> example.com", "is there twice"),
+    Bad("sites", "a.example/x = /x\na.example/x/ = /y", "a.example/x is there twice"),
+    Bad("sites", "* = /\n* = /Plone", "* is there twice"),
+    Bad("sites", "*/x = /Plone", "* has no sub-path"),
+    Bad("sites", "www_example.com = /Plone", "is no host name"),
+    Bad("sites", "http://www.example.com = /Plone", "is no host name"),
+    Bad("sites", "-a.example = /Plone", "is no host name"),
+    Bad("sites", f"{'a' * 64}.example = /Plone", "is no host name"),
+    Bad("sites", "a.example:0x50 = /Plone", "is no host name"),
+    Bad("sites", "a.example = /a b", "a path is letters"),
+    Bad("sites", "a.example = /a'", "a path is letters"),
+    Bad("sites", "a.example = //a", "a path is letters"),
+    Bad("sites", "a.example = /VirtualHostRoot", "means something else to Zope"),
+    Bad("sites", "a.example = /_vh_a", "means something else to Zope"),
+    Bad("sites", "a.example = /a/..", "means something else to Zope"),
+    Bad("sites", "a.example -> a.example", "leads to itself"),
+    Bad("sites", "a.example -> b.example\nb.example -> a.example", "leads on"),
+    Bad("sites", "a.example -> b.example/x", "is no host name"),
+    Bad("https-address", "host:8443", "an address like"),
+    Bad("https-address", "8443", "tls-certificate to be set"),
+    Bad("tls-certificate", "self-signed", "https-address to be set"),
+    Bad("tls-certificate", "none.pem", "there is no", HTTPS),
+    Bad("tls-certificate", "empty", "is empty", HTTPS),
+    Bad("tls-certificate", "text.pem", "has no private key", HTTPS),
+    Bad("tls-certificate", "alone.pem", "has no private key", HTTPS),
+    Bad("tls-certificate", "keyonly.pem", "a PEM file with a certificate", HTTPS),
+    Bad("tls-certificate", "mismatch.pem", "belongs to another certificate", HTTPS),
+    Bad("tls-certificate", "locked.pem", "a key without a passphrase", HTTPS),
+    Bad("tls-certificate", "several", "mismatch.pem belongs to another certificate", HTTPS),
+    Bad("tls-certificate", "with space.pem", "a path without"),
+    Bad("http-redirect", "yes", "on or off"),
+    Bad("hsts", "1y", "a number of days"),
+    Bad("hsts", "0d", "a number of days"),
+    Bad("acme-challenge", "nowhere", "a directory or a port"),
+    Bad("acme-challenge", "70000", "a whole number"),
+    Bad("trusted-proxies", "10.0.0.1/8", "host bits"),
+    Bad("trusted-proxies", "proxy.example", "networks like"),
+    Bad("trusted-proxies", "10.0.0.0/8 10.1.0.0/16", "10.0.0.0/8 and 10.1.0.0/16 do"),
+    Bad("admin-networks", "10.0.0.0/8 10.0.0.0/8", "do not overlap"),
+    Bad("admin-networks", "::/0 2001:db8::/32", "do not overlap"),
+    Bad("proxy-protocol", "on", "trusted-proxies to be set"),
+    Bad("proxy-protocol", "true", "on or off"),
+    Bad("methods", "", "GET among them"),
+    Bad("methods", "GET post", "'post' is none"),
+    Bad("methods", "POST", "GET among them"),
+    Bad("max-body-size", "1 GB", "a size like"),
+    Bad("max-body-size", "0MB", "a size like"),
+    Bad("connections-per-address", "0", "or off"),
+    Bad("requests-per-address", "-1", "or off"),
+    Bad("timeout-http-request", "0s", "a time like"),
+    Bad("timeout-queue", "1d", "a time like"),
+    Bad("queue-limit", "many", "or off"),
+    Bad("queue-priorities", "1", "on or off"),
+    Bad("affinity", "session", "none, cookie, authenticated or path"),
+    Bad("callback-instances", "-1", "a whole number"),
+    Bad("static-cache", "5000MB", "4095MB"),
+    Bad("static-cache", "1GB", "4095MB"),
+    Bad("access-log", "/var/log/x", "on or off"),
+    Bad("frontend-extra", "nowhere", "a text file"),
+    Bad("backend-extra", "empty", "a text file"),
+)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A buildout's directory with certificates of every kind of wrong."""
+    where = tmp_path_factory.mktemp("buildout")
+    for name in ("one", "two"):
+        tls.make_self_signed(where / "made" / f"{name}.pem", [name])
+    one, two = where / "made/one.pem", where / "made/two.pem"
+    one_key, two_key = (each.with_name(f"{each.name}.key") for each in (one, two))
+    subprocess.run(
+        ["openssl", "pkey", "-aes128", "-passout", "pass:x", "-in", one_key, "-out", "locked"],
+        cwd=where, check=True, capture_output=True,
+    )  # fmt: skip
+    shutil.copy(one, where / "alone.pem")
+    shutil.copy(one_key, where / "keyonly.pem")
+    (where / "text.pem").write_text("no certificate\n")
+    (where / "mismatch.pem").write_text(one.read_text() + two_key.read_text())
+    (where / "locked.pem").write_text(one.read_text() + (where / "locked").read_text())
+    (where / "good.pem").write_text(one.read_text() + one_key.read_text())
+    (where / "empty").mkdir()
+    (where / "several").mkdir()
+    for name in ("good.pem", "mismatch.pem"):
+        shutil.copy(where / name, where / "several")
+    return where
+
+
+@pytest.fixture
+def read(directory: Path) -> Callable[[dict[str, str]], Stack]:
+    where = settings.Directories(directory, directory / "bin", directory / "parts")
+    return lambda options: settings.read("stack", options, {}, where)
+
+
+@pytest.mark.parametrize("bad", CASES, ids=lambda bad: f"{bad.option}={bad.value[:40]}")
+def test_a_wrong_value_names_itself_and_the_remedy(
+    read: Callable[[dict[str, str]], Stack], directory: Path, bad: Bad
+) -> None:
+    before = sorted(directory.rglob("*"))
+    with pytest.raises(UserError) as raised:
+        read({bad.option: bad.value, **dict(bad.others)})
+    message = str(raised.value)
+    assert message.startswith(f"[stack] {bad.option} = ")
+    assert bad.says in message
+    assert sorted(directory.rglob("*")) == before
+
+
+def test_an_unreadable_key_is_named(directory: Path) -> None:
+    certificate = directory / "made/one.pem"
+    shutil.copytree(directory / "made", directory / "secret")
+    (directory / "secret/one.pem.key").chmod(0)
+    # Root can read anything; somebody else cannot even enter the directory.
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(tls.Unusable, match=r"may read; .*is not readable"):
+            tls.check(directory / "secret" / certificate.name)
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_the_two_addresses_of_the_front_door_may_not_collide(
+    read: Callable[[dict[str, str]], Stack],
+) -> None:
+    options = {"http-address": "*:8443", "https-address": "8443", "tls-certificate": "self-signed"}
+    with pytest.raises(UserError, match=r"http-address = \*:8443 and https-address = 8443 collide"):
+        read(options)
+
+
+def test_a_good_certificate_is_taken(
+    read: Callable[[dict[str, str]], Stack], directory: Path
+) -> None:
+    stack = read({"https-address": "8443", "tls-certificate": "good.pem"})
+    assert stack.frontend.tls
+    assert stack.frontend.tls.certificate == directory / "good.pem"
+    assert stack.frontend.tls.hsts == 730 * 86400

@@ -1,0 +1,190 @@
+"""Clients that take too much: too many connections or requests, too slow, too large."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.frontend.harness import Answer, Door, received
+from tests.stack.harness import until
+
+#: Visitors, as opposed to this machine itself.
+ONE, OTHER = "127.0.0.2", "127.0.0.3"
+
+SLOW_CONNECTIONS = 500
+
+
+@pytest.fixture(scope="module")
+def door() -> Iterator[Door]:
+    with Door(
+        timeout_http_request="1s",
+        connections_per_address=20,
+        requests_per_address=40,
+        max_body_size="20kB",
+    ) as running:
+        yield running
+
+
+def test_too_many_requests_of_one_client_get_429_and_others_are_served(door: Door) -> None:
+    answers = [door.get(source=ONE) for _ in range(60)]
+    assert [answer.status for answer in answers] == [200] * 40 + [429] * 20
+    assert answers[-1].headers["retry-after"] == "10"
+    assert door.get(source=OTHER).status == 200
+    # Monitoring and the instances themselves are never turned away.
+    assert {door.get().status for _ in range(60)} == {200}
+
+
+def test_too_many_connections_of_one_client_are_closed_and_others_are_served(door: Door) -> None:
+    with ExitStack() as open_ones:
+        held = [open_ones.enter_context(door.connect("127.0.0.4")) for _ in range(20)]
+        until("the 21st to be closed", lambda: door.get(source="127.0.0.4").status, lambda s: not s)
+        assert door.get(source=OTHER).status == 200
+        held[0].close()
+        until("room for one", lambda: door.get(source="127.0.0.4").status, lambda s: s == 200)
+
+
+def test_a_body_that_says_it_is_too_large_gets_413(door: Door) -> None:
+    door.seen()
+    assert door.get("/", {"Content-Length": "20481"}, "POST").status == 413
+    assert door.seen() == []
+    assert door.get("/", {"Content-Length": "20480"}, "POST", body=b"a" * 20480).status == 200
+    assert door.seen()[0]["length"] == 20480
+
+
+@pytest.mark.parametrize(
+    ("what", "sent"),
+    [
+        ("no request at all", b""),
+        ("half a request line", b"GET /"),
+        ("headers without an end", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: a\r\n"),
+        ("a body that does not come", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"),
+        ("half a body", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"),
+        ("a chunk that does not come", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked"
+                                       b"\r\n\r\n"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_slow_sender_is_shown_out_and_no_instance_hears_of_it(
+    door: Door, what: str, sent: bytes
+) -> None:
+    door.seen()
+    with door.connect(OTHER) as connection:
+        connection.sendall(sent)
+        answer = Answer(received(connection))
+    assert answer.status in ((0, 408) if not sent else (408,))
+    assert door.seen() == []
+
+
+def test_500_slow_connections_do_not_keep_a_visitor_out() -> None:
+    with Door(timeout_http_request="20s", connections_per_address=50) as door, ExitStack() as held:
+        slow = [
+            held.enter_context(door.connect(f"127.0.1.{number % 100 + 1}"))
+            for number in range(SLOW_CONNECTIONS)
+        ]
+        for connection in slow:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        for number in range(20):
+            for connection in slow:
+                connection.sendall(b"X-%d: a\r\n" % number)
+            assert door.get(source=ONE).status == 200
+        assert all(still_open(connection) for connection in slow)
+        assert {request["path"] for request in door.seen()} == {"/"}
+
+
+def still_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+def test_slow_connections_are_closed_when_their_time_is_up(door: Door) -> None:
+    with ExitStack() as held:
+        slow = [held.enter_context(door.connect(f"127.0.2.{n % 50 + 1}")) for n in range(200)]
+        for connection in slow:
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+        for connection in slow:
+            assert Answer(received(connection)).status == 408
+
+
+def test_limits_can_be_turned_off() -> None:
+    with Door(connections_per_address="off", requests_per_address="off") as door:
+        assert "stick-table" not in door.stack.haproxy_conf.read_text()
+        assert {door.get(source=ONE).status for _ in range(50)} == {200}
+
+
+def test_a_trusted_proxy_speaks_for_its_visitors() -> None:
+    with Door(trusted_proxies="127.0.0.8 127.0.0.16/28", requests_per_address=5) as door:
+        told = {"X-Forwarded-For": "192.0.2.1, 192.0.2.66", "X-Forwarded-Proto": "https"}
+        headers = door.get(headers=told, source="127.0.0.17").json()["headers"]
+        # The last one is what the proxy itself has seen.
+        assert headers["x-forwarded-for"] == "192.0.2.66"
+        assert headers["x-forwarded-proto"] == "https"
+        headers = door.get(headers=told, source=ONE).json()["headers"]
+        assert headers["x-forwarded-for"] == ONE
+        assert headers["x-forwarded-proto"] == "http"
+        # The limit is on the visitor, not on the proxy.
+        answers = [door.get(headers=told, source="127.0.0.17").status for _ in range(6)]
+        assert answers == [200] * 4 + [429] * 2
+        other = {"X-Forwarded-For": "192.0.2.67"}
+        assert door.get(headers=other, source="127.0.0.17").status == 200
+
+
+def test_a_trusted_proxy_may_speak_the_proxy_protocol() -> None:
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    line = b"PROXY TCP4 192.0.2.66 192.0.2.1 1234 80\r\n"
+    with Door(trusted_proxies="127.0.0.8", proxy_protocol="on") as door:
+        told = Answer(door.raw(line + request, source="127.0.0.8"))
+        assert told.json()["headers"]["x-forwarded-for"] == "192.0.2.66"
+        assert Answer(door.raw(request, source=ONE)).status == 200
+        assert Answer(door.raw(line + request, source=ONE)).status == 400
+        assert Answer(door.raw(request, source="127.0.0.8")).status == 0
+
+
+ADMIN_PAGES = (
+    "/manage",
+    "/manage_main",
+    "/Plone/manage_workspace",
+    "/Plone/@@manage_main",
+    "/Control_Panel",
+    "/Control_Panel/Database/main",
+    "/%6danage_main",
+    "/a%2fmanage_main",
+    "/%256danage_main",
+    "//manage_main",
+    "/?manage_main:method=1",
+    "/?:method=manage_main",
+    "/?manage_main%3Amethod=1",
+    "/?:%6dethod=%6danage_main",
+    "/?manage_main:default_method=1",
+    "/?manage_main:action=1",
+    "/?manage_main%zz:method=1",
+)
+
+
+def test_the_management_interface_is_for_admin_networks_only() -> None:
+    with Door(admin_networks="127.0.0.9 127.0.0.32/28", trusted_proxies="127.0.0.8") as door:
+        for page in ADMIN_PAGES:
+            assert door.get(page, source=ONE).status == 403, page
+            assert door.get(page, source="127.0.0.9").status == 200, page
+        for page in ("/", "/management", "/a/unmanage", "/@@manage-portlets", "/?a=manage"):
+            assert door.get(page, source=ONE).status == 200, page
+        told = {"X-Forwarded-For": "127.0.0.9"}
+        assert door.get("/manage", told, source=ONE).status == 403
+        assert door.get("/manage", told, source="127.0.0.8").status == 200
+
+
+def test_without_admin_networks_everybody_reaches_the_management_interface(door: Door) -> None:
+    assert door.get("/manage_main").status == 200
+
+
+def test_methods_can_be_chosen() -> None:
+    with Door(methods="GET PROPFIND") as door:
+        assert door.get(method="PROPFIND").status == 200
+        answer = door.get(method="POST")
+        assert answer.status == 405
+        assert answer.headers["allow"] == "GET, PROPFIND"
