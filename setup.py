@@ -80,7 +80,6 @@ setup(
             "files = zopestack.recipe:Files",
         ],
         "paste.filter_factory": [
-            "access-log = zopestack.agent.access_log:factory",
             "agent = zopestack.agent.filter:factory",
             "callbacks = zopestack.agent.callbacks:factory",
         ],

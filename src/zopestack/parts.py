@@ -78,8 +78,7 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # Nothing has used the temporary storage since Zope 4; without
         # Products.TemporaryFolder an instance does not start with it (FACTS).
         "zodb-temporary-storage": "off",
-        # In place of Paste's translogger: it logs the number HAProxy gave the request too.
-        "pipeline": "egg:zopestack#access-log\negg:Zope#httpexceptions\nzope",
+        "pipeline": "translogger\negg:Zope#httpexceptions\nzope",
         # One larger than HAProxy lets through never begins; this is for chunked ones.
         "max-request-body-size": str(stack.frontend.max_body),
         **_rotated("event-log"),

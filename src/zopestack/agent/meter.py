@@ -17,6 +17,9 @@ from typing import Any
 #: can mend. It was waitress's own default before 1.3.
 WHOLE_ANSWER = 18000
 
+#: The number HAProxy gives a request, as WSGI spells its header (PEP 3333).
+REQUEST_ID = "HTTP_X_REQUEST_ID"
+
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -26,20 +29,28 @@ class Meter:
 
     :ivar requests: how many have been answered.
     :ivar running: by thread, when its request began (``time.monotonic``) and the request.
+    :ivar failed: by thread, the number of the request that Zope has just raised an error for:
+        waitress logs the error when the request has left here.
     """
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self.requests = 0
         self.running: dict[int, tuple[float, Environ]] = {}
+        self.failed: dict[int, str] = {}
         self._server: Any = None
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass the request on and note when it began and ended."""
         thread = get_ident()
         self.running[thread] = (time.monotonic(), environ)
+        if self.failed:
+            self.failed.pop(thread, None)
         try:
             return self.application(environ, start_response)
+        except Exception:
+            self.failed[thread] = environ.get(REQUEST_ID, "")
+            raise
         finally:
             if self._server is None:
                 self._meet_server(environ)
@@ -77,6 +88,12 @@ class Meter:
             f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')} ({now - began:.1f} s)"
             for began, environ in list(self.running.values())
         ]
+
+    def request_id(self, thread: int) -> str:
+        """The number of the request a thread is in, or has just failed to answer, or nothing."""
+        if running := self.running.get(thread):
+            return str(running[1].get(REQUEST_ID, ""))
+        return self.failed.get(thread, "")
 
     def _meet_server(self, environ: Environ) -> None:
         # waitress gives a request a bound method of its channel, and so its server.
