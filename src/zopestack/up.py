@@ -95,14 +95,14 @@ def start(stack: Stack) -> None:
 
 def summary(stack: Stack) -> str:
     """Where the running stack is, and what to type next."""
-    site = stack.balancer.http.reachable
     instances = _count(len(stack.instances), "instance")
     threads = _count(stack.threads, "thread")
+    sites = "\n".join(f"  site         {url}" for url in urls(stack))
     return f"""
 The stack is up: {instances} with {threads} behind HAProxy.
 
-  site         http://{site}/
-  management   http://{site}/manage_main
+{sites}
+  management   {management(stack)}
                user {stack.user}, password in {stack.password_file}
   status page  http://{stack.balancer.stats}/
 
@@ -111,6 +111,38 @@ The stack is up: {instances} with {threads} behind HAProxy.
   bin/buildout && bin/supervisorctl update
                                        apply an edit of buildout.cfg
 """
+
+
+def urls(stack: Stack) -> list[str]:
+    """What visitors open, and which object in Zope it shows where ``sites`` says so."""
+    if not stack.frontend.sites:
+        return [f"{_origin(stack)}/"]
+    return [
+        f"{_origin(stack, site.host)}{site.path}/  shows {site.root or '/'}"
+        for site in stack.frontend.sites
+    ]
+
+
+def management(stack: Stack) -> str:
+    """Where Zope's own management is: through a site that shows Zope's root, or else on the
+    first instance, which only this machine reaches."""
+    sites = stack.frontend.sites
+    through = [site for site in sites if not site.root and not site.path]
+    if sites and not through:
+        return f"http://{stack.instances[0].address}/manage_main"
+    return f"{_origin(stack, through[0].host if through else '*')}/manage_main"
+
+
+def _origin(stack: Stack, host: str = "*") -> str:
+    """Scheme, host and port of a site; ``*`` is any host, so this machine's own name does."""
+    tls = stack.frontend.tls
+    address = (tls.address if tls else stack.balancer.http).reachable
+    scheme, usual = ("https", 443) if tls else ("http", 80)
+    if ":" in host:
+        return f"{scheme}://{host}"
+    if host == "*":
+        host = str(address).rpartition(":")[0]
+    return f"{scheme}://{host}" + ("" if address.port == usual else f":{address.port}")
 
 
 def _count(number: int, noun: str) -> str:
