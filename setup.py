@@ -67,6 +67,7 @@ setup(
             "pytest",
             "pytest-timeout",
             "ruff",
+            "selenium",
             "types-psutil",
             "types-setuptools",
             "ZEO",
