@@ -9,65 +9,22 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.bench import records
+from tests.bench.records import sample
 from zopestack.bench import plots, record, report
 from zopestack.bench.claims import claims
 from zopestack.bench.layouts import layouts
-from zopestack.bench.measured import PERCENTILES, Closed, Measured, Open
+from zopestack.bench.measured import Closed, Measured
 from zopestack.bench.peers import peers
 from zopestack.bench.plan import FULL, QUICK, duration
 from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
 
-VOID = {"meta", "img", "br", "link"}
-
-
-def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:
-    latency = {p: (1 + p / 100) / rate for p in PERCENTILES}
-    return Sample(
-        layout=layout,
-        round=number,
-        measured=Measured(10, int(rate * 10), 0, errors or {}, latency, "wrk"),
-        cpu={"zope": 5.0, "balancer": 0.5, "zeo": 0.1},
-        voluntary=1000,
-        involuntary=100,
-        rescheduling=500,
-        pss={"zope": 2 * 10**8, "zeo": 3 * 10**7},
-        queue=0.01,
-        gil=0.002,
-    )
-
-
-def outcome(workload: str, load: Closed | Open, rates: dict[str, float]) -> Outcome:
-    names = tuple(rates)
-    return Outcome(
-        Experiment(workload, load, names, 3, 10),
-        [sample(name, number, rates[name] * number) for number in (1, 2, 3) for name in names],
-    )
+VOID = {"meta", "img", "br", "link", "source"}
 
 
 @pytest.fixture
 def run() -> Run:
-    """A run with a figure for everything, and a name that would break careless HTML."""
-    rates = {"1x4 direct": 30.0, "2x2": 60.0, "2x1": 66.0, "<b>&": 50.0}
-    return Run(
-        command="scripts/bench --quick --url '/<script>'",
-        started="2026-11-23T22:05:52+00:00",
-        machine={"processor": "P", "cores": "2", "memory": "24 GB", "kernel": "Linux 6"},
-        layouts=dict.fromkeys(rates, "a layout"),
-        outcomes=[
-            outcome("cpu", Closed(8), rates),
-            outcome("light", Closed(8), rates),
-            outcome("cpu", Closed(1), {**rates, "1x1 direct": 40.0}),
-            outcome("cpu", Open(20), rates),
-            outcome("cpu", Open(40), rates),
-        ],
-        moments=[
-            Moment(i / 2, name, 100.0 + i, 50.0, 1.5)
-            for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
-        ],
-        rates={"1x4 direct": 30.0, "2x1": 66.0},
-        memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
-        notes=["varnish is left out: apt-get install varnish"],
-    )
+    return records.run()
 
 
 class Page(HTMLParser):
@@ -98,7 +55,8 @@ def test_the_page_is_valid_and_fetches_nothing(run, tmp_path):
     path = report.write(run, tmp_path)
     text = path.read_text(encoding="utf-8")
     page = Page(text)
-    assert len(page.fetched) == len(plots.PLOTS)
+    # Each for wide and for narrow screens.
+    assert len(page.fetched) == 2 * len(plots.PLOTS)
     for reference in page.fetched:
         kind, _, data = reference.partition(",")
         assert kind == "data:image/png;base64"
@@ -108,6 +66,17 @@ def test_the_page_is_valid_and_fetches_nothing(run, tmp_path):
     assert "'/<script>'" in page.text
     assert "<b>&" in page.text
     assert "varnish is left out" in page.text
+
+
+def test_the_page_leads_with_the_default_layout_over_one_instance(run):
+    lead = report.lead(run)
+    assert lead
+    assert (lead.this, lead.load) == ("a layout", "cpu page, 8 clients")
+    found = {what: str(ratio) for ratio, what in lead.figures}
+    assert found["requests/s"] == "2.20 (2.20 to 2.20)"
+    assert found["p99 latency"] == "0.45 (0.45 to 0.45)"
+    run.machine["cores"] = "64"
+    assert report.lead(run) is None
 
 
 def test_the_page_shows_the_medians_and_the_claims(run, tmp_path):

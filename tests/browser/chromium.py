@@ -159,6 +159,13 @@ class Browser:
 
     # Looking and typing.
 
+    def show(self, width: int, scheme: str) -> None:
+        """Be a screen of so many pixels; its user likes a ``light`` or a ``dark`` scheme."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def find(self, selector: str) -> WebElement:
         """The first element that the CSS selector matches, once there is one."""
         return self.until(selector, lambda: self.all(selector))[0]

@@ -12,6 +12,7 @@ matplotlib.use("agg")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from zopestack.bench.measured import Closed, Open
 from zopestack.bench.record import Outcome, Run
@@ -39,25 +40,36 @@ ROLES = {
 }
 
 
-def draw(run: Run) -> dict[str, bytes]:
-    """Every plot the samples suffice for: its name and its PNG."""
+#: Inches: a plot for a page, and one for the width of a phone, where a shrunk one
+#: could not be read.
+WIDE, NARROW = 8.0, 4.0
+
+#: Pixels of an inch, for screens with two or more to each of CSS.
+RESOLUTION = 180
+
+
+def draw(run: Run, width: float = WIDE) -> dict[str, bytes]:
+    """Every plot the samples suffice for: its name and its PNG.
+
+    :param width: in inches.
+    """
     found = {}
     for name, plot in PLOTS.items():
-        figure = plot(run)
+        figure = plot(run, width)
         if figure is not None:
             png = io.BytesIO()
             # No date and no version: the same samples give the same bytes.
-            figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
+            figure.savefig(png, format="png", dpi=RESOLUTION, metadata={"Software": None})
             found[name] = png.getvalue()
     return found
 
 
-def rescheduling(run: Run) -> Figure | None:
+def rescheduling(run: Run, width: float) -> Figure | None:
     """The kernel's counters over time while the layout changes under load."""
     if not run.moments:
         return None
     counted = run.moments[0].rescheduling is not None
-    figure, axes = _figure(2 if counted else 1, "Under the same load, the layout changes")
+    figure, axes = _figure(2 if counted else 1, width, "Under the same load, the layout changes")
     if counted:
         axes[0].set_ylabel("rescheduling\ninterrupts/s")
         _phases(axes[0], run, lambda index: run.moments[index].rescheduling or 0.0)
@@ -67,13 +79,13 @@ def rescheduling(run: Run) -> Figure | None:
     return figure
 
 
-def clients(run: Run) -> Figure | None:
+def clients(run: Run, width: float) -> Figure | None:
     """Throughput and latency against the number of clients."""
     found = [x for x in run.outcomes if isinstance(x.experiment.load, Closed)]
     workload = _swept(found)
     if workload is None:
         return None
-    figure, axes = _figure(2, f"Closed loop, {workload} page")
+    figure, axes = _figure(2, width, f"Closed loop, {workload} page")
     swept = [x for x in found if x.experiment.workload == workload]
     for axis, name in zip(axes, ("requests/s", "p95 ms"), strict=True):
         _lines(axis, swept, name)
@@ -81,47 +93,49 @@ def clients(run: Run) -> Figure | None:
         axis.set_xticks(sorted({_clients(x) for x in swept}))
         axis.xaxis.set_major_formatter("{x:.0f}")
         axis.set_ylabel(name)
+    axes[0].set_ylim(bottom=0)
+    _logarithmic(axes[1])
     axes[-1].set_xlabel("clients")
-    axes[0].legend(frameon=False)
+    _legend(figure, axes[0])
     return figure
 
 
-def arrivals(run: Run) -> Figure | None:
+def arrivals(run: Run, width: float) -> Figure | None:
     """Latency against the arrival rate, from the intended start of each request."""
     found = [x for x in run.outcomes if isinstance(x.experiment.load, Open)]
     if not found:
         return None
-    figure, axes = _figure(1, f"Open loop, {found[0].experiment.workload} page: latency")
+    figure, axes = _figure(1, width, f"Open loop, {found[0].experiment.workload} page")
     _lines(axes[0], found, "p95 ms")
-    axes[0].set_yscale("log")
-    axes[0].set_ylabel("p95 ms, from the intended start")
+    _logarithmic(axes[0])
+    axes[0].set_ylabel("p95 ms from the\nintended start")
     axes[0].set_xlabel("arrivals a second")
-    axes[0].legend(frameon=False)
+    _legend(figure, axes[0])
     return figure
 
 
-def cost(run: Run) -> Figure | None:
+def cost(run: Run, width: float) -> Figure | None:
     """CPU per request by what uses it."""
     found = [x for x in run.outcomes if len(x.experiment.layouts) > 3 and x.samples[0].cpu]
     chosen = {x.experiment.workload: x for x in found if x.experiment.load == Closed(8)}
     chosen = {name: chosen[name] for name in ("cpu", "light", "site") if name in chosen}
     if not chosen:
         return None
-    figure = Figure(figsize=(8, 0.6 + 3.2 * len(chosen)), layout="constrained")
+    figure = Figure(figsize=(width, 0.8 + 3.2 * len(chosen)), layout="constrained")
     axes = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
     for axis, (workload, outcome) in zip(axes, chosen.items(), strict=True):
         _bars(axis, outcome)
-        axis.set_title(f"CPU per request, {workload} page, 8 clients", loc="left")
-    axes[0].legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(ROLES))
+        axis.set_title(f"{workload} page, 8 clients", loc="left")
     axes[-1].set_xlabel("CPU ms per request")
+    _legend(figure, axes[0])
     return figure
 
 
-def memory(run: Run) -> Figure | None:
+def memory(run: Run, width: float) -> Figure | None:
     """Memory against the number of instances."""
     if not run.memory:
         return None
-    figure, axes = _figure(1, "Memory of a stack")
+    figure, axes = _figure(1, width, "Memory of a stack")
     numbers = list(run.memory)
     bottom = [0.0] * len(numbers)
     for role in ("zeo", "zope"):
@@ -132,11 +146,11 @@ def memory(run: Run) -> Figure | None:
     axes[0].set_xticks(numbers)
     axes[0].set_xlabel("instances")
     axes[0].set_ylabel("MB (PSS)")
-    axes[0].legend(frameon=False)
+    _legend(figure, axes[0])
     return figure
 
 
-PLOTS: dict[str, Callable[[Run], Figure | None]] = {
+PLOTS: dict[str, Callable[[Run, float], Figure | None]] = {
     "rescheduling": rescheduling,
     "clients": clients,
     "arrivals": arrivals,
@@ -145,14 +159,29 @@ PLOTS: dict[str, Callable[[Run], Figure | None]] = {
 }
 
 
-def _figure(rows: int, title: str) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(8, 0.8 + 2.6 * rows), layout="constrained")
+def _figure(rows: int, width: float, title: str) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, 0.8 + 2.6 * rows), layout="constrained")
     axes = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
-    axes[0].set_title(title, loc="left")
+    figure.suptitle(title, x=0.01, horizontalalignment="left")
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(axis="y", alpha=0.3)
     return figure, axes
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    """What the colours mean, below the plot, where it hides nothing."""
+    handles, labels = axis.get_legend_handles_labels()
+    columns = max(1, int(figure.get_figwidth() / 1.8))
+    figure.legend(handles, labels, frameon=False, loc="outside lower left", ncols=columns)
+
+
+def _logarithmic(axis: Axes) -> None:
+    """A scale on which twice is as far at the bottom as at the top, in plain numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _phases(axis: Axes, run: Run, value: Callable[[int], float]) -> None:
@@ -164,11 +193,12 @@ def _phases(axis: Axes, run: Run, value: Callable[[int], float]) -> None:
         colour = COLOURS.get(name, OTHER)
         axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
         axis.step(seconds, values, color=colour, where="mid")
-        label = f"{name}\n{run.rates[name]:.0f} requests/s" if name in run.rates else name
-        axis.annotate(
-            label, (seconds[0], 1), xycoords=("data", "axes fraction"), va="top", color=colour
-        )
-    axis.set_ylim(bottom=0, top=1.3 * max(value(i) for i in range(len(run.moments))) or 1)
+        label = name
+        if rate := run.rates.get(name):
+            label += f"\n{rate:.0f} requests/s\n{sum(values) / len(values) / rate:.3g} a request"
+        where = ("data", "axes fraction")
+        axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
+    axis.set_ylim(bottom=0, top=1.5 * max(value(i) for i in range(len(run.moments))) or 1)
 
 
 def _swept(outcomes: list[Outcome]) -> str | None:

@@ -11,23 +11,26 @@ import jinja2
 
 from zopestack import rendering
 from zopestack.bench import plots, record
-from zopestack.bench.claims import claims
+from zopestack.bench.claims import LOAD, claims
 from zopestack.bench.quiet import LIMIT
+from zopestack.bench.ratios import Ratio
 from zopestack.bench.record import FIGURES, Outcome, Run
 from zopestack.bench.workloads import WORKLOADS
 
 #: Title and text of each plot.
 TEXTS = {
     "rescheduling": (
-        "The graph that started it all",
-        "Eight clients keep asking while what serves them changes. A rescheduling interrupt is "
+        "Rescheduling interrupts, before and after",
+        "The graph that started it all, in 2010. Eight clients keep asking while what serves "
+        "them changes; the gaps are where the next layout starts. A rescheduling interrupt is "
         "one core waking another; threads of one process that hand the interpreter lock to each "
         "other cause them, and most of the context switches. The axis of interrupts counts the "
         "whole machine's, those of the load generator included.",
     ),
     "clients": (
         "Throughput and latency against the number of clients",
-        "Each client asks again as soon as it has its answer.",
+        "Each client asks again as soon as it has its answer. One request in twenty takes "
+        "longer than the p95.",
     ),
     "arrivals": (
         "Latency against the arrival rate",
@@ -45,14 +48,37 @@ TEXTS = {
     ),
 }
 
+#: The figures of the comparison at the top, and their names there.
+LEADING = {
+    "requests/s": "requests/s",
+    "p99 ms": "p99 latency",
+    "rescheduling interrupts": "rescheduling interrupts a request",
+    "memory MB": "memory",
+}
+
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot as it stands in the page; ``data`` is base64."""
+    """A plot as it stands in the page, for wide and for narrow screens, in base64."""
 
     title: str
     text: str
-    data: str
+    wide: str
+    narrow: str
+
+
+@dataclass(frozen=True)
+class Lead:
+    """What the run says in one look: the layout of the defaults over one instance.
+
+    :param load: what was asked for, and by how many clients.
+    :param figures: the ratio of each figure, and what it is of.
+    """
+
+    this: str
+    that: str
+    load: str
+    figures: list[tuple[Ratio, str]]
 
 
 @dataclass(frozen=True)
@@ -94,16 +120,34 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shown = [Plot(*TEXTS[name], base64.b64encode(png).decode()) for name, png in drawn.items()]
+    narrow = plots.draw(run, plots.NARROW)
+    shown = [Plot(*TEXTS[name], _base64(drawn[name]), _base64(narrow[name])) for name in drawn]
     template = environment.get_template("report.html.j2")
     tables = [table(outcome) for outcome in run.outcomes]
     return template.render(
         run=run,
         disturbed=run.others > LIMIT,
+        lead=lead(run),
         claims=claims(run),
         plots=shown,
         tables=tables,
     )
+
+
+def lead(run: Run) -> Lead | None:
+    """The comparison at the top, of the first experiment with eight clients that has it."""
+    # What [stack] makes of instances = auto and threads = 1.
+    this, that = f"{run.machine['cores']}x1", "1x4 direct"
+    for outcome in run.outcomes:
+        if outcome.experiment.load == LOAD and {this, that} <= set(outcome.experiment.layouts):
+            ratios = [(outcome.ratio(this, that, name), what) for name, what in LEADING.items()]
+            return Lead(
+                run.layouts[this],
+                run.layouts[that],
+                f"{outcome.experiment.workload} page, {LOAD.clients} clients",
+                [(found, what) for found, what in ratios if found.rounds],
+            )
+    return None
 
 
 def table(outcome: Outcome) -> Table:
@@ -113,16 +157,21 @@ def table(outcome: Outcome) -> Table:
     heads = [figure for figure, found in medians.items() if any(map(math.isfinite, found))]
     workload = WORKLOADS.get(outcome.experiment.workload)
     generator = outcome.samples[0].measured.generator if outcome.samples else "none"
+    rounds = outcome.experiment.rounds
     return Table(
         title=f"{outcome.experiment.workload} page, {outcome.experiment.load}",
         help=f"{workload.help if workload else 'a page of the user'}; "
-        f"{outcome.experiment.rounds} rounds, {generator} load generator",
+        f"{rounds} round{'s' if rounds > 1 else ''}, {generator} load generator",
         heads=heads,
         rows=[
             Row(name, [_shown(medians[figure][index]) for figure in heads])
             for index, name in enumerate(names)
         ],
     )
+
+
+def _base64(png: bytes) -> str:
+    return base64.b64encode(png).decode()
 
 
 def _shown(value: float) -> str:

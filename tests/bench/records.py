@@ -1,0 +1,55 @@
+"""A run of the benchmark as samples.json keeps it, made up for tests of the report."""
+
+from __future__ import annotations
+
+from zopestack.bench.measured import PERCENTILES, Closed, Measured, Open
+from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+
+
+def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:
+    latency = {p: (1 + p / 100) / rate for p in PERCENTILES}
+    return Sample(
+        layout=layout,
+        round=number,
+        measured=Measured(10, int(rate * 10), 0, errors or {}, latency, "wrk"),
+        cpu={"zope": 5.0, "balancer": 0.5, "zeo": 0.1},
+        voluntary=1000,
+        involuntary=100,
+        rescheduling=500,
+        pss={"zope": 2 * 10**8, "zeo": 3 * 10**7},
+        queue=0.01,
+        gil=0.002,
+    )
+
+
+def outcome(workload: str, load: Closed | Open, rates: dict[str, float]) -> Outcome:
+    names = tuple(rates)
+    return Outcome(
+        Experiment(workload, load, names, 3, 10),
+        [sample(name, number, rates[name] * number) for number in (1, 2, 3) for name in names],
+    )
+
+
+def run() -> Run:
+    """A run with a figure for everything, and a name that would break careless HTML."""
+    rates = {"1x4 direct": 30.0, "2x2": 60.0, "2x1": 66.0, "<b>&": 50.0}
+    return Run(
+        command="scripts/bench --quick --url '/<script>'",
+        started="2026-11-23T22:05:52+00:00",
+        machine={"processor": "P", "cores": "2", "memory": "24 GB", "kernel": "Linux 6"},
+        layouts=dict.fromkeys(rates, "a layout"),
+        outcomes=[
+            outcome("cpu", Closed(8), rates),
+            outcome("light", Closed(8), rates),
+            outcome("cpu", Closed(1), {**rates, "1x1 direct": 40.0}),
+            outcome("cpu", Open(20), rates),
+            outcome("cpu", Open(40), rates),
+        ],
+        moments=[
+            Moment(i / 2, name, 100.0 + i, 50.0, 1.5)
+            for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
+        ],
+        rates={"1x4 direct": 30.0, "2x1": 66.0},
+        memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
+        notes=["varnish is left out: apt-get install varnish"],
+    )
