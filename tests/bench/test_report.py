@@ -6,6 +6,7 @@ import base64
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,12 @@ VOID = {"meta", "img", "br", "link", "source"}
 @pytest.fixture
 def run() -> Run:
     return records.run()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a report; drawing it takes seconds, so the tests that look share it."""
+    return report.write(records.run(), tmp_path_factory.mktemp("report")).parent
 
 
 class Page(HTMLParser):
@@ -51,9 +58,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_page_is_valid_and_fetches_nothing(run, tmp_path):
-    path = report.write(run, tmp_path)
-    text = path.read_text(encoding="utf-8")
+def test_the_page_is_valid_and_fetches_nothing(written):
+    text = (written / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     # Each for wide and for narrow screens.
     assert len(page.fetched) == 2 * len(plots.PLOTS)
@@ -79,8 +85,8 @@ def test_the_page_leads_with_the_default_layout_over_one_instance(run):
     assert report.lead(run) is None
 
 
-def test_the_page_shows_the_medians_and_the_claims(run, tmp_path):
-    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+def test_the_page_shows_the_medians_and_the_claims(run, written):
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
     # Of 66, 132 and 198 requests/s, and of the same ratio in every round.
     assert "132" in page.text
     assert "2.20 (2.20 to 2.20)" in page.text
@@ -98,15 +104,13 @@ def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
     assert ("Other processes took 1.5 of 2 cores" in page.text) is warned
 
 
-def test_every_plot_is_a_file_of_its_own(run, tmp_path):
-    report.write(run, tmp_path)
+def test_every_plot_is_a_file_of_its_own(written):
     for name in plots.PLOTS:
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (written / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_samples_survive_their_file(run, tmp_path):
-    report.write(run, tmp_path)
-    assert record.load(tmp_path / "samples.json") == run
+def test_samples_survive_their_file(run, written):
+    assert record.load(written / "samples.json") == run
 
 
 def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
