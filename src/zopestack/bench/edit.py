@@ -79,13 +79,12 @@ def _set(lines: list[str], section: str, option: str, value: str) -> None:
         return
     # Of several, the last one counts.
     start = starts[-1]
-    if re.match(r"[^=]*=\s*(;.*)?$", lines[start]):
+    if re.match(r"[^=]*=\s*$", lines[start]):
         for number in _continued(lines, start):
             lines[number] = re.sub(r"\S+", lambda _: value, lines[number], count=1)
             return
-        lines[start] = re.sub(r"(=)([ \t]*)", rf"\1 {value}\2", lines[start], count=1)
+        lines[start] = re.sub(r"=[ \t]*", lambda _: f"= {value}", lines[start], count=1)
         return
-    # What follows the value is a comment, or the end of the line.
     lines[start] = re.sub(r"(=[ \t]*)\S+", lambda m: f"{m[1]}{value}", lines[start], count=1)
 
 
@@ -101,10 +100,13 @@ def _check_plain(lines: list[str], section: str, option: str) -> None:
             continue
         if ":" in name:
             raise CannotEdit(f"[{name}] {line.strip()} counts under a condition; delete it first")
-        value = re.sub(r"(^|\s);.*", "", line.partition("=")[2])
-        words = [*value.split(), *(w for n in _continued(lines, number) for w in lines[n].split())]
+        whole = [line.partition("=")[2], *(lines[n] for n in _continued(lines, number))]
+        words = " ".join(whole).split()
         if len(words) > 1:
-            raise CannotEdit(f"[{section}] {option} has more than one word: {' '.join(words)}")
+            raise CannotEdit(
+                f"[{section}] {option} = {' '.join(words)} is more than one word. What stands "
+                "behind a value belongs to it; put a comment on a line of its own"
+            )
         if "${" in "".join(words):
             raise CannotEdit(
                 f"[{section}] {option} = {words[0]} is taken from elsewhere; put a value there"
@@ -127,7 +129,7 @@ def _section_name(lines: list[str], extended: Sections) -> str:
     own = [
         name
         for number, name in _sections(lines)
-        if name and re.match(r"recipe\s*=\s*zopestack\s*(;.*)?$", lines[number].rstrip())
+        if name and re.match(r"recipe\s*=\s*zopestack\s*$", lines[number])
     ]
     own += [name for name, options in extended.items() if options.get("recipe") == "zopestack"]
     if not own:

@@ -59,8 +59,9 @@ def _settings(refined: Refined, best: Layout) -> list[str]:
     found += [f"  {name:24} {ratio.verdict}" for name, ratio in refined.tried.items()]
     if refined.left_out:
         found.append(f"  no time for {'; '.join(refined.left_out)}: more --minutes")
-    if refined.confirmed:
-        found.append(f"  {'the best of them, again':24} {refined.confirmed.verdict}")
+    if refined.again:
+        found.append("what was better, measured again:")
+        found += [f"  {name:24} {ratio.verdict}" for name, ratio in refined.again.items()]
     return found
 
 

@@ -1,14 +1,14 @@
 """The settings of a layout: which of them serve it better than what it has?
 
 Each is tried alone, interleaved with the layout as it is. What beats that in spite of the
-spread is put together and measured once more: of many that are no better, one will seem so
+spread is measured again, alone and all together: of many that are no better, one will seem so
 by chance, and two that help alone may not help together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from zopestack.bench.halving import SCORE, SECONDS
 from zopestack.bench.layouts import Layout, generated_layout
@@ -36,14 +36,13 @@ class Refined:
     :param settings: options of [stack] to recommend, beside the layout.
     :param tried: by what was tried, how it compares with the layout as it is.
     :param left_out: what there was no time for.
-    :param confirmed: how the recommended ones, together, compare in rounds of their own; None
-        where nothing was better at first.
+    :param again: how those that were better compare in rounds of their own, alone and together.
     """
 
     settings: Mapping[str, str]
     tried: Mapping[str, Ratio]
     left_out: tuple[str, ...] = ()
-    confirmed: Ratio | None = None
+    again: Mapping[str, Ratio] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,14 +97,17 @@ def refine(
     rounds = int(seconds * TRYING / cost / (1 + len(variants)))
     tried = _compare(layout, variants, measure, experiment, rounds)
     shown = {_text(each): tried[each.name] for each in variants}
-    together = _best_of_each_option(variants, tried)
-    if not together:
+    winners = _best_of_each_option(variants, tried)
+    if not winners:
         return Refined({}, shown, late)
-    combined = generated_layout(layout.instances, layout.threads, together)
-    rounds = max(FEWEST_ROUNDS, int(seconds * (1 - TRYING) / cost / 2))
-    confirmed = _compare(layout, [combined], measure, experiment, rounds)[combined.name]
-    better = confirmed.differs and confirmed.median > 1
-    return Refined(together if better else {}, shown, late, confirmed)
+    if len(winners) > 1:
+        both = dict(option for each in winners for option in each.settings.items())
+        winners.append(generated_layout(layout.instances, layout.threads, both))
+    rounds = max(FEWEST_ROUNDS, int(seconds * (1 - TRYING) / cost / (1 + len(winners))))
+    outcome = _measured(layout, winners, measure, experiment, rounds)
+    best = _confirmed(layout, winners, outcome)
+    again = {_text(each): outcome.ratio(each.name, layout.name, SCORE) for each in winners}
+    return Refined(best.settings, shown, late, again)
 
 
 def load(workload: str, clients: int) -> Experiment:
@@ -121,19 +123,47 @@ def _compare(
     rounds: int,
 ) -> dict[str, Ratio]:
     """Each variant's score over that of the layout as it is."""
-    layouts = {each.name: each for each in (layout, *variants)}
-    outcome = measure(replace(experiment, layouts=tuple(layouts), rounds=rounds), layouts)
+    outcome = _measured(layout, variants, measure, experiment, rounds)
     return {each.name: outcome.ratio(each.name, layout.name, SCORE) for each in variants}
 
 
-def _best_of_each_option(variants: Sequence[Layout], tried: Mapping[str, Ratio]) -> dict[str, str]:
-    """Of the variants that are better in spite of the spread, the best value of each option."""
-    found: dict[str, str] = {}
+def _measured(
+    layout: Layout,
+    variants: Sequence[Layout],
+    measure: Measure,
+    experiment: Experiment,
+    rounds: int,
+) -> Outcome:
+    layouts = {each.name: each for each in (layout, *variants)}
+    return measure(replace(experiment, layouts=tuple(layouts), rounds=rounds), layouts)
+
+
+def _best_of_each_option(variants: Sequence[Layout], tried: Mapping[str, Ratio]) -> list[Layout]:
+    """Of the variants that are better in spite of the spread, the best one of each option."""
+    found: dict[str, Layout] = {}
     for variant in sorted(variants, key=lambda each: tried[each.name].median):
-        ratio = tried[variant.name]
-        if ratio.differs and ratio.median > 1:
-            found.update(variant.settings)
-    return found
+        if _better(tried[variant.name]):
+            found[" ".join(variant.settings)] = variant
+    return list(found.values())
+
+
+def _confirmed(layout: Layout, winners: Sequence[Layout], outcome: Outcome) -> Layout:
+    """The layout to recommend: all winners together where that is better than the best of them
+    alone, that one where it is better than the layout as it is, or the layout as it is."""
+
+    def over(this: Layout, that: Layout) -> Ratio:
+        return outcome.ratio(this.name, that.name, SCORE)
+
+    alone = [each for each in winners if len(each.settings) == 1]
+    best = max(alone, key=lambda each: over(each, layout).median)
+    together = winners[-1]
+    if together is not best and _better(over(together, best)) and _better(over(together, layout)):
+        return together
+    return best if _better(over(best, layout)) else layout
+
+
+def _better(ratio: Ratio) -> bool:
+    return ratio.differs and ratio.median > 1
 
 
 def _text(variant: Layout) -> str:
