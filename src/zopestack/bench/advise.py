@@ -36,7 +36,7 @@ THREADS = (1, 2)
 REFINEMENT = 0.4
 
 #: How much of a unix socket's path the benchmark's own directories take below its first one.
-OWN_PATH = 60
+OWN_PATH = 45
 
 
 @dataclass(frozen=True)

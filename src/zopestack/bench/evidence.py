@@ -55,10 +55,12 @@ def _layouts(search: Search, best: Layout) -> list[str]:
 
 
 def _settings(refined: Refined, best: Layout) -> list[str]:
-    found = ["", f"settings of {best.name}, times its requests/s without (spread):"]
-    found += [f"  {name:24} {ratio.verdict}" for name, ratio in refined.tried.items()]
+    found = [""]
+    if refined.tried:
+        found.append(f"settings of {best.name}, times its requests/s without (spread):")
+        found += [f"  {name:24} {ratio.verdict}" for name, ratio in refined.tried.items()]
     if refined.left_out:
-        found.append(f"  no time for {'; '.join(refined.left_out)}: more --minutes")
+        found.append(f"not tried, for lack of --minutes: {'; '.join(refined.left_out)}")
     if refined.again:
         found.append("what was better, measured again:")
         found += [f"  {name:24} {ratio.verdict}" for name, ratio in refined.again.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 import signal
 import subprocess
 import time
@@ -222,7 +222,8 @@ def _part(farm: Farm, name: str, instances: tuple[Instance, ...]) -> Stack:
     http_port, stats = free_ports(2)
     return replace(
         farm.stack,
-        var=farm.directory / "fronts" / re.sub(r"\W+", "-", name),
+        # A unix socket's path is short, the name of a layout may be long.
+        var=farm.directory / "fronts" / hashlib.sha256(name.encode()).hexdigest()[:8],
         instances=instances,
         balancer=replace(
             farm.stack.balancer,
