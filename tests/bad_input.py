@@ -170,6 +170,24 @@ COLLISIONS = [
     ),
 ]
 
+INTERVAL = "a time like 0.5ms, 5ms or 50ms, from 0.1ms to 1000ms"
+
+SPEED = [
+    bad("seconds for an interval", "switch-interval", "1s", INTERVAL, buildout=True),
+    bad("no unit", "switch-interval", "5", INTERVAL),
+    bad("no interval", "switch-interval", "0ms", INTERVAL),
+    bad("below a tenth", "switch-interval", "0.09ms", INTERVAL),
+    bad("past a second", "switch-interval", "1000.1ms", INTERVAL),
+    bad("negative interval", "switch-interval", "-5ms", INTERVAL),
+    bad("not a number at all", "switch-interval", "nanms", INTERVAL),
+    bad("an exponent in it", "switch-interval", "1e1ms", INTERVAL),
+    bad("a variable behind it", "switch-interval", "5ms\nPYTHONHOME /", INTERVAL),
+    bad("no HAProxy thread", "nbthread", "0", f"{NUMBER} 64"),
+    bad("65 HAProxy threads", "nbthread", "65", f"{NUMBER} 64"),
+    bad("auto HAProxy threads", "nbthread", "auto", f"{NUMBER} 64"),
+    bad("a line behind nbthread", "nbthread", "1\nuser root", f"{NUMBER} 64", buildout=True),
+]
+
 OPERATING = [
     bad("no unit known", "stop-grace", "5 minutes", "a time like 60s, 5m or 1h"),
     bad("no grace at all", "stop-grace", "0s", "from 1s to 24h"),
@@ -190,7 +208,7 @@ NAMED_WRONG = [
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
     bad("capital", "Threads", "2", "did you mean threads?"),
     bad("shortened", "zeo", "8400", "did you mean zeo-address?"),
-    bad("like nothing known", "xyzzy", "1", "known are access-log, acme-challenge, admin-networks"),
+    bad("like nothing known", "xyzzy", "1", "more, in the table in README.rst"),
     bad("lines in an unknown option", "instance", "4\n5", "did you mean instances?"),
 ]
 
@@ -252,6 +270,8 @@ SECTIONS = [
         "instance2", "threads", SERVER, f"{NUMBER} 64", name="a server in one", buildout=True
     ),
     bad_section("instance2", "threads", '1"', f"{NUMBER} 64", name="quote in one"),
+    bad_section("instance", "switch-interval", "5", INTERVAL),
+    bad_section("instance3", "switch-interval", "1s", INTERVAL, buildout=True),
 ]
 
 USERS = [
@@ -336,6 +356,7 @@ BAD: list[Bad] = [
     *NUMBERS,
     *ADDRESSES,
     *COLLISIONS,
+    *SPEED,
     *OPERATING,
     *NAMED_WRONG,
     *SECTIONS,

@@ -33,7 +33,9 @@ def sections(of: Stack) -> dict[str, Program]:
         ("warm-up", "/", {"instance1", "instance2"}),
         ("eggs", "Zope\nProducts.PythonScripts", {"instance1", "instance2"}),
         ("zeo-address", "127.0.0.1:9100", {"zeo", "instance1", "instance2"}),
+        ("switch-interval", "50ms", {"instance1", "instance2"}),
         ("instances", "4", set()),
+        ("nbthread", "2", set()),
         ("stats-address", "127.0.0.1:9404", set()),
     ],
 )
@@ -45,9 +47,10 @@ def test_a_changed_option_restarts_what_was_started_with_it(
     assert {name for name in before if before[name] != after[name]} == restarted
 
 
-def test_threads_of_one_instance_restart_that_instance() -> None:
+@pytest.mark.parametrize(("option", "value"), [("threads", "2"), ("switch-interval", "1ms")])
+def test_an_option_of_one_instance_restarts_that_instance(option: str, value: str) -> None:
     before = sections(stack({"instances": "2"}))
-    after = sections(stack({"instances": "2"}, {"instance2": {"threads": "2"}}))
+    after = sections(stack({"instances": "2"}, {"instance2": {option: value}}))
     assert {name for name in before if before[name] != after[name]} == {"instance2"}
 
 

@@ -78,6 +78,41 @@ def test_threads_reach_the_instance_as_they_were_read(home: Path) -> None:
     assert all_parts["instance2"]["threads"] == "2"
 
 
+def test_the_switch_interval_is_the_agents_and_not_the_recipes(home: Path) -> None:
+    all_parts = made(home, {"instance2": {"switch-interval": "0.5ms"}}, switch_interval="50ms")
+    for name, seconds in (("instance1", "0.05"), ("instance2", "0.0005")):
+        told = all_parts[name]["environment-vars"].splitlines()
+        assert f"ZOPESTACK_SWITCH_INTERVAL {seconds}" in told
+        assert "switch-interval" not in all_parts[name]
+    assert "SWITCH_INTERVAL" not in made(home)["instance1"]["environment-vars"]
+
+
+@pytest.mark.parametrize("own", [{}, {"access-log": "disable"}, {"access-log": " Disable "}])
+def test_an_instance_has_no_access_log_and_nothing_that_would_rotate_it(
+    home: Path, own: dict[str, str]
+) -> None:
+    """A null handler, which the recipe has for none, refuses what a rotating one takes."""
+    options = access_log(home, own)
+    assert options == {"access-log": own.get("access-log", "disable")}
+
+
+def test_an_access_log_that_the_user_names_is_rotated(home: Path) -> None:
+    options = access_log(home, {"access-log": "/logs/access.log"})
+    assert options["access-log"] == "/logs/access.log"
+    assert options["access-log-handler"].endswith("RotatingFileHandler")
+    assert "maxBytes" in options["access-log-kwargs"]
+
+
+def test_a_handler_of_the_users_own_wins(home: Path) -> None:
+    own = {"access-log": "a.log", "access-log-handler": "FileHandler", "access-log-kwargs": "{}"}
+    assert access_log(home, own) == own
+
+
+def access_log(home: Path, own: dict[str, str]) -> dict[str, str]:
+    options = made(home, {"instance": own})["instance1"]
+    return {name: text for name, text in options.items() if name.startswith("access-log")}
+
+
 @pytest.mark.parametrize("part", ["zeo", "supervisor"])
 def test_options_of_zeo_and_supervisor(home: Path, part: str) -> None:
     before = made(home)[part]

@@ -13,8 +13,9 @@ from tests.bad_input import BAD, Bad
 from tests.frontend.test_bad_input import CASES
 from zopestack import rendering
 from zopestack.model import Address, Stack
+from zopestack.nearest import nearest
 from zopestack.options import OPTIONS
-from zopestack.settings import Directories, nearest, read
+from zopestack.settings import Directories, read
 
 
 def shown(value: str) -> str:
@@ -103,6 +104,36 @@ def test_threads_of_all_and_of_one(
     assert [instance.maxconn for instance in stack.instances] == threads
 
 
+@pytest.mark.parametrize(
+    ("own", "sections", "intervals"),
+    [
+        ("", {}, [None, None]),
+        ("5ms", {}, [0.005, 0.005]),
+        ("0.5ms", {"instance2": {"switch-interval": "50ms"}}, [0.0005, 0.05]),
+        ("0.5ms", {"instance2": {"switch-interval": " "}}, [0.0005, None]),
+        ("", {"instance": {"switch-interval": "10ms"}, "instance1": {"threads": "2"}}, [0.01] * 2),
+    ],
+    ids=["none", "all", "one over all", "none in one", "instance"],
+)
+def test_switch_intervals_of_all_and_of_one(
+    home: Path, own: str, sections: dict[str, dict[str, str]], intervals: list[float | None]
+) -> None:
+    stack = describe.read(home, {"instances": "2", "switch-interval": own}, sections)
+    assert [instance.switch_interval for instance in stack.instances] == intervals
+
+
+def test_a_check_interval_warns_that_nothing_reads_it(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        describe.read(home, {"instances": "2"}, {"instance": {"python-check-interval": "1000"}})
+    assert "[instance] python-check-interval" in caplog.text
+    assert "switch-interval" in caplog.text
+    caplog.clear()
+    describe.read(home, {"instances": "2", "switch-interval": "5ms"})
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(("threads", "warned"), [("1", False), ("2", False), ("3", True)])
 def test_more_than_two_threads_warn_and_say_why(
     home: Path, caplog: pytest.LogCaptureFixture, threads: str, warned: bool
@@ -155,6 +186,12 @@ def test_var_that_cannot_be_written(home: Path) -> None:
 )
 def test_nearest(word: str, answer: str) -> None:
     assert nearest(word, iter(["instances", "base-port"])) == answer
+
+
+def test_nearest_of_many_shows_the_most_like_and_where_all_are() -> None:
+    many = [f"word{number}" for number in range(40)]
+    assert nearest("7", many, "in a book").endswith("and 37 more, in a book")
+    assert "word7" in nearest("7", many)
 
 
 #: What breaks out of one file or another, and much else.

@@ -18,6 +18,7 @@ class Report:
 
     :param status: 200 serving, 404 draining, 503 not ready, hung or cut off from storage.
     :param why: the reason in words.
+    :param switch_interval: seconds a thread may keep the lock that another waits for.
     """
 
     status: int
@@ -29,6 +30,7 @@ class Report:
     in_flight: int
     queue: int
     requests: int
+    switch_interval: float
 
     @property
     def healthy(self) -> bool:

@@ -42,6 +42,8 @@ class Instance:
 
     :param agent: where its agent answers ``GET /health``.
     :param lane: the backend of the balancer that it belongs to.
+    :param switch_interval: seconds a thread may keep the interpreter lock while another
+        waits for it; None for Python's own.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Instance:
     agent: Address
     threads: int
     lane: str = VISITORS
+    switch_interval: float | None = None
 
     @property
     def maxconn(self) -> int:
@@ -62,11 +65,12 @@ class Instance:
 
 @dataclass(frozen=True)
 class Balancer:
-    """HAProxy: where visitors and operators reach it, and which program it is."""
+    """HAProxy: where visitors and operators reach it, which program it is, its threads."""
 
     http: Address
     stats: Address
     executable: Path
+    nbthread: int = 1
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,13 @@ OPTIONS: dict[str, Option] = {
             "Threads of each instance. More than 2 fight for one interpreter lock.",
         ),
         Option(
+            "switch-interval",
+            values.switch_interval,
+            "",
+            "How long a thread may keep the interpreter lock while another waits for it, such as "
+            "``0.5ms``; by default Python's own, 5 ms.",
+        ),
+        Option(
             "http-address",
             values.address,
             "127.0.0.1:8080",
@@ -75,6 +82,13 @@ OPTIONS: dict[str, Option] = {
             "auto",
             "Path of HAProxy; ``auto`` takes the system's if it is 2.4 or later, "
             "else the one from PyPI.",
+        ),
+        Option(
+            "nbthread",
+            values.nbthread,
+            # Two halve the rate of light pages on 2 cores (FACTS, "HAProxy in front of waitress").
+            "1",
+            "Threads of HAProxy; one serves thousands of requests a second.",
         ),
         Option(
             "stop-grace",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from zopestack.agent.configuration import Configuration
 from zopestack.model import CALLBACKS, DRAIN_DELAY, Instance, Stack
-from zopestack.settings import Section, overrides
+from zopestack.overrides import Section, overrides
 
 #: Bytes of a log file before it is rotated, and how many old ones are kept.
 LOG_BYTES = 10 * 1024 * 1024
@@ -45,9 +45,10 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
     }
     for instance in stack.instances:
         own = overrides(instance.name, sections)
-        made[instance.name] = _completed(
-            {**_instance(stack, instance), **_access_log(own), **own}, stack, instance
-        )
+        options = {**_instance(stack, instance), **_access_log(own), **own}
+        # The agent's, and nothing the recipe knows.
+        options.pop("switch-interval", None)
+        made[instance.name] = _completed(options, stack, instance)
     return made
 
 
@@ -128,6 +129,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         drain_delay=DRAIN_DELAY,
         hung_after=stack.hung_after,
         warm_up=stack.warm_up,
+        switch_interval=instance.switch_interval,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from zc.buildout import UserError
 from zc.recipe.egg import Eggs
 
-from zopestack import files, haproxy, invariants, provision, rendering, settings
+from zopestack import files, haproxy, invariants, overrides, provision, rendering, settings
 from zopestack.frontend import sites, tls
 from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
@@ -152,7 +152,7 @@ def _user_sections(buildout: Any) -> dict[str, dict[str, str]]:
     return {
         name: _options(buildout, name)
         for name in list(buildout)
-        if settings.OVERRIDE.fullmatch(name)
+        if overrides.OVERRIDE.fullmatch(name)
     }
 
 
@@ -162,5 +162,6 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
     """
     section = buildout.Options(buildout, name, buildout._raw[name])
     section._raw = section._do_extend_raw(name, section._raw, [])
-    read = {option: section[option] for option in ("eggs", "threads") if option in section}
+    known = ("eggs", *overrides.OF_AN_INSTANCE)
+    read = {option: section[option] for option in known if option in section}
     return {**section._raw, **read}

@@ -59,6 +59,22 @@ def threads(text: str) -> int:
     return whole_number(text, 1, MAX_THREADS)
 
 
+def nbthread(text: str) -> int:
+    """Threads of HAProxy, which takes at most 64 on any machine (its manual, "nbthread")."""
+    return whole_number(text, 1, 64)
+
+
+def switch_interval(text: str) -> float | None:
+    """Seconds of a time in milliseconds; None, for nothing, leaves Python's own."""
+    if not text:
+        return None
+    found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,2})?)ms", text)
+    milliseconds = float(found[1]) if found else 0
+    if not 0.1 <= milliseconds <= 1000:
+        raise ValueError("a time like 0.5ms, 5ms or 50ms, from 0.1ms to 1000ms, or nothing")
+    return milliseconds / 1000
+
+
 def port(text: str) -> int:
     """A TCP port a server can be given."""
     return whole_number(text, 1, MAX_PORT)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from zopestack.bench import cli, plan, record, site, tune
+from zopestack.bench import advise, cli, plan, record, site, tune
 from zopestack.bench.farm import Broken, Source
-from zopestack.bench.layouts import counts, layouts
+from zopestack.bench.layouts import counts, generated_layout, layouts
 from zopestack.bench.measured import Measured
 from zopestack.bench.peers import peers
 from zopestack.bench.quiet import Quiet
 from zopestack.bench.record import Sample
+from zopestack.bench.refine import Refined
 from zopestack.bench.workloads import WORKLOADS
 from zopestack.model import Address
 
@@ -96,21 +97,25 @@ def task(**changed):
         "seconds": 60,
         "current": (2, 1),
     }
-    return tune.Task(**{**given, **changed})
+    return advise.Task(**{**given, **changed})
 
 
 def test_candidates_hold_what_is_in_use_and_keep_to_the_memory(monkeypatch):
-    monkeypatch.setattr(tune.cpus, "usable", lambda: 4)
-    found = tune.candidates(task(current=(3, 4)))
+    monkeypatch.setattr(advise.cpus, "usable", lambda: 4)
+    found = advise.candidates(task(current=(3, 4)))
     assert "3x4" in found
     assert {f"{n}x{t}" for n in (1, 2, 4, 6, 8) for t in (1, 2)} < set(found)
-    small = tune.candidates(task(memory=2.5 * tune.INSTANCE_BYTES))
+    small = advise.candidates(task(memory=2.5 * advise.INSTANCE_BYTES))
     assert set(small) == {"1x1", "2x1", "1x2", "2x2"}
 
 
 def test_what_is_better_becomes_lines_and_what_is_not_none():
-    assert tune._changes("4x2", task()) == {"instances": "4", "threads": "2"}
-    assert tune._changes("2x1", task()) == {}
+    nothing = Refined({}, {})
+    settings = Refined({"nbthread": "2"}, {})
+    four, two = generated_layout(4, 2), generated_layout(2, 1)
+    assert advise.changes(four, nothing, (2, 1)) == {"instances": "4", "threads": "2"}
+    assert advise.changes(two, nothing, (2, 1)) == {}
+    assert advise.changes(two, settings, (2, 1)) == {"nbthread": "2"}
 
 
 @pytest.mark.parametrize(

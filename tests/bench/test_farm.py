@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from zopestack.agents import ask
 from zopestack.bench import engine, polling, proc, rounds
 from zopestack.bench.farm import Broken, Farm, Source, counters, fetch
-from zopestack.bench.layouts import layouts
+from zopestack.bench.layouts import generated_layout, layouts
 from zopestack.bench.measured import Closed
 from zopestack.bench.peers import missing, peers
 from zopestack.bench.record import Experiment
@@ -85,6 +86,25 @@ def test_a_sample_has_every_figure(farm):
     assert balanced.queue is not None
     # Memory is counted for the instances of the layout alone.
     assert balanced.pss["zope"] > direct.pss["zope"]
+
+
+def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
+    settings = {"switch-interval": "0.5ms", "nbthread": "2", "affinity": "path"}
+    layout = generated_layout(2, 1, settings)
+    instances = farm.instances(2, 1)
+    usual = [ask(each).switch_interval for each in instances]
+    with layout.serve(farm, layout) as target:
+        assert [ask(each).switch_interval for each in instances] == [0.0005, 0.0005]
+        assert "Nbthread: 2\n" in target.runtime.command("show info")
+        before = [ask(each).requests for each in instances]
+        for _ in range(6):
+            fetch(target.address, "/bench-light")
+        served = [ask(each).requests - was for each, was in zip(instances, before, strict=True)]
+        assert sorted(served) == [0, 6]
+    assert [ask(each).switch_interval for each in instances] == usual
+    plain = generated_layout(2, 1)
+    with plain.serve(farm, plain) as target:
+        assert "Nbthread: 1\n" in target.runtime.command("show info")
 
 
 def test_the_pages_are_what_they_are_said_to_be(farm):

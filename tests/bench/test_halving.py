@@ -21,6 +21,7 @@ class Machine:
         self.rates, self.noise = rates, noise
         self.random = random.Random(seed)
         self.measured: list[str] = []
+        self.pss: dict[str, int] = {}
 
     def measure(self, experiment) -> Outcome:
         drift = {n: self.random.uniform(0.5, 2) for n in range(1, experiment.rounds + 1)}
@@ -30,7 +31,9 @@ class Machine:
             wobble = 1 + self.random.uniform(-self.noise, self.noise)
             rate = self.rates[name] * drift[number] * wobble
             measured = Measured(seconds=1000, requests=round(1000 * rate))
-            samples.append(Sample(name, number, measured, {}, 0, 0, None, {}))
+            samples.append(
+                Sample(name, number, measured, {}, 0, 0, None, {"zope": self.pss.get(name, 1)})
+            )
         return Outcome(experiment, samples)
 
 
@@ -69,6 +72,24 @@ def test_of_equals_the_one_that_takes_less_memory_wins():
     sizes = {"1x1": 100, "2x1": 200, "4x1": 400}
     assert search(machine, "4x1", sizes).run(20, lambda line: None) == "2x1"
     assert search(machine, "1x1", sizes).run(20, lambda line: None) == "2x1"
+
+
+def test_a_layout_that_turns_out_larger_than_the_memory_is_dropped():
+    machine = Machine({"1x1": 50.0, "2x1": 100.0, "4x1": 200.0, "4x2": 190.0})
+    machine.pss = {"4x1": 500, "4x2": 400}
+    ours = search(machine, "1x1")
+    ours.budget = 300
+    assert ours.run(20, lambda line: None) == "2x1"
+    assert ours.memory["4x1"] == 500
+
+
+def test_what_is_in_use_is_given_up_where_only_others_keep_to_the_memory():
+    machine = Machine({"1x1": 50.0, "2x1": 100.0, "4x1": 200.0})
+    ours = search(machine, "4x1", {"1x1": 100, "2x1": 200, "4x1": 400})
+    ours.budget = 300
+    assert ours.run(20, lambda line: None) == "2x1"
+    ours.budget = 50
+    assert ours.run(20, lambda line: None) == "4x1"
 
 
 def test_a_single_candidate_is_kept():

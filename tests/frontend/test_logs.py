@@ -11,7 +11,7 @@ LINE = re.compile(
     r'(?P<client>\S+) - - \[(?P<time>\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000)\] '
     r'"(?P<request>[^"]*)" (?P<status>\d{3}) (?P<bytes>\d+) "(?P<referer>[^"]*)" '
     r'"(?P<agent>[^"]*)" (?P<instance>\S+) queue=(?P<queue>-?\d+) response=(?P<response>-?\d+) '
-    r'total=\d+ \S{4} id=(?P<id>\S+)'
+    r'total=\d+ \S{4} id=(?P<id>\S+) host=(?P<host>\S+)'
 )  # fmt: skip
 
 
@@ -31,13 +31,14 @@ def test_a_request_is_one_line() -> None:
         assert (line["status"], line["instance"]) == ("200", "instance1")
         assert (line["referer"], line["agent"]) == ("http://a.example/", "me")
         assert line["id"] == told["headers"]["x-request-id"]
+        assert line["host"] == "www.example.com"
 
 
 def test_what_never_reached_an_instance_is_logged_too() -> None:
     with Door(instances=1) as door:
         assert door.get("/%zz").status == 400
         (line,) = until("the line", lambda: lines(door))
-        assert (line["status"], line["instance"]) == ("400", "<NOSRV>")
+        assert (line["status"], line["instance"], line["host"]) == ("400", "<NOSRV>", "-")
 
 
 def test_a_visitor_cannot_write_lines_of_its_own() -> None:

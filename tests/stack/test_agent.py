@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -116,6 +117,7 @@ def test_figures_for_prometheus(site: Site) -> None:
     assert status == 200
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
     assert figures['zopestack_threads{instance_name="instance1"}'] == "1"
+    assert figures['zopestack_switch_interval{instance_name="instance1"}'] == "0.005"
     assert float(figures['zopestack_requests_total{instance_name="instance1"}']) > 0
 
 
@@ -132,6 +134,28 @@ def test_health_is_json_with_the_reason(site: Site) -> None:
     told = json.loads(fetch(site, "/health")[1])
     assert told["instance"] == "instance1"
     assert told["switch_interval"] == pytest.approx(0.005)
+
+
+def test_the_switch_interval_is_set_in_the_running_processes(
+    make_site: Callable[..., Site],
+) -> None:
+    one = "[instance2]\nswitch-interval = 50ms\n"
+    site = make_site(one, instances=2, switch_interval="0.5ms")
+    site.start()
+    assert [report(site, number).switch_interval for number in (0, 1)] == [0.0005, 0.05]
+    said = site.supervisorctl("stack", check=True).stdout
+    assert [re.split(r"  +", line)[-2] for line in said.splitlines()[1:]] == ["0.5 ms", "50 ms"]
+    before = site.pids()
+    site.configure("[instance2]\nswitch-interval =\n")
+    site.buildout()
+    site.supervisorctl("update", check=True)
+    site.wait_ready()
+    assert report(site, 1).switch_interval == pytest.approx(0.005)
+    after = site.pids()
+    assert (before["instance1"], before["instance2"] != after["instance2"]) == (
+        after["instance1"],
+        True,
+    )
 
 
 def test_a_taken_agent_port_is_a_clear_message(make_site: Callable[..., Site]) -> None:

@@ -26,6 +26,8 @@ class Configuration:
     :param drain_delay: seconds after which every balancer has seen the instance drain.
     :param hung_after: seconds in one request after which a thread counts as stuck.
     :param warm_up: paths fetched on the instance itself before it takes traffic.
+    :param switch_interval: seconds a thread may keep the interpreter lock while another
+        waits for it; None for Python's own.
     """
 
     name: str
@@ -38,10 +40,11 @@ class Configuration:
     drain_delay: float
     hung_after: float
     warm_up: tuple[str, ...] = ()
+    switch_interval: float | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables that :meth:`read` understands."""
-        texts = {name: str(value) for name, value in vars(self).items()}
+        texts = {name: str(value) for name, value in vars(self).items() if value is not None}
         texts["warm_up"] = " ".join(self.warm_up)
         return {PREFIX + name.upper(): text for name, text in texts.items() if text}
 
@@ -66,4 +69,5 @@ class Configuration:
             drain_delay=float(text("drain_delay")),
             hung_after=float(text("hung_after")),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
+            switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
         )

@@ -6,6 +6,7 @@ Named in the instance's pipeline as ``egg:zopestack#agent``.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -28,6 +29,8 @@ def factory(global_conf: Any) -> Any:
 def attach(application: Application) -> Application:
     """Start the agent and return the metered application."""
     own = Configuration.read(os.environ)
+    if own.switch_interval:
+        sys.setswitchinterval(own.switch_interval)
     meter = Meter(application)
     drain = Drain(meter, own.stop_grace, own.drain_delay)
     hang = HangWatch(meter, own.threads, own.hung_after)

@@ -60,5 +60,6 @@ class Health:
             "in_flight": max(self.meter.in_flight(), len(busy)),
             "queue": self.meter.queue(),
             "requests": self.meter.requests,
-            "switch_interval": sys.getswitchinterval(),
+            # Python keeps whole microseconds.
+            "switch_interval": round(sys.getswitchinterval(), 6),
         }

@@ -29,6 +29,7 @@ METRICS = {
     "threads": ("gauge", "Threads of the instance."),
     "queue": ("gauge", "Requests waiting for a thread inside the instance."),
     "uptime": ("gauge", "Seconds since the instance started."),
+    "switch_interval": ("gauge", "Seconds a thread may keep the lock another waits for."),
 }
 
 

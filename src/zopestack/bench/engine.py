@@ -17,6 +17,7 @@ from itertools import count, cycle
 
 from zopestack.bench.measured import Closed, Measured, Open, percentiles
 from zopestack.bench.responses import Malformed, Response
+from zopestack.bench.workloads import host_and_path
 from zopestack.model import Address
 
 #: Connections of the open loop; more arrivals than this wait for one, and that counts.
@@ -69,7 +70,8 @@ class _Engine:
         self.address = (address.host, address.port)
         self.family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.requests = cycle(
-            f"GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode() for path in paths
+            f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+            for host, path in (host_and_path(asked, address) for asked in paths)
         )
         self.load = load
         self.patience = patience

@@ -33,7 +33,7 @@ BUILDOUT = """\
 extends = {extends}
 parts = stack
 develop =
-
+{buildout}
 [stack]
 recipe = zopestack
 instances = {instances}
@@ -42,12 +42,32 @@ http-address = 127.0.0.1:{http}
 stats-address = 127.0.0.1:{stats}
 zeo-address = 127.0.0.1:{zeo}
 base-port = {base}
-var = var
+agent-base-port = {agents}
+var = {here}/var
+{stack}"""
+
+#: The user's own buildout directory, for what is relative to it; nothing is written there.
+OWN_DIRECTORY = """\
+directory = {directory}
+bin-directory = {here}/bin
+parts-directory = {here}/parts
+installed = {here}/.installed.cfg
+"""
+
+#: What the user's front door has for the outside: load comes from here and speaks plain http,
+#: and nobody restarts what is being measured.
+INSIDE = """\
+https-address =
+tls-certificate =
+acme-challenge =
+proxy-protocol = off
+callback-instances = 0
+memory-limit =
 """
 
 PAGES = """
 [instance]
-zcml-additional =
+zcml-additional +=
   <configure xmlns="http://namespaces.zope.org/zope">
     <include package="zopestack.bench" file="pages.zcml" />
   </configure>
@@ -128,17 +148,23 @@ class Farm:
 
     def _write(self) -> None:
         http_port, stats, zeo = free_ports(3)
+        here, theirs, number = self.directory.resolve(), self.source.stack, len(self.threads)
+        first = free_range(2 * number)
         text = BUILDOUT.format(
             extends=self.source.extends.resolve(),
-            instances=len(self.threads),
+            buildout=OWN_DIRECTORY.format(directory=theirs.directory, here=here) if theirs else "",
+            here=here,
+            instances=number,
             http=http_port,
             stats=stats,
             zeo=zeo,
-            base=free_range(len(self.threads)),
+            base=first,
+            agents=first + number,
+            stack=INSIDE if theirs else "",
         )
-        text += PAGES if not self.source.stack else ""
-        for number, threads in enumerate(self.threads, 1):
-            text += f"\n[instance{number}]\nthreads = {threads}\n"
+        text += PAGES
+        for each, threads in enumerate(self.threads, 1):
+            text += f"\n[instance{each}]\nthreads = {threads}\n"
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "buildout.cfg").write_text(text, encoding="utf-8")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from zopestack.bench.measured import Closed
@@ -35,17 +35,19 @@ class Search:
 
     :param names: the candidates.
     :param current: the one that is in use, among them.
-    :param memory: bytes by candidate.
+    :param memory: bytes by candidate, known before; what is measured wins if it is more.
+    :param budget: bytes that a candidate may take.
     :param measure: measures an experiment.
     :param samples: all that was measured.
     """
 
     names: tuple[str, ...]
     current: str
-    memory: Mapping[str, int]
+    memory: dict[str, int]
     measure: Measure
     workload: str
     load: Closed
+    budget: float = math.inf
     samples: list[Sample] = field(default_factory=list)
 
     def run(self, seconds: float, say: Callable[[str], None]) -> str:
@@ -64,16 +66,24 @@ class Search:
 
     def better_half(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The better half of the candidates so far, and the current setting."""
-        ranked = sorted(names, key=lambda name: self.against(name, self.current).median)
+        fitting = [name for name in names if self.fits(name)]
+        ranked = sorted(fitting, key=lambda name: self.against(name, self.current).median)
         kept = set(ranked[-math.ceil(len(names) / 2) :]) | {self.current}
         return tuple(name for name in names if name in kept)
 
+    def fits(self, name: str) -> bool:
+        """Whether a candidate keeps to the memory."""
+        return self.memory[name] <= self.budget
+
     def winner(self, names: tuple[str, ...]) -> str:
         """Of the best candidates, the one that takes the least memory; the current
-        setting where nothing is better than it."""
-        best = max(names, key=lambda name: self.against(name, self.current).median)
-        close = [name for name in names if self.as_good(name, best)]
+        setting where nothing is better than it and it keeps to the memory, or nothing does."""
+        fitting = [name for name in names if self.fits(name)] or [self.current]
+        best = max(fitting, key=lambda name: self.against(name, self.current).median)
+        close = [name for name in fitting if self.as_good(name, best)]
         cheapest = min(close, key=lambda name: (self.memory[name], name != self.current))
+        if not self.fits(self.current):
+            return cheapest
         gain = self.against(cheapest, self.current)
         saves = self.memory[cheapest] < self.memory[self.current]
         if (gain.differs and gain.median > 1) or (saves and self.as_good(cheapest, self.current)):
@@ -98,6 +108,8 @@ class Search:
         experiment = Experiment(self.workload, self.load, names, rounds, SECONDS)
         for sample in self.measure(experiment).samples:
             self.samples.append(replace(sample, round=sample.round + done))
+            used = sum(sample.pss.values())
+            self.memory[sample.layout] = max(self.memory[sample.layout], used)
 
     def _rounds(self) -> int:
         return max((sample.round for sample in self.samples), default=0)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
+import hashlib
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from zopestack import rendering
 from zopestack.bench import polling, proc
-from zopestack.bench.farm import Broken, Farm, free_ports
+from zopestack.bench.farm import Broken, Farm, fetch, free_ports
 from zopestack.model import Address, Instance, Stack
+from zopestack.options import OPTIONS
 from zopestack.runtime import Runtime
 
 #: Processes that use less than this share of a core over so many seconds are idle.
@@ -71,6 +70,7 @@ class Layout:
     :param serve: starts it on a farm and stops it again.
     :param threads: of each of the farm's instances it uses.
     :param lasting: whether it is started once for all rounds, since it takes seconds to.
+    :param settings: options of [stack] that differ from the farm's.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Layout:
     threads: int
     serve: Callable[[Farm, Layout], AbstractContextManager[Target]] = field(repr=False)
     lasting: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -89,37 +90,37 @@ def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
 
 
 @contextmanager
-def generated(farm: Farm, layout: Layout, nbthread: int | None = None) -> Iterator[Target]:
-    """Behind HAProxy, configured as bin/buildout does.
-
-    :param nbthread: another number of HAProxy threads than the template has.
-    """
+def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """Behind HAProxy, configured as bin/buildout does, with the layout's own settings."""
     instances = farm.instances(layout.instances, layout.threads)
     stack = _part(farm, layout.name, instances)
+    found = {name: OPTIONS[name].parse(text) for name, text in layout.settings.items()}
+    stack = replace(
+        stack,
+        balancer=replace(stack.balancer, nbthread=found.get("nbthread", stack.balancer.nbthread)),
+        frontend=replace(stack.frontend, affinity=found.get("affinity", stack.frontend.affinity)),
+    )
     text = rendering.render(stack)[stack.haproxy_conf]
-    if nbthread:
-        text = re.sub(r"(?m)^(\s*nbthread) \d+$", rf"\1 {nbthread}", text)
-    with haproxy(farm, stack, text) as target:
-        yield target
+    with ExitStack() as lasting:
+        if "switch-interval" in found:
+            lasting.enter_context(switching(instances, found["switch-interval"]))
+        yield lasting.enter_context(haproxy(farm, stack, text))
 
 
 @contextmanager
-def pinned(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """As generated, with each instance kept on one core, the next one on the next."""
-    cores = sorted(os.sched_getaffinity(0))
-    with generated(farm, layout) as target:
-        threads = [
-            (thread, cores[number % len(cores)])
-            for number, instance in enumerate(target.instances)
-            for thread in proc.threads(farm.pid(instance.name))
-        ]
-        for thread, core in threads:
-            os.sched_setaffinity(thread, {core})
-        try:
-            yield target
-        finally:
-            for thread, _ in threads:
-                os.sched_setaffinity(thread, cores)
+def switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None]:
+    """Another switch interval in the running processes, through a page of the benchmark's.
+
+    :raises Broken: where they do not have the page.
+    """
+    before = [float(fetch(each.address, "/bench-switch-interval")) for each in instances]
+    try:
+        for each in instances:
+            fetch(each.address, f"/bench-switch-interval?seconds={seconds!r}")
+        yield
+    finally:
+        for each, own in zip(instances, before, strict=True):
+            fetch(each.address, f"/bench-switch-interval?seconds={own!r}")
 
 
 @contextmanager
@@ -190,17 +191,21 @@ def layouts(number: int) -> dict[str, Layout]:
     return {layout.name: layout for layout in found}
 
 
-def generated_layout(count: int, threads: int, nbthread: int | None = None) -> Layout:
-    """So many instances of so many threads behind the generated HAProxy."""
+def generated_layout(count: int, threads: int, settings: Mapping[str, str] | None = None) -> Layout:
+    """So many instances of so many threads behind the generated HAProxy.
+
+    :param settings: options of [stack] to try: nbthread, affinity and switch-interval.
+    """
     plural = "s" if count > 1 else ""
-    name = f"{count}x{threads}" + (f" nbthread {nbthread}" if nbthread else "")
+    chosen = [f"{option} {value}" for option, value in (settings or {}).items()]
     return Layout(
-        name,
+        " ".join((f"{count}x{threads}", *chosen)),
         f"{count} instance{plural} with {threads} thread{'s' if threads > 1 else ''} each "
-        f"behind the generated HAProxy{f' with nbthread {nbthread}' if nbthread else ''}",
+        f"behind the generated HAProxy{' with ' if chosen else ''}{', '.join(chosen)}",
         count,
         threads,
-        partial(generated, nbthread=nbthread),
+        generated,
+        settings=settings or {},
     )
 
 
@@ -217,7 +222,8 @@ def _part(farm: Farm, name: str, instances: tuple[Instance, ...]) -> Stack:
     http_port, stats = free_ports(2)
     return replace(
         farm.stack,
-        var=farm.directory / "fronts" / re.sub(r"\W+", "-", name),
+        # A unix socket's path is short, the name of a layout may be long.
+        var=farm.directory / "fronts" / hashlib.sha256(name.encode()).hexdigest()[:8],
         instances=instances,
         balancer=replace(
             farm.stack.balancer,

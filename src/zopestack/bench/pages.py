@@ -10,6 +10,7 @@ import json
 import random
 import select
 import socket
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -140,6 +141,15 @@ class Counters(BrowserView):  # type: ignore[misc]
         writes = sum(tally.count for tally in objects.tallies) if objects else 0
         self.request.response.setHeader("Content-Type", "application/json")
         return json.dumps({**asdict(_waited), "writes": writes})
+
+
+class SwitchInterval(BrowserView):  # type: ignore[misc]
+    """Python's switch interval in this process, in seconds; set to ``?seconds=`` first."""
+
+    def __call__(self) -> str:
+        if "seconds" in self.request.form:
+            sys.setswitchinterval(float(self.request.form["seconds"]))
+        return repr(sys.getswitchinterval())
 
 
 class Tally(Persistent):  # type: ignore[misc]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from zopestack.model import Address
 
 
 @dataclass(frozen=True)
 class Workload:
     """Requests of one kind.
 
-    :param paths: asked for in turn.
+    :param paths: asked for in turn; one with a host of its own is a whole URL.
     :param slow_readers: clients that download :data:`BLOB` at modem speed meanwhile.
     :param help: one sentence for the report.
     """
@@ -18,6 +21,17 @@ class Workload:
     paths: tuple[str, ...]
     help: str
     slow_readers: int = 0
+
+
+def host_and_path(asked: str, address: Address) -> tuple[str, str]:
+    """What a request for one of the paths has after ``Host:`` and after ``GET``.
+
+    :param address: where it is sent; the host, where the path has none.
+    """
+    if asked.startswith("/"):
+        return str(address), asked
+    host = urlsplit(asked).netloc
+    return host, asked.partition(f"://{host}")[2] or "/"
 
 
 #: The path slow readers download.

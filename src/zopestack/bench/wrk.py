@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from zopestack.bench.measured import PERCENTILES, Closed, Measured
+from zopestack.bench.workloads import host_and_path
 from zopestack.model import Address
 
 #: What a person is told where wrk is missing.
@@ -21,10 +22,13 @@ HOW_TO_GET = (
 #: latencies in microseconds and counts a status from 400 as an error.
 SCRIPT = """\
 local paths = {%(paths)s}
+local hosts = {%(hosts)s}
+local made = {}
 local number = 0
 request = function()
-  number = number + 1
-  return wrk.format("GET", paths[number %% #paths + 1])
+  number = number %% #paths + 1
+  made[number] = made[number] or wrk.format("GET", paths[number], {Host = hosts[number]})
+  return made[number]
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
@@ -62,11 +66,13 @@ def run(
     :raises Failed: where wrk does.
     """
     whole = max(1, -int(-seconds // 1))
+    asked = [host_and_path(path, address) for path in paths]
     with tempfile.NamedTemporaryFile("w", suffix=".lua", encoding="utf-8") as script:
         script.write(
             SCRIPT
             % {
-                "paths": ", ".join(json.dumps(path, ensure_ascii=False) for path in paths),
+                "hosts": ", ".join(json.dumps(host) for host, _ in asked),
+                "paths": ", ".join(json.dumps(path, ensure_ascii=False) for _, path in asked),
                 "percentiles": ", ".join(f'"{p:g}"' for p in PERCENTILES),
             }
         )

@@ -33,7 +33,7 @@ ready NAME [NAME ...]|all
     "stack": """\
 stack
     One table: instance, state, pid, uptime, memory, busy threads, requests in flight and
-    queued, requests answered, and HAProxy's last check.""",
+    queued, requests answered, Python's switch interval, and HAProxy's last check.""",
 }
 
 

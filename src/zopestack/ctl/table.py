@@ -22,6 +22,7 @@ HEADINGS = (
     "in flight",
     "queue",
     "requests",
+    "switch",
     "last check",
 )
 
@@ -60,7 +61,7 @@ def _cells(
 ) -> Iterator[str]:
     yield name
     if process is None:
-        yield from ("unknown, run update", *["-"] * 8)
+        yield from ("unknown, run update", *["-"] * (len(HEADINGS) - 2))
         return
     yield report.why if report and process.state == "RUNNING" else process.state.lower()
     yield str(process.pid) if process.pid else "-"
@@ -69,8 +70,9 @@ def _cells(
     if report:
         yield f"{report.busy}/{report.threads}"
         yield from (str(report.in_flight), str(report.queue), str(report.requests))
+        yield f"{1000 * report.switch_interval:g} ms"
     else:
-        yield from ("-", "-", "-", "-")
+        yield from ["-"] * 5
     yield f"{server.check} {server.status}" if server else "-"
 
 

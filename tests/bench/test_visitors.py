@@ -1,0 +1,118 @@
+"""What is replayed is what visitors asked for, and reaches the same objects in Zope."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import describe
+from tests.frontend.harness import Door
+from tests.stack.harness import until
+from zopestack.bench import accesslog, engine, load, visitors
+from zopestack.bench.accesslog import Logged
+from zopestack.bench.farm import Broken
+from zopestack.bench.measured import Closed
+
+SITES = """
+    www.example.com = /Plone
+    example.org/intranet = /inside
+    odd.example:9999 = /odd"""
+
+ASKED = [
+    ("www.example.com", "/a?b=c"),
+    ("www.example.com:{port}", "/b"),
+    ("example.org", "/intranet/c"),
+    ("odd.example:9999", "/d"),
+]
+
+
+def zope(door: Door) -> set[tuple[str, str]]:
+    """Paths and queries that instances have seen, without the number of a port of the door."""
+    port = f":{door.ports.http}/"
+    return {(each["path"].replace(port, ":80/"), each["query"]) for each in door.seen()}
+
+
+def test_a_replayed_log_reaches_what_its_visitors_saw() -> None:
+    with Door(sites=SITES) as door:
+        hosts = [(host.format(port=door.ports.http), path) for host, path in ASKED]
+        for host, path in hosts:
+            assert door.get(path, {"Host": host}).status == 200
+        assert door.get("/", {"Host": "other.example"}).status == 421
+        assert door.get("/x", {"Host": "www.example.com"}, "POST", body=b"x").status == 200
+        expected = {(path, query) for path, query in zope(door) if not path.endswith("/x")}
+        logged = until(
+            "the log", lambda: accesslog.requests(door.log), lambda found: len(found) == len(hosts)
+        )
+        stack = door.stack
+    asked = visitors.from_log(logged, stack)
+    assert len(expected) == len(asked) == len(ASKED)
+    # Another front end on another port, as the benchmark's own are.
+    with Door(sites=SITES) as other:
+        assert other.ports.http != door.ports.http
+        assert all(visitors.answers(each, other.stack.balancer.http) for each in asked)
+        assert zope(other) == expected
+        for run in (engine.run, load.run):
+            measured = run(other.stack.balancer.http, asked, Closed(2), 0.3)
+            assert measured.requests >= len(asked)
+            assert measured.errors == {}
+            assert zope(other) == expected
+
+
+@pytest.mark.parametrize(
+    ("sites", "host", "asked"),
+    [
+        ("", "", "/p"),
+        ("", "any.example:1", "http://any.example:1/p"),
+        ("www.example.com = /Plone", "", "http://www.example.com/p"),
+        ("www.example.com = /Plone", "www.example.com:8080", "http://www.example.com/p"),
+        ("www.example.com = /Plone", "other.example", None),
+        ("a.example = /a\nb.example = /b", "", None),
+        ("a.example = /a\na.example/x = /b", "", "http://a.example/p"),
+        ("a.example:99 = /a", "a.example:99", "http://a.example:99/p"),
+        ("a.example:99 = /a", "a.example", None),
+        ("* = /a", "", "/p"),
+        ("* = /a", "b.example:7", "http://b.example:7/p"),
+        ("a.example = /a\n* = /b", "a.example:8080", "http://a.example/p"),
+        ("* = /a", "[::1]:8080", "http://[::1]:8080/p"),
+    ],
+)
+def test_which_site_a_request_is_for(home: Path, sites: str, host: str, asked: str | None) -> None:
+    stack = describe.read(home, {"instances": "1", "sites": sites})
+    assert visitors.as_asked(Logged(host, "/p"), stack) == asked
+
+
+@pytest.mark.parametrize(
+    ("sites", "url", "asked"),
+    [
+        ("", "/p?q=1", "/p?q=1"),
+        ("", "http://localhost:8080/p#top", "http://localhost:8080/p"),
+        ("www.example.com = /Plone", "/p", "http://www.example.com/p"),
+        ("www.example.com = /Plone", "https://WWW.example.com", "http://www.example.com/"),
+        ("www.example.com = /Plone", "http://www.example.com/p?q", "http://www.example.com/p?q"),
+    ],
+)
+def test_urls(home: Path, sites: str, url: str, asked: str) -> None:
+    stack = describe.read(home, {"instances": "1", "sites": sites})
+    assert visitors.from_url(url, stack) == asked
+
+
+@pytest.mark.parametrize(
+    ("sites", "url", "said"),
+    [
+        ("", "ftp://localhost:8080/", "takes /path, or http://host/path"),
+        ("", "page", "takes /path, or http://host/path"),
+        ("", "http://www.example.com/", "not a page of this buildout's site"),
+        ("a.example = /a\nb.example = /b", "/p", "its hosts are a.example, b.example"),
+    ],
+)
+def test_a_page_of_another_site_is_refused(home: Path, sites: str, url: str, said: str) -> None:
+    stack = describe.read(home, {"instances": "1", "sites": sites})
+    with pytest.raises(Broken, match=said):
+        visitors.from_url(url, stack)
+
+
+def test_a_log_of_other_sites_is_refused(home: Path) -> None:
+    stack = describe.read(home, {"instances": "1", "sites": "a.example = /a\nb.example = /b"})
+    with pytest.raises(Broken, match="no request is known to be for a host"):
+        visitors.from_log([Logged("", "/p"), Logged("c.example", "/")], stack)
