@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.harness import PATIENCE, Response, Site, until
+from tests.stack.fetch import Response, fetch
+from tests.stack.harness import Site, until
+from zopestack.address import Address
 
 PAGE = """<a tal:attributes="href template/absolute_url">
 <span tal:content="request/URL"></span> <i tal:content="request/BASE1"></i></a>"""
@@ -46,22 +46,7 @@ def site() -> Iterator[Site]:
 def ask(site: Site, host: str, path: str, secure: bool) -> Response:
     """GET a page of a site by its host name."""
     port = site.ports.spare if secure else site.ports.http
-    connection: http.client.HTTPConnection
-    if secure:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, timeout=PATIENCE, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
-        connection.request("GET", path, headers={"Host": host})
-        answer = connection.getresponse()
-        return Response(answer.status, dict(answer.getheaders()), answer.read())
-    finally:
-        connection.close()
+    return fetch(Address("127.0.0.1", port), path, headers={"Host": host}, secure=secure)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
