@@ -15,6 +15,10 @@ from zopestack import haproxy
 PROGRAMS = tuple(filter(None, (haproxy._system(), haproxy._packaged())))
 
 
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
 @pytest.fixture(scope="session")
 def farm() -> Iterator[Farm]:
     """Instances that serve. All tests share them, so each leaves them serving."""
@@ -23,7 +27,7 @@ def farm() -> Iterator[Farm]:
         yield running
 
 
-@pytest.fixture(scope="session", params=PROGRAMS, ids=lambda path: str(haproxy.version(path)))
+@pytest.fixture(scope="session", params=PROGRAMS, ids=lambda path: _dotted(haproxy.version(path)))
 def program(request: pytest.FixtureRequest) -> Path:
     """Each HAProxy of this machine in turn."""
     return request.param
