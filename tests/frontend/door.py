@@ -178,17 +178,24 @@ class Door(Deployment):
         (request,) = self.seen()
         return request
 
-    def connect(self, source: str = "127.0.0.1", secure: bool = False) -> socket.socket:
+    def connect(
+        self, source: str = "127.0.0.1", secure: bool = False, protocol: str = "http/1.1"
+    ) -> socket.socket:
         """A connection for what is no ordinary request.
 
         :param source: the visitor's address, one of 127.0.0.0/8; only 127.0.0.1 counts as
             this machine itself.
+        :param protocol: what it speaks over TLS.
         """
         address = self._address(secure)
         connection = socket.create_connection(
             (address.host, address.port), timeout=PATIENCE, source_address=(source, 0)
         )
-        return trusting().wrap_socket(connection) if secure else connection
+        if not secure:
+            return connection
+        context = trusting()
+        context.set_alpn_protocols([protocol])
+        return context.wrap_socket(connection)
 
     def raw(self, request: bytes, source: str = "127.0.0.1", secure: bool = False) -> bytes:
         """Send bytes; everything that comes back until the other side has nothing more."""

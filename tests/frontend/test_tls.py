@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend.door import Door, received
+from tests.frontend.door import Door
 from tests.frontend.farm import Farm
 from zopestack.frontend import tls
 
@@ -106,31 +106,6 @@ def test_old_versions_of_tls_are_refused(door: Door) -> None:
     assert hello(door, "TLSv1_2") == "TLSv1.2"
     assert hello(door, "TLSv1_1") is None
     assert hello(door, "TLSv1") is None
-
-
-BAD_HELLOS = {
-    "http on the https port": b"GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n",
-    "zeros": bytes(64),
-    "a record that is too long": bytes.fromhex("160301ffff") + bytes(70000),
-    "a hello cut off": bytes.fromhex("16030100c8010000c40303"),
-    "SSL 2": bytes.fromhex("802e0100020015000000100100800200800600400400800700c0"),
-    "an alert first": bytes.fromhex("15030300020228"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_HELLOS)
-def test_a_bad_hello_gets_no_further(door: Door, name: str) -> None:
-    door.seen()
-    with socket.create_connection(("127.0.0.1", door.https), timeout=90) as connection:
-        try:
-            connection.sendall(BAD_HELLOS[name])
-            connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-        # At most a TLS alert (type 21), never an HTTP answer.
-        assert received(connection)[:1] in (b"", b"\x15")
-    assert door.seen() == []
-    assert door.get("/", {"Host": "www.example.com"}, secure=True).status == 200
 
 
 def test_browsers_are_told_to_come_back_over_https_only(tmp_path: Path, farm: Farm) -> None:
