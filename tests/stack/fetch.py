@@ -59,7 +59,8 @@ def fetch(
 
 def trusting() -> ssl.SSLContext:
     """TLS for a visitor who takes any certificate."""
-    context = ssl.create_default_context()
+    # Without the authorities that create_default_context reads, 20 ms each time.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
