@@ -6,10 +6,11 @@ import atexit
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 import psutil
@@ -105,3 +106,11 @@ class Deployment:
 def _stop_all() -> None:
     for deployment in list(Deployment.live):
         deployment.stop()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+# Who ends a run of tests from outside ends what it has started, too.
+signal.signal(signal.SIGTERM, _interrupt)
