@@ -59,6 +59,7 @@ setup(
         "test": [
             "docutils",
             "gunicorn",
+            "h2",
             "hypothesis",
             "matplotlib",
             "mypy",

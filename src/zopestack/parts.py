@@ -81,7 +81,8 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         "zodb-temporary-storage": "off",
         "pipeline": "translogger\negg:Zope#httpexceptions\nzope",
         # One larger than HAProxy lets through never begins; this is for chunked ones.
-        "max-request-body-size": str(stack.frontend.max_body),
+        # waitress refuses what reaches its limit, HAProxy what exceeds it.
+        "max-request-body-size": str(stack.frontend.max_body + 1),
         **_rotated("event-log"),
     }
 

@@ -10,9 +10,25 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.frontend.harness import Answer, Door
+from tests.frontend.door import Door
+from tests.frontend.farm import Farm
+from tests.stack.fetch import Response
 from tests.stack.harness import until
 from zopestack.agents import ask
+from zopestack.model import Instance
+
+
+@contextmanager
+def draining(instance: Instance) -> Iterator[None]:
+    """It takes no new requests meanwhile."""
+    report = ask(instance)
+    assert report
+    os.kill(report.pid, signal.SIGUSR1)
+    try:
+        yield
+    finally:
+        os.kill(report.pid, signal.SIGUSR2)
+        until("it to serve again", lambda: ask(instance), lambda now: now and now.healthy)
 
 
 @contextmanager
@@ -35,7 +51,7 @@ def all_busy(door: Door) -> Iterator[None]:
         release.unlink()
 
 
-def waiting(door: Door, answers: list[Answer], path: str, headers: Mapping[str, str]) -> None:
+def waiting(door: Door, answers: list[Response], path: str, headers: Mapping[str, str]) -> None:
     """One more request in the queue."""
     before = queue(door)
     thread = threading.Thread(target=lambda: answers.append(door.get(path, headers)))
@@ -48,14 +64,14 @@ def queue(door: Door) -> int:
     return int(door.figures()["zope/BACKEND"]["qcur"])
 
 
-def test_a_request_that_has_waited_too_long_gets_503() -> None:
-    with Door(instances=1, timeout_queue="1s") as door, all_busy(door):
+def test_a_request_that_has_waited_too_long_gets_503(farm: Farm) -> None:
+    with farm.door(instances=1, timeout_queue="1s") as door, all_busy(door):
         assert door.get().status == 503
 
 
-def test_a_queue_that_is_full_turns_the_next_one_away_at_once() -> None:
-    with Door(instances=1, queue_limit=2) as door:
-        answers: list[Answer] = []
+def test_a_queue_that_is_full_turns_the_next_one_away_at_once(farm: Farm) -> None:
+    with farm.door(instances=1, queue_limit=2) as door:
+        answers: list[Response] = []
         with all_busy(door):
             for _ in range(3):
                 waiting(door, answers, "/", {})
@@ -78,40 +94,33 @@ BASIC = {"Authorization": "Basic YTpi"}
         ("off", ["/crawler", "/visitor", "/editor", "/basic"]),
     ],
 )
-def test_who_goes_first(option: str, served: list[str]) -> None:
-    with Door(instances=1, queue_priorities=option) as door:
-        answers: list[Answer] = []
+def test_who_goes_first(farm: Farm, option: str, served: list[str]) -> None:
+    with farm.door(instances=1, queue_priorities=option) as door:
+        answers: list[Response] = []
         with all_busy(door):
             for path, headers in (
                 ("/crawler", CRAWLER), ("/visitor", {}), ("/editor", LOGGED_IN), ("/basic", BASIC),
             ):  # fmt: skip
                 waiting(door, answers, path, headers)
         until("all to be served", lambda: len(answers) == 4)
-        assert [seen["path"] for seen in door.seen() if seen["path"] != "/hold"] == served
+        assert [seen.path for seen in door.seen() if seen.path != "/hold"] == served
 
 
 def favourites(door: Door, path: Callable[[int], str], headers: Mapping[str, str]) -> set[int]:
-    """The instances that served twelve requests."""
-    for number in range(12):
-        assert door.get(path(number), headers).status == 200
-    return {
-        number
-        for number, instance in enumerate(door.stack.instances)
-        if door.seen_by(instance.address.port)
-    }
+    """The ports of the instances that twelve requests reached."""
+    return {door.reach(path(number), headers).port for number in range(12)}
 
 
-def test_without_affinity_requests_go_anywhere() -> None:
-    with Door(instances=4) as door:
+def test_without_affinity_requests_go_anywhere(farm: Farm) -> None:
+    with farm.door(instances=4) as door:
         assert len(favourites(door, lambda _: "/same", LOGGED_IN)) > 1
 
 
-def test_a_cookie_leads_back_to_the_same_instance() -> None:
-    with Door(instances=4, affinity="cookie") as door:
+def test_a_cookie_leads_back_to_the_same_instance(farm: Farm) -> None:
+    with farm.door(instances=4, affinity="cookie") as door:
         cookie = door.get().headers["set-cookie"]
         assert cookie.startswith("ZOPESTACK=instance")
         assert "HttpOnly" in cookie
-        door.seen()
         mine = {"Cookie": cookie.partition(";")[0]}
         assert len(favourites(door, lambda n: f"/{n}", mine)) == 1
         assert "set-cookie" not in door.get("/", mine).headers
@@ -120,36 +129,35 @@ def test_a_cookie_leads_back_to_the_same_instance() -> None:
         assert "set-cookie" in gone.headers
 
 
-def test_a_user_is_led_to_one_instance_and_others_anywhere() -> None:
-    with Door(instances=4, affinity="authenticated") as door:
+def test_a_user_is_led_to_one_instance_and_others_anywhere(farm: Farm) -> None:
+    with farm.door(instances=4, affinity="authenticated") as door:
         assert len(favourites(door, lambda n: f"/{n}", LOGGED_IN)) == 1
         assert len(favourites(door, lambda n: f"/{n}", BASIC)) == 1
         assert len(favourites(door, lambda n: f"/{n}", {})) > 1
 
 
-def test_a_path_is_served_by_one_instance_and_other_paths_by_others() -> None:
-    with Door(instances=4, affinity="path") as door:
+def test_a_path_is_served_by_one_instance_and_other_paths_by_others(farm: Farm) -> None:
+    with farm.door(instances=4, affinity="path") as door:
         assert len(favourites(door, lambda _: "/same", {})) == 1
         assert len(favourites(door, lambda n: f"/{n}", {})) > 1
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
-def test_a_draining_favourite_is_passed_over(affinity: str) -> None:
-    with Door(instances=2, affinity=affinity) as door:
+def test_a_draining_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
+    with farm.door(instances=2, affinity=affinity) as door:
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
-        door.get("/same", cookie)
-        favourite = next(i for i in door.stack.instances if door.seen_by(i.address.port))
-        report = ask(favourite)
-        assert report
-        os.kill(report.pid, signal.SIGUSR1)
-        until("HAProxy to see it", lambda: not door.servers()[favourite.name].up)
-        assert {door.get("/same", cookie).status for _ in range(5)} == {200}
-        assert door.seen_by(favourite.address.port) == []
+        port = door.reach("/deep", cookie).port
+        favourite = next(i for i in door.stack.instances if i.address.port == port)
+        with draining(favourite):
+            until("HAProxy to see it", lambda: not door.servers()[favourite.name].up)
+            other = {door.reach("/deep", cookie).port for _ in range(5)}
+            assert len(other) == 1
+            assert port not in other
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
-def test_a_busy_favourite_is_passed_over(affinity: str) -> None:
-    with Door(instances=2, affinity=affinity) as door:
+def test_a_busy_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
+    with farm.door(instances=2, affinity=affinity) as door:
         release = door.directory / "release"
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
         path = f"/hold?until={release}"

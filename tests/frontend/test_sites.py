@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.frontend.harness import Door
+from tests.frontend.door import Door
+from tests.frontend.farm import Farm
 
 SITES = """
     www.example.com = /Plone
@@ -19,16 +20,14 @@ SITES = """
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    with Door(sites=SITES) as running:
+def door(farm: Farm) -> Iterator[Door]:
+    with farm.door(sites=SITES) as running:
         yield running
 
 
-def shown(door: Door, host: str, path: str, secure: bool = False) -> str:
-    """The path an instance sees."""
-    answer = door.get(path, {"Host": host}, secure=secure)
-    assert answer.status == 200, answer.body
-    return str(answer.json()["path"])
+def shown(door: Door, host: str, path: str) -> str:
+    """The path that Zope is given."""
+    return door.reach(path, {"Host": host}).path
 
 
 @pytest.mark.parametrize(
@@ -61,17 +60,37 @@ def test_the_port_of_the_door_is_part_of_the_url(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "path", "status", "url"),
+    [
+        ("www.example.com", "/", 200, "http://www.example.com"),
+        ("example.org", "/intranet", 200, "http://example.org/intranet"),
+        ("example.org", "/intranet/deep", 200, "http://example.org/intranet/deep"),
+        ("odd.example:9999", "/", 200, "http://odd.example:9999"),
+        ("www.example.com", "/nothing", 404, None),
+    ],
+)
+def test_zope_takes_it_for_that_object(
+    door: Door, host: str, path: str, status: int, url: str | None
+) -> None:
+    answer = door.get(path, {"Host": host})
+    assert answer.status == status
+    if url:
+        assert f'<base href="{url}/"' in answer.text
+
+
+@pytest.mark.parametrize(
     "host",
     ["other.example", "www.example.com:1", "sub.www.example.com", "127.0.0.1", "[::1]",
      "odd.example", "www.example.com.", "www.example.community"],
 )  # fmt: skip
 def test_an_unknown_host_gets_421(door: Door, host: str) -> None:
+    before = door.handed()
     assert door.get("/", {"Host": host}).status == 421
+    assert door.handed() == before
 
 
 def test_a_query_is_left_alone(door: Door) -> None:
-    answer = door.get("/x?a=%20b&c", {"Host": "www.example.com"})
-    assert answer.json()["query"] == "a=%20b&c"
+    assert door.reach("/x?a=%20b&c", {"Host": "www.example.com"}).query == "a=%20b&c"
 
 
 def test_a_redirect_leads_to_the_same_page(door: Door) -> None:
@@ -88,14 +107,14 @@ def test_a_redirect_keeps_the_method(door: Door) -> None:
     assert door.get("/a", {"Host": "example.com"}, "POST", body=b"x").status == 308
 
 
-def test_any_other_host_may_show_a_site_too() -> None:
-    with Door(sites="www.example.com = /Plone\n * = /other") as door:
+def test_any_other_host_may_show_a_site_too(farm: Farm) -> None:
+    with farm.door(sites="www.example.com = /Plone\n * = /other") as door:
         assert "/Plone/" in shown(door, "www.example.com", "/")
         other = shown(door, "whatever.example:99", "/")
         assert other == "/VirtualHostBase/http/whatever.example:99/other/VirtualHostRoot/"
 
 
-def test_without_sites_paths_are_left_alone() -> None:
-    with Door() as door:
+def test_without_sites_paths_are_left_alone(farm: Farm) -> None:
+    with farm.door() as door:
         assert shown(door, "whatever.example:99", "/a") == "/a"
         assert door.get("/VirtualHostBase/http/a:80/VirtualHostRoot/").status == 400

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.frontend.harness import Answer, Door
-from tests.frontend.instance import STREAM
-from tests.stack.harness import until
+from tests.frontend.door import Door, statuses
+from tests.frontend.farm import STREAM, Farm
+from tests.stack.polling import until
 
 READERS = 40
 
@@ -20,8 +20,8 @@ STREAMS = 80
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    with Door(instances=2, threads=1) as running:
+def door(farm: Farm) -> Iterator[Door]:
+    with farm.door(instances=2, threads=1) as running:
         yield running
 
 
@@ -62,7 +62,6 @@ def test_a_page_goes_to_the_free_thread_however_many_are_reading(door: Door) -> 
         for _ in range(5):
             reader = held.enter_context(slow_reader(door))
             assert reader.recv(12) == b"HTTP/1.1 200"
-        door.seen()
         busy = threading.Thread(
             target=lambda: answers.append(door.get(f"/hold?until={release}").status)
         )
@@ -83,7 +82,7 @@ def test_a_download_arrives_whole_and_its_end_takes_the_slot_back(door: Door) ->
 
 
 def test_a_head_of_a_download_leaves_the_slots_alone(door: Door) -> None:
-    answer = door.get("/stream", method="HEAD")
+    answer = door.get("/Plone/stream", method="HEAD")
     assert answer.headers["content-length"] == str(STREAM)
     until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
 
@@ -95,8 +94,8 @@ def test_readers_who_leave_give_the_slots_back(door: Door) -> None:
     until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
 
 
-def test_an_instance_delivers_no_more_than_it_has_connections_for() -> None:
-    with Door(instances=1) as one, ExitStack() as held:
+def test_an_instance_delivers_no_more_than_it_has_connections_for(farm: Farm) -> None:
+    with farm.door(instances=1) as one, ExitStack() as held:
         for _ in range(STREAMS):
             reader = held.enter_context(slow_reader(one))
             assert reader.recv(12) == b"HTTP/1.1 200"
@@ -105,10 +104,10 @@ def test_an_instance_delivers_no_more_than_it_has_connections_for() -> None:
         assert limits(one) == [1 + STREAMS]
 
 
-def test_threads_count() -> None:
-    with Door(instances=1, threads=2) as two, ExitStack() as held:
+def test_threads_count(farm: Farm) -> None:
+    with farm.door(first=4, instances=1, threads=2) as two, ExitStack() as held:
         for number in range(3):
             reader = held.enter_context(slow_reader(two))
             assert reader.recv(12) == b"HTTP/1.1 200"
             assert limits(two) == [3 + number]
-        assert Answer(two.raw(b"GET / HTTP/1.0\r\n\r\n")).status == 200
+        assert statuses(two.raw(b"GET / HTTP/1.0\r\n\r\n")) == (200,)

@@ -13,21 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend.harness import Door, received
-from tests.stack import freeports
+from tests.frontend.door import Door
+from tests.frontend.farm import Farm
 from zopestack.frontend import tls
 
 
-def make_door(ports: freeports.Ports | None = None, **options: object) -> Door:
-    door = Door(**options)
-    door.options.setdefault("https-address", f"127.0.0.1:{door.https}")
-    door.options.setdefault("tls-certificate", "self-signed")
+def make_door(farm: Farm, **options: object) -> Door:
+    door = farm.door(**{"tls_certificate": "self-signed", **options})
+    door.set(https_address=f"127.0.0.1:{door.https}")
     return door
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    with make_door(sites="www.example.com = /Plone\nexample.com -> www.example.com") as running:
+def door(farm: Farm) -> Iterator[Door]:
+    with make_door(
+        farm, sites="www.example.com = /Plone\nexample.com -> www.example.com"
+    ) as running:
         yield running
 
 
@@ -64,11 +65,11 @@ def test_http_leads_to_https(door: Door) -> None:
 
 def test_zope_is_told_https_and_the_port(door: Door) -> None:
     host = f"www.example.com:{door.https}"
-    told = door.get("/", {"Host": host}, secure=True).json()
-    assert told["path"] == f"/VirtualHostBase/https/{host}/Plone/VirtualHostRoot/"
-    assert told["headers"]["x-forwarded-proto"] == "https"
-    told = door.get("/", {"Host": "www.example.com"}, secure=True).json()
-    assert told["path"] == "/VirtualHostBase/https/www.example.com:443/Plone/VirtualHostRoot/"
+    told = door.reach("/", {"Host": host}, secure=True)
+    assert told.path == f"/VirtualHostBase/https/{host}/Plone/VirtualHostRoot/"
+    assert told.headers["x-forwarded-proto"] == "https"
+    told = door.reach("/", {"Host": "www.example.com"}, secure=True)
+    assert told.path == "/VirtualHostBase/https/www.example.com:443/Plone/VirtualHostRoot/"
 
 
 def test_a_self_signed_certificate_makes_no_promises(door: Door) -> None:
@@ -107,43 +108,20 @@ def test_old_versions_of_tls_are_refused(door: Door) -> None:
     assert hello(door, "TLSv1") is None
 
 
-BAD_HELLOS = {
-    "http on the https port": b"GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n",
-    "zeros": bytes(64),
-    "a record that is too long": bytes.fromhex("160301ffff") + bytes(70000),
-    "a hello cut off": bytes.fromhex("16030100c8010000c40303"),
-    "SSL 2": bytes.fromhex("802e0100020015000000100100800200800600400400800700c0"),
-    "an alert first": bytes.fromhex("15030300020228"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_HELLOS)
-def test_a_bad_hello_gets_no_further(door: Door, name: str) -> None:
-    door.seen()
-    with socket.create_connection(("127.0.0.1", door.https), timeout=90) as connection:
-        try:
-            connection.sendall(BAD_HELLOS[name])
-            connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-        # At most a TLS alert (type 21), never an HTTP answer.
-        assert received(connection)[:1] in (b"", b"\x15")
-    assert door.seen() == []
-    assert door.get("/", {"Host": "www.example.com"}, secure=True).status == 200
-
-
-def test_browsers_are_told_to_come_back_over_https_only(tmp_path: Path) -> None:
+def test_browsers_are_told_to_come_back_over_https_only(tmp_path: Path, farm: Farm) -> None:
     own = certificate(tmp_path, "www.example.com")
-    with make_door(tls_certificate=own, http_redirect="off", hsts="30d") as door:
+    with make_door(farm, tls_certificate=own, http_redirect="off", hsts="30d") as door:
+        door.seen()
         answer = door.get(secure=True)
         assert answer.headers["strict-transport-security"] == "max-age=2592000"
-        assert answer.json()["path"] == "/VirtualHostBase/https/localhost:443/VirtualHostRoot/"
+        (told,) = door.seen()
+        assert told.path == "/VirtualHostBase/https/localhost:443/VirtualHostRoot/"
         answer = door.get()
         assert answer.status == 200
         assert "strict-transport-security" not in answer.headers
 
 
-def test_a_new_certificate_is_taken_up_by_a_reload(tmp_path: Path) -> None:
+def test_a_new_certificate_is_taken_up_by_a_reload(tmp_path: Path, farm: Farm) -> None:
     live = tmp_path / "live"
     live.mkdir()
 
@@ -154,7 +132,7 @@ def test_a_new_certificate_is_taken_up_by_a_reload(tmp_path: Path) -> None:
         shutil.copy(made.with_name(f"{name}.pem.key"), live / tls.KEY)
 
     renew("first")
-    with make_door(tls_certificate=live) as door:
+    with make_door(farm, tls_certificate=live) as door:
         before = serial(door)
         renew("second")
         assert serial(door) == before
@@ -162,10 +140,10 @@ def test_a_new_certificate_is_taken_up_by_a_reload(tmp_path: Path) -> None:
         assert serial(door) != before
 
 
-def test_a_directory_holds_a_certificate_for_each_host(tmp_path: Path) -> None:
+def test_a_directory_holds_a_certificate_for_each_host(tmp_path: Path, farm: Farm) -> None:
     for name in ("one.example", "two.example"):
         certificate(tmp_path, name)
-    with make_door(tls_certificate=tmp_path) as door:
+    with make_door(farm, tls_certificate=tmp_path) as door:
         got = set()
         for name in ("one.example", "two.example"):
             context = ssl.create_default_context(cafile=str(tmp_path / f"{name}.pem"))
@@ -174,12 +152,12 @@ def test_a_directory_holds_a_certificate_for_each_host(tmp_path: Path) -> None:
         assert len(got) == 2
 
 
-def test_challenges_are_answered_from_a_directory(tmp_path: Path) -> None:
+def test_challenges_are_answered_from_a_directory(tmp_path: Path, farm: Farm) -> None:
     challenges = tmp_path / ".well-known/acme-challenge"
     challenges.mkdir(parents=True)
     (challenges / "token_1-2").write_text("proof")
     (tmp_path / "secret").write_text("secret")
-    with make_door(acme_challenge=tmp_path, sites="www.example.com = /Plone") as door:
+    with make_door(farm, acme_challenge=tmp_path, sites="www.example.com = /Plone") as door:
         path = "/.well-known/acme-challenge/"
         answer = door.get(f"{path}token_1-2", {"Host": "new.example"})
         assert (answer.status, answer.body) == (200, b"proof")
@@ -189,7 +167,7 @@ def test_challenges_are_answered_from_a_directory(tmp_path: Path) -> None:
         assert door.seen() == []
 
 
-def test_challenges_are_answered_at_a_port() -> None:
+def test_challenges_are_answered_at_a_port(farm: Farm) -> None:
     class Certbot(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -201,7 +179,7 @@ def test_challenges_are_answered_at_a_port() -> None:
 
     with http.server.HTTPServer(("127.0.0.1", 0), Certbot) as certbot:
         threading.Thread(target=certbot.serve_forever, daemon=True).start()
-        with make_door(acme_challenge=certbot.server_port, sites="a.example = /") as door:
+        with make_door(farm, acme_challenge=certbot.server_port, sites="a.example = /") as door:
             answer = door.get("/.well-known/acme-challenge/x", {"Host": "new.example"})
             assert answer.body == b"proof of /.well-known/acme-challenge/x"
             assert door.seen() == []

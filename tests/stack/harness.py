@@ -15,129 +15,46 @@ nothing of the site is left running.
 from __future__ import annotations
 
 import base64
-import http.client
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
 from urllib.parse import urlencode
 
 import psutil
 
-from tests.stack import freeports
+from tests.stack.deployment import Deployment
+from tests.stack.fetch import Response, fetch
+from tests.stack.polling import PATIENCE as PATIENCE
+from tests.stack.polling import until as until
 from zopestack import store, waiting
 from zopestack.model import LANES, Address, Stack
 from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Process, Supervisor
-
-Seen = TypeVar("Seen")
 
 CHECKOUT = Path(__file__).parents[2]
 
 #: The commands of the environment that runs the tests.
 COMMANDS = Path(sys.executable).parent
 
-#: Seconds any one thing gets, several times what it takes on 2 busy cores.
-PATIENCE = 200.0
 
-#: Seconds between two looks.
-INTERVAL = 0.1
-
-#: Every process of a site inherits it, by which :meth:`Site.processes` knows them all,
-#: orphans included.
-MARK = "ZOPESTACK_TEST_SITE"
-
-
-def until(
-    awaited: str,
-    look: Callable[[], Seen],
-    accept: Callable[[Seen], object] = bool,
-    timeout: float = PATIENCE,
-) -> Seen:
-    """Look until what is seen is accepted; what was seen then.
-
-    A refused or broken connection counts as something seen.
-
-    :param awaited: for the message, such as ``"instance1 to be back"``.
-    :raises AssertionError: after ``timeout`` seconds, with what was seen last.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        last: object
-        try:
-            seen = last = look()
-            if accept(seen):
-                return seen
-        except (OSError, http.client.HTTPException) as why:
-            last = why
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {timeout:.0f} s for {awaited}; last seen: {last!r}")
-        time.sleep(INTERVAL)
-
-
-@dataclass(frozen=True)
-class Response:
-    """An HTTP answer, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.decode()
-
-
-class Site:
+class Site(Deployment):
     """A buildout with a [stack] on free ports, and its processes.
 
     :param sections: further sections of buildout.cfg, such as ``"[instance]\\nthreads = 2"``.
     :param options: of [stack], with ``_`` for ``-``: ``instances=4, base_port=9000``.
     """
 
-    #: Those not stopped yet, for the report of a test that fails.
-    live: list[Site] = []  # noqa: RUF012
-
     def __init__(self, sections: str = "", **options: object) -> None:
-        self.ports = freeports.reserve()
-        # A short path: a unix socket's is limited.
-        self.directory = Path(tempfile.mkdtemp(prefix="zs-", dir="/tmp"))
-        self.environment = {**os.environ, MARK: str(self.directory)}
-        self.options: dict[str, object] = {
-            "instances": 2,
-            "http-address": f"127.0.0.1:{self.ports.http}",
-            "stats-address": f"127.0.0.1:{self.ports.stats}",
-            "zeo-address": f"127.0.0.1:{self.ports.zeo}",
-            "base-port": self.ports.base,
-            "agent-base-port": self.ports.base + 20,
-        }
-        self.live.append(self)
+        super().__init__()
         self.configure(sections, **options)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None
-    ) -> None:
-        if why:
-            print(self.tails())
-        self.stop()
 
     # Provisioning.
 
     def configure(self, sections: str = "", **options: object) -> None:
         """Write buildout.cfg anew: the options so far with these over them."""
         self.sections = sections
-        self.options |= {name.replace("_", "-"): value for name, value in options.items()}
+        self.set(**options)
         stack = "\n".join(f"{name} = {value}" for name, value in self.options.items())
         (self.directory / "buildout.cfg").write_text(
             f"[buildout]\nextends = {CHECKOUT / 'versions.cfg'}\nparts = stack\n\n"
@@ -222,10 +139,6 @@ class Site:
         """HAProxy's view of the instances."""
         return Runtime(self.stack.haproxy_socket).servers(*LANES)
 
-    def processes(self) -> list[psutil.Process]:
-        """Everything that runs for this site, supervised or not."""
-        return [process for process in psutil.process_iter() if self._marked(process)]
-
     def listening(self) -> set[tuple[str, int]]:
         """Host and port of every TCP socket on which a process of the site listens."""
         return {
@@ -235,37 +148,15 @@ class Site:
             if connection.status == psutil.CONN_LISTEN
         }
 
-    def _marked(self, process: psutil.Process) -> bool:
-        try:
-            return process.environ().get(MARK) == str(self.directory)
-        except psutil.Error:
-            return False
-
     def log(self, name: str) -> str:
         """A file of var/log: ``log("instance1.out.log")``."""
         return (self.stack.logs / name).read_text(encoding="utf-8", errors="replace")
 
-    def tails(self, lines: int = 25) -> str:
-        """The last lines of every log."""
-        logs = sorted(self.directory.glob("var/log/*.log"))
-        return "\n".join(
-            f"--- {log}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-            for log in logs
-        )
-
-    def stop(self) -> None:
-        """End every process of the site and remove its directory; twice does no harm."""
-        if self not in self.live:
-            return
-        if (self.directory / "bin/supervisorctl").exists():
+    def stop(self, patience: float = 30) -> None:
+        """The same, with the time that an orderly end takes."""
+        if self in self.live and (self.directory / "bin/supervisorctl").exists():
             self.supervisorctl("shutdown")
-        left = psutil.wait_procs(self.processes(), timeout=30)[1]
-        for process in left:
-            process.kill()
-        psutil.wait_procs(left, timeout=10)
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self.ports.release()
-        self.live.remove(self)
+        super().stop(patience)
 
     # Visiting.
 
@@ -303,17 +194,10 @@ class Site:
         login: tuple[str, str] | None = None,
     ) -> Response:
         """One request on a connection of its own."""
-        address = self.address(at)
         sent = dict(headers or {})
         if login:
             sent["Authorization"] = "Basic " + base64.b64encode(":".join(login).encode()).decode()
-        connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path, body, sent)
-            answer = connection.getresponse()
-            return Response(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            connection.close()
+        return fetch(self.address(at), path, method, body, sent)
 
     def address(self, at: str) -> Address:
         """Where ``haproxy``, its ``stats`` page, ``zeo`` or an instance is reached."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.harness import PATIENCE, Response, Site, until
+from tests.stack.fetch import Response, fetch
+from tests.stack.harness import Site, until
+from zopestack.address import Address
 
 PAGE = """<a tal:attributes="href template/absolute_url">
 <span tal:content="request/URL"></span> <i tal:content="request/BASE1"></i></a>"""
@@ -46,22 +46,7 @@ def site() -> Iterator[Site]:
 def ask(site: Site, host: str, path: str, secure: bool) -> Response:
     """GET a page of a site by its host name."""
     port = site.ports.spare if secure else site.ports.http
-    connection: http.client.HTTPConnection
-    if secure:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", port, timeout=PATIENCE, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    try:
-        connection.request("GET", path, headers={"Host": host})
-        answer = connection.getresponse()
-        return Response(answer.status, dict(answer.getheaders()), answer.read())
-    finally:
-        connection.close()
+    return fetch(Address("127.0.0.1", port), path, headers={"Host": host}, secure=secure)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
@@ -90,15 +75,6 @@ def test_absolute_url_is_what_the_visitor_typed(
 def test_the_management_interface_answers_under_a_sub_path(site: Site) -> None:
     answer = ask(site, "example.org", "/intranet/manage_zmi_logout", True)
     assert answer.status == 401
-
-
-def test_a_request_has_one_number_in_both_logs(site: Site) -> None:
-    assert ask(site, "www.example.com", "/page?find=me", False).status == 200
-    own = site.log("instance1-access.log")
-    line = next(line for line in own.splitlines() if "find=me" in line)
-    number = line.rpartition("id=")[2]
-    assert len(number) == 36
-    until("HAProxy's line", lambda: number in site.log("haproxy.out.log"))
 
 
 def test_a_site_that_is_not_there_is_a_warning(site: Site) -> None:

@@ -1,0 +1,33 @@
+"""The farm of real instances behind every door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.frontend.farm import Farm
+from tests.stack.conftest import pytest_runtest_makereport as pytest_runtest_makereport
+from zopestack import haproxy
+
+#: Every HAProxy this machine has, in the order in which one is chosen.
+PROGRAMS = tuple(filter(None, (haproxy._system(), haproxy._packaged())))
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+@pytest.fixture(scope="session")
+def farm() -> Iterator[Farm]:
+    """Instances that serve. All tests share them, so each leaves them serving."""
+    with Farm() as running:
+        running.start()
+        yield running
+
+
+@pytest.fixture(scope="session", params=PROGRAMS, ids=lambda path: _dotted(haproxy.version(path)))
+def program(request: pytest.FixtureRequest) -> Path:
+    """Each HAProxy of this machine in turn."""
+    return request.param

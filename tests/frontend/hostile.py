@@ -1,0 +1,85 @@
+"""How a hostile request is written, and what becomes of it; for ``test_hostile``.
+
+``framing`` and ``targets`` are the tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOST = b"Host: www.example.com\r\n"
+CLOSE = b"Connection: close\r\n"
+END = b"\r\n"
+
+#: The visitor's path "/" as an instance sees it.
+ROOT = "/VirtualHostBase/http/www.example.com:80/Plone/VirtualHostRoot"
+
+#: The body reached the instance as this.
+ABC = "abc"
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\n" + HOST + CLOSE + END
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of a request.
+
+    :param status: of each answer, in turn.
+    :param reached: path and body of each request that Zope was given.
+    :param by_waitress: requests that HAProxy passed on and waitress refused.
+    """
+
+    status: tuple[int, ...]
+    reached: tuple[tuple[str, str], ...] = ()
+    by_waitress: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A hostile request.
+
+    :param older: its outcome where HAProxy is older than 2.8 and makes something else of it.
+    """
+
+    name: str
+    request: bytes
+    outcome: Outcome
+    older: Outcome | None = None
+
+
+def once(path: str = "/", body: str = "", status: int = 200) -> Outcome:
+    """Zope is given it once."""
+    return Outcome((status,), ((ROOT + path, body),))
+
+
+def refused(name: str, request: bytes, status: int = 400, older: Outcome | None = None) -> Case:
+    """A request that is answered by HAProxy and seen by nobody else."""
+    return Case(name, request, Outcome((status,)), older)
+
+
+def passed(
+    name: str,
+    request: bytes,
+    path: str = "/",
+    body: str = "",
+    status: int = 200,
+    older: Outcome | None = None,
+) -> Case:
+    """A request that reaches Zope once, in one unambiguous form."""
+    return Case(name, request, once(path, body, status), older)
+
+
+#: waitress, too, refuses what is malformed.
+BY_WAITRESS = Outcome((400,), by_waitress=1)
+
+
+def get(path: bytes = b"/", headers: bytes = b"", host: bytes = HOST) -> bytes:
+    return b"GET " + path + b" HTTP/1.1\r\n" + host + CLOSE + headers + END
+
+
+def post(headers: bytes, body: bytes = b"", version: bytes = b"1.1") -> bytes:
+    return b"POST / HTTP/" + version + b"\r\n" + HOST + CLOSE + headers + END + body
+
+
+def chunked(body: bytes, header: bytes = b"Transfer-Encoding: chunked\r\n") -> bytes:
+    return post(header, body)

@@ -1,0 +1,73 @@
+"""Pages for the tests of the front end, at every object of a real Zope.
+
+    hold?until=   answers when there is a file of that name
+    stream        5 MB off the thread, as Zope serves a blob
+    call?url=     fetches a URL before it answers
+    cached        may be cached; says how often this process has made it
+
+Loaded into the instances of ``tests.frontend.farm`` only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from Products.Five.browser import BrowserView
+from ZPublisher.Iterators import filestream_iterator
+
+#: Seconds to wait for company, or for a page of one's own.
+PATIENCE = 20
+
+#: Names the file that ``stream`` delivers.
+FILE = "FRONTEND_FILE"
+
+_numbers = itertools.count(1)
+
+
+class Hold(BrowserView):
+    """Keeps its thread until there is a file."""
+
+    def __call__(self) -> str:
+        until = Path(self.request.form["until"])
+        deadline = time.monotonic() + PATIENCE
+        while not until.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return "held"
+
+
+class Stream(BrowserView):
+    """A file, streamed by waitress after the thread is free, as Zope hands it blobs."""
+
+    def __call__(self) -> Any:
+        self.HEAD()
+        return filestream_iterator(os.environ[FILE], "rb")
+
+    def HEAD(self) -> str:  # noqa: N802
+        """The same without a body; Zope looks for a method of this name."""
+        response = self.request.response
+        response.setHeader("Content-Type", "video/mp4")
+        response.setHeader("Content-Length", str(Path(os.environ[FILE]).stat().st_size))
+        return ""
+
+
+class Call(BrowserView):
+    """Answers when another page has answered."""
+
+    def __call__(self) -> str:
+        with urllib.request.urlopen(self.request.form["url"], timeout=PATIENCE) as inner:
+            return str(inner.status)
+
+
+class Cached(BrowserView):
+    """A page that any cache may hold."""
+
+    def __call__(self) -> str:
+        self.request.response.setHeader("Cache-Control", "public, max-age=60")
+        if "cookie" in self.request.form:
+            self.request.response.setCookie("session", "1")
+        return str(next(_numbers))
