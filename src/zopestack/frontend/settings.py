@@ -9,8 +9,14 @@ from typing import Any
 from zc.buildout import UserError
 
 from zopestack.frontend import tls
-from zopestack.frontend.model import Acme, Frontend, Tls
+from zopestack.frontend.model import Acme, Extra, Frontend, Tls
 from zopestack.frontend.values import SELF_SIGNED
+
+#: What begins a section of haproxy.cfg (its manual, "Configuration file format").
+SECTIONS = frozenset(
+    "backend cache crt-store defaults fcgi-app frontend global http-errors listen log-forward "
+    "log-profile mailers peers program resolvers ring traces userlist".split()
+)
 
 #: Makes the error for an option: its name, its value and what it takes.
 Complain = Callable[[str, str, object], UserError]
@@ -47,8 +53,8 @@ def read(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) ->
         affinity=given["affinity"],
         cache_megabytes=given["static-cache"],
         access_log=given["access-log"],
-        frontend_extra=_lines("frontend-extra", given, base, complain),
-        backend_extra=_lines("backend-extra", given, base, complain),
+        frontend_extra=_extra("frontend-extra", given, base, complain),
+        backend_extra=_extra("backend-extra", given, base, complain),
     )
 
 
@@ -98,12 +104,22 @@ def _acme(given: Mapping[str, Any], base: Path, complain: Complain) -> Acme | No
     return Acme(directory=directory)
 
 
-def _lines(
+def _extra(
     option: str, given: Mapping[str, Any], base: Path, complain: Complain
-) -> tuple[str, ...]:
+) -> Extra | None:
     if given[option] is None:
-        return ()
+        return None
+    file = base / given[option]
     try:
-        return tuple((base / given[option]).read_text(encoding="utf-8").splitlines())
+        lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as why:
         raise complain(option, str(given[option]), f"a text file; {why}") from None
+    for number, line in enumerate(lines, 1):
+        if (first := next(iter(line.split()), "")) in SECTIONS:
+            raise complain(
+                option,
+                str(given[option]),
+                f"lines for the inside of a section; `{first}` in line {number} begins another. "
+                "That belongs into a haproxy.cfg.j2 of your own, see templates",
+            )
+    return Extra(file, tuple(lines))
