@@ -69,9 +69,7 @@ def render(stack: Stack) -> dict[Path, str]:
     environment = _environment(stack.templates)
 
     def rendered(path: Path) -> str:
-        return _render(
-            environment, f"{path.name}.j2", stack=stack, limits=limits(stack), maps=maps
-        )
+        return _render(environment, f"{path.name}.j2", stack=stack, limits=limits(stack), maps=maps)
 
     balancing = {path: rendered(path) for path in stack.balancer_files}
     supervisord = _render(

@@ -1,6 +1,6 @@
-"""HAProxy's map files: which object in Zope a URL shows, and which host leads to another.
+r"""HAProxy's map files: which object in Zope a URL shows, and which host leads to another.
 
-A map is read from the top, and the first pattern that matches counts; ``\\1`` and ``\\2`` in a
+A map is read from the top, and the first pattern that matches counts; ``\1`` and ``\2`` in a
 value stand for what the pattern's groups have matched (HAProxy's manual, "map_regm").
 Patterns are extended regular expressions without anything of Perl's, since HAProxy may be
 built with either.

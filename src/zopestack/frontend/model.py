@@ -83,8 +83,11 @@ class Acme:
 
 @dataclass(frozen=True)
 class Extra:
-    """Lines of the user's own for haproxy.cfg, and the file that they are from."""
+    """Lines of the user's own for haproxy.cfg, the file that they are from, and the option
+    that names it.
+    """
 
+    option: str
     file: Path
     lines: tuple[str, ...]
 
