@@ -36,6 +36,23 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
     return True
 
 
+def link(path: Path, target: Path) -> bool:
+    """Make ``path`` a link to ``target`` in one step; whether anything changed.
+
+    :raises OSError: where the directory cannot be written.
+    """
+    if path.is_symlink() and path.readlink() == target:
+        return False
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary.symlink_to(target)
+    try:
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink()
+        raise
+    return True
+
+
 def create_password(path: Path) -> None:
     """Generate a password into a file that only its owner can read, unless it is there;
     one that is there is kept, and closed to others.

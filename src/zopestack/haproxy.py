@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -76,27 +76,37 @@ class Verdict:
     said: str
 
 
-def check(program: Path, rendered: Mapping[Path, str], configuration: Path) -> Verdict:
+def check(program: Path, rendered: Mapping[Path, str | Path], configuration: Path) -> Verdict:
     """Have HAProxy look at a configuration before it is put in place.
 
-    :param rendered: every file that haproxy.cfg names, and itself.
+    :param rendered: every file that haproxy.cfg names, and itself: its text, or the file that
+        it is a link to.
     :param configuration: where haproxy.cfg will be. It is checked in another directory, so
         that nothing is in place before it is found good.
     """
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
-        for path, text in rendered.items():
+        for path, content in rendered.items():
+            here = Path(directory) / path.name
+            if isinstance(content, Path):
+                here.symlink_to(content)
+                continue
             for other in rendered:
-                text = text.replace(str(other), f"{directory}/{other.name}")
-            (Path(directory) / path.name).write_text(text, encoding="utf-8")
-        answer = subprocess.run(
-            [program, "-c", "-f", f"{directory}/{configuration.name}"],
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        said = answer.stderr.replace(directory, str(configuration.parent)).strip()
-    return Verdict(answer.returncode == 0, said)
+                content = content.replace(str(other), f"{directory}/{other.name}")
+            here.write_text(content, encoding="utf-8")
+        verdict = check_file(program, Path(directory) / configuration.name)
+        return replace(verdict, said=verdict.said.replace(directory, str(configuration.parent)))
+
+
+def check_file(program: Path, configuration: Path) -> Verdict:
+    """Have HAProxy look at a configuration that is in place, and at all that it names."""
+    answer = subprocess.run(
+        [program, "-c", "-f", configuration],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Verdict(answer.returncode == 0, answer.stderr.strip())
 
 
 def _system() -> Path | None:

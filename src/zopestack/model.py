@@ -165,6 +165,16 @@ class Stack:
         return self.configuration / "slots.lua"
 
     @property
+    def sites_map(self) -> Path:
+        """Which object in Zope a host and path show."""
+        return self.configuration / "sites.map"
+
+    @property
+    def redirects_map(self) -> Path:
+        """Which host another one leads to."""
+        return self.configuration / "redirects.map"
+
+    @property
     def acme_lua(self) -> Path:
         """What answers a certificate authority's challenges from a directory."""
         return self.configuration / "acme.lua"
@@ -178,6 +188,18 @@ class Stack:
     def unavailable_page(self) -> Path:
         """What visitors see when no instance can serve them."""
         return self.configuration / "503.html"
+
+    @property
+    def balancer_files(self) -> tuple[Path, ...]:
+        """Every rendered file that HAProxy is given."""
+        return (
+            self.haproxy_conf,
+            self.slots_lua,
+            self.acme_lua,
+            self.sites_map,
+            self.redirects_map,
+            self.unavailable_page,
+        )
 
     @property
     def server_state(self) -> Path:
@@ -197,6 +219,23 @@ class Stack:
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
         return tuple(instance for instance in self.instances if instance.lane == name)
+
+    @property
+    def favourites(self) -> tuple[tuple[str, Instance], ...]:
+        """By what affinity calls an instance: its name in a cookie, else its number."""
+        return tuple(
+            (instance.name if self.frontend.affinity == "cookie" else str(number), instance)
+            for number, instance in enumerate(self.lane(VISITORS), 1)
+        )
+
+    @property
+    def own_ports(self) -> tuple[int, ...]:
+        """Ports of a host name that mean this front end: its own, and the usual ones, which
+        a router or a firewall may lead here.
+        """
+        tls = self.frontend.tls
+        own = {80, 443, self.balancer.http.port} | ({tls.address.port} if tls else set())
+        return tuple(sorted(own))
 
     @property
     def threads(self) -> int:

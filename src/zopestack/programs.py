@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 from zopestack.model import CALLBACKS, START_SECONDS, STOP_SECONDS, Instance, Stack
 
+#: Seconds in which ``haproxy-reload`` knows whether HAProxy's files are any good, so that
+#: ``supervisorctl restart`` can say that they are not.
+RELOAD_SECONDS = 3
+
 
 @dataclass(frozen=True)
 class Program:
@@ -16,6 +20,7 @@ class Program:
     :param comment: what the process is for, in the file.
     :param priority: lower starts first and stops last.
     :param startsecs: seconds after which it counts as started.
+    :param autorestart: whether it is started again when it has ended.
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param environment: added to its environment, as supervisord writes it.
     :param events: what an event listener is told; empty for a program.
@@ -26,6 +31,7 @@ class Program:
     command: str
     priority: int
     startsecs: int = 1
+    autorestart: bool = True
     stopsignal: str = "TERM"
     stopwaitsecs: int = STOP_SECONDS
     environment: str = ""
@@ -40,7 +46,7 @@ class Program:
 def programs(stack: Stack, haproxy_digest: str) -> tuple[Program, ...]:
     """Every process, in the order supervisord starts them.
 
-    :param haproxy_digest: of haproxy.cfg, so that ``supervisorctl update`` sees a new one.
+    :param haproxy_digest: of HAProxy's files, so that ``supervisorctl update`` sees new ones.
     """
     return (
         _zeo(stack),
@@ -100,11 +106,15 @@ def _haproxy(stack: Stack) -> Program:
 def _reload(stack: Stack, digest: str) -> Program:
     return Program(
         name="haproxy-reload",
-        comment="Has HAProxy take up a new haproxy.cfg without dropping a connection, and rests."
-        "\n; The digest changes with the file, so that `update` starts it anew.",
+        comment="Has HAProxy take up new files without dropping a connection, and rests.\n"
+        "; The digest changes with them, so that `update` starts it anew. After a new certificate:"
+        "\n; bin/supervisorctl restart haproxy-reload",
         command=f"{stack.bin}/reload-haproxy {stack.stack_file}",
         priority=400,
-        environment=f'HAPROXY_CFG_DIGEST="{digest}"',
+        # Long enough to look at the files; later would not make them better.
+        startsecs=RELOAD_SECONDS,
+        autorestart=False,
+        environment=f'HAPROXY_DIGEST="{digest}"',
     )
 
 

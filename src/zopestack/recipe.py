@@ -15,7 +15,7 @@ from zc.buildout import UserError
 from zc.recipe.egg import Eggs
 
 from zopestack import files, haproxy, invariants, overrides, provision, rendering, settings
-from zopestack.frontend import sites, tls
+from zopestack.frontend import extras, sites, tls
 from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
 from zopestack.parts import FILES, distributions, parts
@@ -40,7 +40,11 @@ class Recipe:
             )
         sections = _user_sections(buildout)
         self.stack = settings.read(name, dict(options), sections, where)
-        self.rendered = _checked(self.stack, name, options.get("templates", ""))
+        try:
+            self.certificates = tls.material(self.stack.frontend)
+        except tls.Unusable as why:
+            raise settings.error(name, "tls-certificate", "self-signed", why) from None
+        self.rendered = _checked(self.stack, self.certificates, name, options)
         made = parts(self.stack, sections)
         provision.install(distributions(made), own)
         for part, part_options in made.items():
@@ -79,6 +83,7 @@ class Files:
             files.create_password(stack.password_file)
             if not stack.server_state.exists():
                 files.write(stack.server_state, NO_STATE, mode=0o600)
+            tls.put(self.stack.certificates)
             for path, text in self.stack.rendered.items():
                 files.write(path, text)
         except OSError as why:
@@ -103,27 +108,29 @@ def _warn_of_missing_sites(stack: Stack) -> None:
         pass
 
 
-def _checked(stack: Stack, name: str, templates: str) -> Mapping[Path, str]:
-    where = f"[{name}] templates = {templates}\n "
+def _checked(
+    stack: Stack, certificates: Mapping[Path, str | Path], name: str, options: Mapping[str, str]
+) -> Mapping[Path, str]:
+    where = f"[{name}] templates = {options.get('templates', '')}\n "
     try:
         rendered = rendering.render(stack)
     except rendering.TemplateProblem as why:
         raise UserError(f"{where} {why}") from None
-    if missing := invariants.missing(stack, rendered[stack.haproxy_conf]):
+    haproxy_cfg = rendered[stack.haproxy_conf]
+    if missing := invariants.missing(stack, haproxy_cfg):
         raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
-    try:
-        tls.prepare(stack.frontend)
-    except tls.Unusable as why:
-        raise settings.error(name, "tls-certificate", "self-signed", why) from None
-    named = {**rendered, stack.server_state: NO_STATE}
+    named = {**rendered, **certificates, stack.server_state: NO_STATE}
     verdict = haproxy.check(stack.balancer.executable, named, stack.haproxy_conf)
+    said, blamed = extras.blame(stack.frontend, haproxy_cfg, verdict.said)
     if not verdict.accepted:
+        if blamed:
+            where = f"[{name}] {blamed} = {options[blamed]}\n "
         raise UserError(
             f"{where} makes a haproxy.cfg that HAProxy does not accept; nothing was changed. "
-            f"It says:\n{verdict.said}"
+            f"It says:\n{said}"
         )
-    if verdict.said:
-        logger.warning("HAProxy accepts the configuration and says:\n%s", verdict.said)
+    if said:
+        logger.warning("HAProxy accepts the configuration and says:\n%s", said)
     return rendered
 
 

@@ -1,10 +1,11 @@
-"""Have HAProxy take up a new configuration without dropping a connection.
+"""Have HAProxy take up new files without dropping a connection.
 
-supervisord runs this as ``haproxy-reload``. Its environment holds a digest of haproxy.cfg,
-so ``supervisorctl update`` restarts it when the file has changed, and only then: it signals
-HAProxy's master process, which starts new workers on the same sockets while the old ones
-finish what they serve (HAProxy Management Guide, "Stopping and restarting"). Then it rests
-until it is stopped.
+supervisord runs this as ``haproxy-reload``. Its environment holds a digest of every file
+that HAProxy is given, so ``supervisorctl update`` restarts it when one of them has changed,
+and only then; whoever renews a certificate restarts it by hand or from certbot's deploy
+hook. It looks whether the files are good and signals HAProxy's master process, which starts
+new workers on the same sockets while the old ones finish what they serve (HAProxy
+Management Guide, "Stopping and restarting"). Then it rests until it is stopped.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from zopestack import files, store
+from zopestack import files, haproxy, store
+from zopestack.frontend import tls
 from zopestack.haproxy import NO_STATE
 from zopestack.model import Stack
 from zopestack.runtime import Runtime
@@ -29,28 +31,62 @@ LOOK = 0.1
 
 
 def main() -> None:
-    """Reload if HAProxy runs with an older configuration, then wait for SIGTERM."""
+    """Reload if HAProxy runs with older files, then wait for SIGTERM.
+
+    Exits with a message where the files are no good; HAProxy then goes on with the old ones.
+    """
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     stack = store.load(Path(sys.argv[1]))
     if outdated(stack):
-        print("haproxy.cfg is new: reloading", flush=True)
+        if wrong := refusal(stack):
+            sys.exit(f"HAProxy goes on as it is, since what is new is no good: {wrong}")
+        print("HAProxy's files are new: reloading", flush=True)
         reload(stack)
-        print("HAProxy has taken it up", flush=True)
+        print("HAProxy has taken them up", flush=True)
+    else:
+        print("HAProxy has what is there", flush=True)
     signal.sigwait(stop)
 
 
 def outdated(stack: Stack) -> bool:
-    """Whether HAProxy was started before its configuration was written.
+    """Whether HAProxy was started before the newest of its files was put in place.
 
-    One that does not answer is just starting, with the new file.
+    One that does not answer is just starting, with the new files.
     """
     try:
         uptime = int(_info(stack)["Uptime_sec"])
     except OSError:
         return False
     # HAProxy counts whole seconds; a reload too many does no harm.
-    return time.time() - uptime - 1 <= stack.haproxy_conf.stat().st_mtime
+    return time.time() - uptime - 1 <= newest(stack)
+
+
+def newest(stack: Stack) -> float:
+    """When the newest of HAProxy's files was put in place, certificates included; in seconds
+    since the epoch.
+
+    By the time of the last change of the file's entry (``st_ctime``): a certificate that is
+    moved or copied here may say that it was written long before.
+    """
+    given = list(stack.balancer_files)
+    if stack.frontend.tls:
+        given += tls.files(stack.frontend.tls)
+    times = [each.lstat().st_ctime for each in given if os.path.lexists(each)]
+    times += [each.stat().st_ctime for each in given if each.exists()]
+    return max(times, default=0.0)
+
+
+def refusal(stack: Stack) -> str:
+    """What is wrong with the files; empty where nothing is."""
+    if stack.frontend.tls:
+        given = stack.frontend.tls.given
+        try:
+            tls.check(given)
+        except tls.Unusable as why:
+            return f"tls-certificate = {given} takes {why}."
+    verdict = haproxy.check_file(stack.balancer.executable, stack.haproxy_conf)
+    return "" if verdict.accepted else verdict.said
 
 
 def reload(stack: Stack) -> None:

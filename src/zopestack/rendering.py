@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import jinja2
 
 from zopestack import __file__ as package_file
 from zopestack import store
+from zopestack.frontend import maps
 from zopestack.model import CHECK_INTERVAL, Stack
 from zopestack.programs import programs
 
@@ -37,8 +39,8 @@ class Limits:
     :param connections: visitors connected at once. Each busy thread may have many visitors
         waiting; 2000 is HAProxy's own default for a small machine.
     :param check_interval: seconds between two health checks.
-    :param streams: responses one instance may be delivering beyond its threads: waitress
-        takes 100 connections.
+    :param streams: requests one instance may be reading and responses it may be delivering
+        beyond its threads: waitress takes 100 connections.
     :param streamed: bytes from which a response outlasts its thread: what HAProxy's buffer
         and the kernel's do not take at once.
     :param cached: bytes of the largest response that HAProxy's cache holds.
@@ -65,19 +67,28 @@ def render(stack: Stack) -> dict[Path, str]:
     :raises TemplateProblem: for a template that is missing or broken.
     """
     environment = _environment(stack.templates)
-    haproxy = _render(environment, "haproxy.cfg.j2", stack=stack, limits=limits(stack))
-    digest = hashlib.sha256(haproxy.encode()).hexdigest()[:16]
+
+    def rendered(path: Path) -> str:
+        return _render(environment, f"{path.name}.j2", stack=stack, limits=limits(stack), maps=maps)
+
+    balancing = {path: rendered(path) for path in stack.balancer_files}
     supervisord = _render(
-        environment, "supervisord.conf.j2", stack=stack, programs=programs(stack, digest)
+        environment,
+        f"{stack.supervisord_conf.name}.j2",
+        stack=stack,
+        programs=programs(stack, digest(balancing)),
     )
     return {
-        stack.haproxy_conf: haproxy,
+        **balancing,
         stack.supervisord_conf: supervisord,
-        stack.unavailable_page: _render(environment, "503.html.j2", stack=stack),
-        stack.slots_lua: _render(environment, "slots.lua.j2", stack=stack, limits=limits(stack)),
-        stack.acme_lua: _render(environment, "acme.lua.j2", stack=stack),
         stack.stack_file: store.dumps(stack),
     }
+
+
+def digest(texts: Mapping[Path, str]) -> str:
+    """A word that changes with any of these files."""
+    every = "".join(f"{path}\0{text}\0" for path, text in texts.items())
+    return hashlib.sha256(every.encode()).hexdigest()[:16]
 
 
 def packaged_templates() -> Path:

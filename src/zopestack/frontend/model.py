@@ -11,6 +11,9 @@ from pathlib import Path
 
 from zopestack.address import Address
 
+#: Trusted proxies one behind the other: a CDN, a balancer, a local proxy, and one to spare.
+MOST_PROXIES = 4
+
 
 @dataclass(frozen=True)
 class Site:
@@ -26,21 +29,11 @@ class Site:
     root: str
 
     @property
-    def steps(self) -> str:
-        """What VirtualHostMonster takes between the root and the visitor's path."""
-        return self.path.replace("/", "/_vh_")
-
-    @property
-    def needs_own_port(self) -> bool:
-        """Whether requests must have come to a port of this frontend."""
-        return self.host != "*" and ":" not in self.host
-
-    @property
-    def condition(self) -> str:
-        """How HAProxy recognises the host of a request."""
-        if self.host == "*":
-            return "always_true"
-        return f"var(txn.{'host' if ':' in self.host else 'name'}) -m str {self.host}"
+    def in_zope(self) -> str:
+        """Where in Zope its URLs begin, in VirtualHostMonster's form (Zope's documentation,
+        "Virtual Hosting").
+        """
+        return f"{self.root}/VirtualHostRoot{self.path.replace('/', '/_vh_')}"
 
 
 @dataclass(frozen=True)
@@ -49,11 +42,6 @@ class Redirect:
 
     host: str
     target: str
-
-    @property
-    def condition(self) -> str:
-        """How HAProxy recognises the host of a request."""
-        return f"var(txn.{'host' if ':' in self.host else 'name'}) -m str {self.host}"
 
 
 @dataclass(frozen=True)
@@ -74,6 +62,16 @@ class Tls:
     redirect: bool
     hsts: int
 
+    @property
+    def given(self) -> Path:
+        """What the user has named, or is made for them."""
+        return self.source or self.certificate
+
+    @property
+    def hsts_days(self) -> int:
+        """The same in days."""
+        return self.hsts // 86400
+
 
 @dataclass(frozen=True)
 class Acme:
@@ -81,6 +79,17 @@ class Acme:
 
     directory: Path | None = None
     address: Address | None = None
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Lines of the user's own for haproxy.cfg, the file that they are from, and the option
+    that names it.
+    """
+
+    option: str
+    file: Path
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -126,8 +135,8 @@ class Frontend:
     affinity: str = "none"
     cache_megabytes: int = 0
     access_log: bool = True
-    frontend_extra: tuple[str, ...] = ()
-    backend_extra: tuple[str, ...] = ()
+    frontend_extra: Extra | None = None
+    backend_extra: Extra | None = None
 
     @property
     def https_only(self) -> bool:
@@ -140,9 +149,43 @@ class Frontend:
         port = self.tls.address.port if self.tls else 443
         return "" if port == 443 else f":{port}"
 
-    def origin(self, host: str) -> str:
-        """Scheme and host that a redirect leads to, as HAProxy's log-format."""
-        suffix = "" if ":" in host else self.https_suffix
-        if self.https_only:
-            return f"https://{host}{suffix}"
-        return f"%[var(txn.scheme)]://{host}" + ("" if ":" in host else "%[var(txn.suffix)]")
+    @property
+    def redirect_scheme(self) -> str:
+        """The scheme of another host that a redirect leads to, as HAProxy's log-format."""
+        return "https" if self.https_only else "%[var(txn.scheme)]"
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """The user's own lines, those for the front end first."""
+        return tuple(extra for extra in (self.frontend_extra, self.backend_extra) if extra)
+
+    @property
+    def log_level(self) -> str:
+        """The least of HAProxy's messages that are kept; a request's line is ``info``."""
+        return "info" if self.access_log else "notice"
+
+    @property
+    def believes_headers(self) -> bool:
+        """Whether proxies tell of the visitor in ``X-Forwarded-*``.
+
+        One that speaks the PROXY protocol has told of the visitor by that, and passes on
+        headers as the visitor sent them.
+        """
+        return bool(self.trusted_proxies) and not self.proxy_protocol
+
+    @property
+    def hops(self) -> range:
+        """Places in ``X-Forwarded-For``, from its end, where another proxy may stand."""
+        return range(2, MOST_PROXIES + 1)
+
+    @property
+    def counts_clients(self) -> bool:
+        """Whether anything is counted by the client's address."""
+        return bool(self.connections_per_address or self.requests_per_address)
+
+    @property
+    def counted_at(self) -> str:
+        """When a client's connection is counted, in HAProxy's words: at once, unless its
+        address is only known from the PROXY protocol's line.
+        """
+        return "session" if self.proxy_protocol else "connection"

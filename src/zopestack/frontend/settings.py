@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,16 @@ from typing import Any
 from zc.buildout import UserError
 
 from zopestack.frontend import tls
-from zopestack.frontend.model import Acme, Frontend, Tls
+from zopestack.frontend.model import Acme, Extra, Frontend, Tls
 from zopestack.frontend.values import SELF_SIGNED
+
+logger = logging.getLogger(__name__)
+
+#: What begins a section of haproxy.cfg (its manual, "Configuration file format").
+SECTIONS = re.compile(
+    "(backend|cache|crt-store|defaults|fcgi-app|frontend|global|http-errors|listen|log-forward"
+    r"|log-profile|mailers|peers|program|resolvers|ring|traces|userlist)(\s|$)"
+)
 
 #: Makes the error for an option: its name, its value and what it takes.
 Complain = Callable[[str, str, object], UserError]
@@ -28,7 +38,7 @@ def read(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) ->
         raise complain(
             "proxy-protocol", "on", "trusted-proxies to be set: anyone else could claim any address"
         )
-    return Frontend(
+    frontend = Frontend(
         sites=sites,
         redirects=redirects,
         tls=_tls(given, base, var, complain),
@@ -47,9 +57,13 @@ def read(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) ->
         affinity=given["affinity"],
         cache_megabytes=given["static-cache"],
         access_log=given["access-log"],
-        frontend_extra=_lines("frontend-extra", given, base, complain),
-        backend_extra=_lines("backend-extra", given, base, complain),
+        frontend_extra=_extra("frontend-extra", given, base, complain),
+        backend_extra=_extra("backend-extra", given, base, complain),
     )
+    if frontend.tls and not frontend.tls.self_signed:
+        for objection in tls.objections(frontend.tls.given, tls.hosts(frontend)):
+            logger.warning("tls-certificate: %s. Browsers will warn of it.", objection)
+    return frontend
 
 
 def _tls(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) -> Tls | None:
@@ -98,12 +112,20 @@ def _acme(given: Mapping[str, Any], base: Path, complain: Complain) -> Acme | No
     return Acme(directory=directory)
 
 
-def _lines(
-    option: str, given: Mapping[str, Any], base: Path, complain: Complain
-) -> tuple[str, ...]:
+def _extra(option: str, given: Mapping[str, Any], base: Path, complain: Complain) -> Extra | None:
     if given[option] is None:
-        return ()
+        return None
+    file = base / given[option]
     try:
-        return tuple((base / given[option]).read_text(encoding="utf-8").splitlines())
+        lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as why:
         raise complain(option, str(given[option]), f"a text file; {why}") from None
+    for number, line in enumerate(lines, 1):
+        if found := SECTIONS.match(line.strip()):
+            raise complain(
+                option,
+                str(given[option]),
+                f"lines for the inside of a section; `{found[1]}` in line {number} begins another. "
+                "That belongs into a haproxy.cfg.j2 of your own, see templates",
+            )
+    return Extra(option, file, tuple(lines))

@@ -15,6 +15,7 @@ import http.client
 import re
 from collections.abc import Iterator
 
+from zopestack import values
 from zopestack.address import Address
 from zopestack.frontend.model import Redirect, Site
 
@@ -24,7 +25,7 @@ ACCEPTED = (
 )
 
 LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-HOST = re.compile(rf"{LABEL}(\.{LABEL})*(:[0-9]{{1,5}})?")
+HOST = re.compile(rf"{LABEL}(\.{LABEL})*(:[1-9][0-9]{{0,4}})?")
 
 #: A path without anything that a URL or haproxy.cfg would need to quote.
 PATH = re.compile(r"(/[A-Za-z0-9._~@+-]+)*")
@@ -47,9 +48,16 @@ def sites(text: str) -> tuple[tuple[Site, ...], tuple[Redirect, ...]]:
             found.append(_site(line))
     _check_once([site.host + site.path for site in found] + [each.host for each in redirects])
     for each in redirects:
+        if hidden := next((site for site in found if site.host == each.host), None):
+            raise ValueError(
+                f"{ACCEPTED}; {each.host} leads to {each.target}, so nobody would see "
+                f"{hidden.host}{hidden.path}. Delete one"
+            )
         if each.target in [other.host for other in redirects]:
             raise ValueError(f"{ACCEPTED}; {each.target} itself leads on. Name the last host")
-    found.sort(key=lambda site: (site.host == "*", -len(site.path), site.host))
+    found.sort(
+        key=lambda site: (site.host == "*", ":" not in site.host, -len(site.path), site.host)
+    )
     return tuple(found), tuple(redirects)
 
 
@@ -104,6 +112,11 @@ def _redirect(line: str) -> Redirect:
 def _check_host(host: str, line: str) -> None:
     if not HOST.fullmatch(host):
         raise ValueError(f"{ACCEPTED}; {host!r} in {line!r} is no host name")
+    if number := host.partition(":")[2]:
+        try:
+            values.port(number)
+        except ValueError as why:
+            raise ValueError(f"{ACCEPTED}; the port in {line!r} is {why}") from None
 
 
 def _check_once(names: list[str]) -> None:
