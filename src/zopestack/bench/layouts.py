@@ -15,13 +15,19 @@ from pathlib import Path
 
 from zopestack import rendering
 from zopestack.bench import polling, proc
-from zopestack.bench.farm import Broken, Farm, free_ports
+from zopestack.bench.farm import Broken, Farm
+from zopestack.frontend.model import Frontend
 from zopestack.model import Address, Instance, Stack
 from zopestack.runtime import Runtime
+from zopestack.supervision import Supervisor
 
 #: Processes that use less than this share of a core over so many seconds are idle.
 SETTLED_SHARE = 0.1
 SETTLED_SECONDS = 0.5
+
+#: supervisord's words for a program that is on its way or there, and for one that is not.
+STARTS = ("STARTING", "RUNNING")
+STOPPED = ("STOPPED", "EXITED", "FATAL")
 
 #: Seconds a balancer or a server of its own kind gets to listen, and to end.
 PATIENCE = 60
@@ -35,29 +41,42 @@ class Target:
     :param roots: ids of its first processes by what they are: ``zope``, ``balancer``, ``zeo``.
     :param instances: those of the farm that it uses.
     :param runtime: HAProxy's runtime API, where HAProxy balances.
+    :param keeper: supervisord, where it keeps the balancer's log. Its descendants are every
+        process of the farm, so it is counted alone.
+    :param crowd: processes that play visitors: neither its cost nor somebody else's.
+    :param visitor: the address that requests come from; empty for this machine's own, which
+        the generated HAProxy counts and limits less than others.
     """
 
     address: Address
     roots: Mapping[str, tuple[int, ...]]
     instances: tuple[Instance, ...] = ()
     runtime: Runtime | None = None
+    keeper: int | None = None
+    crowd: tuple[int, ...] = ()
+    visitor: str = ""
 
     @property
     def processes(self) -> dict[str, tuple[int, ...]]:
         """All its processes now, with what they have forked."""
-        return {
+        found = {
             role: tuple(pid for root in roots for pid in proc.family(root))
             for role, roots in self.roots.items()
         }
+        return found if self.keeper is None else {**found, "supervisord": (self.keeper,)}
 
-    def settle(self) -> None:
-        """Return when the processes have nothing to do: what they load is loaded."""
+    def settle(self, seconds: float = SETTLED_SECONDS) -> None:
+        """Return when the processes have nothing to do: what they load is loaded, and what
+        they were asked is done.
+
+        :param seconds: of one look at them.
+        """
 
         def quiet() -> bool:
             pids = [pid for pids in self.processes.values() for pid in pids]
             before = proc.usage(pids).cpu
-            time.sleep(SETTLED_SECONDS)
-            return proc.usage(pids).cpu - before < SETTLED_SHARE * SETTLED_SECONDS
+            time.sleep(seconds)
+            return proc.usage(pids).cpu - before < SETTLED_SHARE * seconds
 
         polling.until(quiet, PATIENCE)
 
@@ -89,17 +108,23 @@ def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
 
 
 @contextmanager
-def generated(farm: Farm, layout: Layout, nbthread: int | None = None) -> Iterator[Target]:
-    """Behind HAProxy, configured as bin/buildout does.
+def generated(
+    farm: Farm,
+    layout: Layout,
+    edit: Callable[[str], str] | None = None,
+    arrange: Callable[[Frontend], Frontend] | None = None,
+) -> Iterator[Target]:
+    """Behind HAProxy, configured and run as bin/buildout does: supervisord starts it and
+    keeps its log, which is part of what it costs.
 
-    :param nbthread: another number of HAProxy threads than the template has.
+    :param edit: what is changed in the text of haproxy.cfg.
+    :param arrange: what is changed in the Stack's front end.
     """
-    instances = farm.instances(layout.instances, layout.threads)
-    stack = _part(farm, layout.name, instances)
+    stack = replace(farm.stack, instances=farm.instances(layout.instances, layout.threads))
+    if arrange:
+        stack = replace(stack, frontend=arrange(stack.frontend))
     text = rendering.render(stack)[stack.haproxy_conf]
-    if nbthread:
-        text = re.sub(r"(?m)^(\s*nbthread) \d+$", rf"\1 {nbthread}", text)
-    with haproxy(farm, stack, text) as target:
+    with supervised(farm, stack, edit(text) if edit else text) as target:
         yield target
 
 
@@ -123,8 +148,41 @@ def pinned(farm: Farm, layout: Layout) -> Iterator[Target]:
 
 
 @contextmanager
+def supervised(farm: Farm, stack: Stack, text: str) -> Iterator[Target]:
+    """The farm's own program ``haproxy`` with this configuration.
+
+    :raises Broken: where HAProxy does not listen; with the last lines of its log.
+    """
+    stack.haproxy_conf.write_text(text, encoding="utf-8")
+    supervisor = Supervisor(stack.supervisor_socket)
+    address = stack.balancer.http
+
+    def state() -> str:
+        return supervisor.processes()["haproxy"].state
+
+    # Without waiting for startsecs: it listens long before.
+    supervisor.rpc.startProcess("haproxy", False)
+    try:
+        polling.until(lambda: polling.listens(address) or state() not in STARTS, PATIENCE)
+        if state() not in STARTS:
+            log = stack.logs / "haproxy.out.log"
+            raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
+        yield Target(
+            address,
+            {**roots(farm, stack.instances), "balancer": (farm.pid("haproxy"),)},
+            stack.instances,
+            Runtime(stack.haproxy_socket),
+            supervisor.pid(),
+        )
+    finally:
+        if state() not in STOPPED:
+            supervisor.rpc.stopProcess("haproxy", False)
+        polling.until(lambda: state() in STOPPED, PATIENCE)
+
+
+@contextmanager
 def haproxy(farm: Farm, stack: Stack, text: str) -> Iterator[Target]:
-    """HAProxy with this configuration in front of the Stack's instances."""
+    """HAProxy with this configuration in front of the Stack's instances, on its own."""
     stack.var.mkdir(parents=True, exist_ok=True)
     conf = stack.var / "haproxy.cfg"
     conf.write_text(text, encoding="utf-8")
@@ -193,6 +251,7 @@ def layouts(number: int) -> dict[str, Layout]:
 def generated_layout(count: int, threads: int, nbthread: int | None = None) -> Layout:
     """So many instances of so many threads behind the generated HAProxy."""
     plural = "s" if count > 1 else ""
+    edit = partial(re.sub, r"(?m)^(\s*nbthread) \d+$", rf"\1 {nbthread}") if nbthread else None
     name = f"{count}x{threads}" + (f" nbthread {nbthread}" if nbthread else "")
     return Layout(
         name,
@@ -200,7 +259,7 @@ def generated_layout(count: int, threads: int, nbthread: int | None = None) -> L
         f"behind the generated HAProxy{f' with nbthread {nbthread}' if nbthread else ''}",
         count,
         threads,
-        partial(generated, nbthread=nbthread),
+        partial(generated, edit=edit),
     )
 
 
@@ -210,21 +269,6 @@ def counts(wanted: Mapping[str, Layout]) -> dict[int, int]:
     for layout in wanted.values():
         most[layout.threads] = max(most.get(layout.threads, 0), layout.instances)
     return dict(sorted(most.items()))
-
-
-def _part(farm: Farm, name: str, instances: tuple[Instance, ...]) -> Stack:
-    """The farm's Stack with some of its instances and a balancer of its own."""
-    http_port, stats = free_ports(2)
-    return replace(
-        farm.stack,
-        var=farm.directory / "fronts" / re.sub(r"\W+", "-", name),
-        instances=instances,
-        balancer=replace(
-            farm.stack.balancer,
-            http=Address("127.0.0.1", http_port),
-            stats=Address("127.0.0.1", stats),
-        ),
-    )
 
 
 def _tail(log: Path) -> str:

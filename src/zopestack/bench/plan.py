@@ -64,6 +64,13 @@ class Plan:
             if base > 0
         ]
 
+    def total(self, layouts: Mapping[str, Layout], workload: Workload | None) -> float:
+        """Seconds of everything that is measured."""
+        # Whatever the rate, there are as many of these.
+        arrivals = self.open(layouts, "", 1)
+        changing = len(main_layouts(layouts)) * (self.phase + OVERHEAD)
+        return duration(self.closed(layouts, workload) + arrivals) + changing
+
     def _every(self, workload: str, names: tuple[str, ...]) -> Experiment:
         return Experiment(workload, Closed(8), names, self.rounds, self.seconds)
 

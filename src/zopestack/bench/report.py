@@ -11,10 +11,10 @@ import jinja2
 
 from zopestack import rendering
 from zopestack.bench import plots, record
-from zopestack.bench.claims import claims
+from zopestack.bench.claims import claims, findings
 from zopestack.bench.quiet import LIMIT
 from zopestack.bench.record import FIGURES, Outcome, Run
-from zopestack.bench.workloads import WORKLOADS
+from zopestack.bench.workloads import KNOWN
 
 #: Title and text of each plot.
 TEXTS = {
@@ -101,6 +101,7 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         run=run,
         disturbed=run.others > LIMIT,
         claims=claims(run),
+        findings=findings(run),
         plots=shown,
         tables=tables,
     )
@@ -111,7 +112,7 @@ def table(outcome: Outcome) -> Table:
     names = outcome.experiment.layouts
     medians = {figure: [outcome.median(name, figure) for name in names] for figure in FIGURES}
     heads = [figure for figure, found in medians.items() if any(map(math.isfinite, found))]
-    workload = WORKLOADS.get(outcome.experiment.workload)
+    workload = KNOWN.get(outcome.experiment.workload)
     generator = outcome.samples[0].measured.generator if outcome.samples else "none"
     return Table(
         title=f"{outcome.experiment.workload} page, {outcome.experiment.load}",
