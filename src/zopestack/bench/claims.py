@@ -10,7 +10,6 @@ from zopestack.bench import fronts
 from zopestack.bench.measured import Closed, Open
 from zopestack.bench.ratios import Ratio, ratio
 from zopestack.bench.record import Run
-from zopestack.bench.workloads import LIBRARY
 
 #: The load of most promises.
 LOAD = Closed(8)
@@ -116,9 +115,9 @@ FINDINGS = (
     Comparison("light", fronts.LIGHT, "CPU ms", fronts.GENERATED, fronts.BARE),
     Comparison("light", fronts.LIGHT, "requests/s", fronts.GENERATED, fronts.BARE),
     *(
-        Comparison(site, fronts.ALTOGETHER, figure, f"affinity {kind}", "affinity none")
-        for site in LIBRARY
-        for figure in ("loads", "requests/s")
+        Comparison(site, load, figure, f"affinity {kind}", "affinity none")
+        for site, load in fronts.READ
+        for figure in ("cache hits %", "requests/s")
         for kind in fronts.AFFINITIES[1:]
     ),
 )

@@ -17,7 +17,7 @@ from zopestack.bench.layouts import Layout, Target, generated, supervised
 from zopestack.bench.measured import Closed, Open
 from zopestack.bench.record import Experiment
 from zopestack.bench.slow import slow_readers, slow_senders
-from zopestack.bench.workloads import DOWNLOAD, LIBRARY, SHELVES
+from zopestack.bench.workloads import DOWNLOAD, SHELVES
 from zopestack.frontend.model import Frontend
 from zopestack.model import Address
 
@@ -38,8 +38,11 @@ BRIEFLY = Open(10)
 #: crowd are not waited for any more.
 UNANSWERED = engine.PATIENCE + slow.PATIENCE
 
-#: Clients who read shelves; and those who ask for the light page, as in every other run.
-ALTOGETHER = Closed(4)
+#: Clients who read shelves: one finds every favourite free; of four, as many as there are
+#: threads and again, hardly any does.
+ALONE, BUSY = Closed(1), Closed(4)
+
+#: Clients who ask for the light page, as in every other run.
 LIGHT = Closed(8)
 
 #: Objects an instance keeps in its ZODB cache where shelves are read: a bit more than half
@@ -50,6 +53,9 @@ UNDISTURBED = "undisturbed"
 SLOW_READERS = f"{READERS} slow readers"
 SLOW_SENDERS = f"{SENDERS} slow senders"
 NO_SLOTS_READERS = f"{READERS} slow readers, no slots.lua"
+
+#: Which site is read by how many.
+READ = (("large site", ALONE), ("large site", BUSY), ("small site", ALONE))
 
 AFFINITIES = ("none", "cookie", "authenticated", "path")
 
@@ -112,7 +118,7 @@ def experiments() -> list[Experiment]:
         Experiment("cpu", ARRIVALS, (UNDISTURBED, SLOW_READERS, SLOW_SENDERS), 5, 6),
         Experiment("cpu", BRIEFLY, (UNDISTURBED, NO_SLOTS_READERS), 1, 3),
         Experiment("light", LIGHT, parts, 5, 1),
-        *(Experiment(name, ALTOGETHER, affinities, 3, 2) for name in LIBRARY),
+        *(Experiment(site, load, affinities, 3, 1) for site, load in READ),
     ]
 
 

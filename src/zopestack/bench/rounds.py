@@ -78,7 +78,8 @@ def run(
         while sample is None or not quiet.accepts(sample):
             quiet.wait()
             with track.running(name) as target:
-                warm_up(target, workload, track.layouts[name], track.first(name, workload))
+                first = track.first(name, workload)
+                warm_up(target, workload, track.layouts[name], experiment.load.most, first)
                 sample = measure(name, number, target, workload, experiment)
         samples.append(sample)
         say(
@@ -97,12 +98,19 @@ def interleaved(experiment: Experiment) -> Iterator[tuple[int, str]]:
             yield number, name
 
 
-def warm_up(target: Target, workload: Workload, layout: Layout, first: bool = False) -> None:
+def warm_up(
+    target: Target, workload: Workload, layout: Layout, clients: int, first: bool = False
+) -> None:
     """Some requests that are not counted, as many at once as there are threads; twice as
-    many where it is the first time, so that none is left out."""
-    clients = Closed(layout.instances * layout.threads * (2 if first else 1))
+    many where it is the first time, so that none is left out.
+
+    :param clients: of the load that follows; no more than these, so that caches hold what
+        they will hold then.
+    """
+    threads = layout.instances * layout.threads * (2 if first else 1)
     seconds = max(workload.warm_up, FIRST_WARM_UP if first else 0)
-    engine.run(target.address, workload.paths, clients, seconds, cookies=workload.cookies)
+    before = Closed(min(threads, clients))
+    engine.run(target.address, workload.paths, before, seconds, cookies=workload.cookies)
 
 
 def measure(

@@ -70,7 +70,7 @@ def _readers(name: str, shelves: int, meaning: str) -> Workload:
         tuple(f"/bench-shelf/{visitor}" for visitor in visitors),
         meaning,
         cookies=tuple(_cookies(visitors)),
-        warm_up=1.0,
+        warm_up=1.5,
     )
 
 

@@ -24,11 +24,13 @@ HOW_TO_GET = (
 #: microseconds and how many requests took them. A status from 400 counts as an error.
 SCRIPT = """\
 local asked = {%(asked)s}
+local made = {}
 local number = 0
 request = function()
-  number = number + 1
-  local one = asked[number %% #asked + 1]
-  return wrk.format("GET", one[1], one[2])
+  number = number %% #asked + 1
+  local one = asked[number]
+  made[number] = made[number] or wrk.format("GET", one[1], one[2])
+  return made[number]
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
