@@ -50,6 +50,7 @@ def test_help_has_examples(module):
         (["--url", "http://host:99999/"], "takes http://host:port/path"),
         (["--url", "/page"], "run bin/buildout"),
         (["--only", "3x7"], "no such layout"),
+        (["--frontend", "--only", "2x1"], "leave --url and --only out"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_failure(arguments, said, tmp_path):

@@ -135,19 +135,18 @@ def findings(run: Run) -> list[Claim]:
 
 def _compared(run: Run, comparisons: tuple[Comparison, ...]) -> Iterator[Claim]:
     for each in comparisons:
-        outcome = run.find(each.workload, each.load)
-        if outcome and {each.this, each.that} <= set(outcome.experiment.layouts):
+        outcome = run.find(each.workload, each.load, each.this, each.that)
+        if outcome:
             found = outcome.ratio(each.this, each.that, each.figure)
             yield Claim(each.title, each.bound, found)
 
 
 def _cost(run: Run) -> Iterator[Claim]:
-    loaded, alone = run.find("cpu", LOAD), run.find("cpu", Closed(1))
-    if not loaded or not alone or "1x1 direct" not in alone.experiment.layouts:
+    loaded, alone = run.find("cpu", LOAD, "2x1"), run.find("cpu", Closed(1), "1x1 direct")
+    if not loaded or not alone:
         return
     these = loaded.series("2x1", "CPU ms")
     those = alone.series("1x1 direct", "CPU ms")
     rounds = min(len(these), len(those))
     title = "cpu page: CPU ms of 2x1 with 8 clients over 1x1 direct with 1"
-    if rounds:
-        yield Claim(title, COST, ratio(these[:rounds], those[:rounds]))
+    yield Claim(title, COST, ratio(these[:rounds], those[:rounds]))

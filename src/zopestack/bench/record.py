@@ -178,10 +178,11 @@ class Run:
         """Cores that others took, the median over all samples."""
         return ratios.median([s.others for x in self.outcomes for s in x.samples])
 
-    def find(self, workload: str, load: Closed | Open) -> Outcome | None:
-        """The outcome of an experiment, if it was made."""
+    def find(self, workload: str, load: Closed | Open, *layouts: str) -> Outcome | None:
+        """The outcome of an experiment with these layouts, if it was made."""
         for outcome in self.outcomes:
-            if (outcome.experiment.workload, outcome.experiment.load) == (workload, load):
+            made = outcome.experiment
+            if (made.workload, made.load) == (workload, load) and {*layouts} <= {*made.layouts}:
                 return outcome
         return None
 

@@ -134,6 +134,8 @@ def uncorrected(counts: dict[int, int], interval: int) -> dict[int, int]:
     for latency in sorted(counts, reverse=True):
         if not interval or latency < 2 * interval:
             break
+        if not found[latency]:
+            continue
         for added in range(latency - interval, interval, -interval):
             found[added] -= found[latency]
     return {latency: count for latency, count in sorted(found.items()) if count}
