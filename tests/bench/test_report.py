@@ -218,5 +218,13 @@ def test_quick_is_planned_for_less_than_five_minutes_on_two_cores():
     assert QUICK.total(there, None) > duration(experiments)
 
 
+def test_a_quick_run_begins_nothing_for_which_there_is_no_time():
+    there = {**layouts(2), **peers(2)}
+    experiment = QUICK.closed(there, None)[-1]
+    assert QUICK.has_time(60, experiment, there)
+    assert not QUICK.has_time(QUICK.limit - QUICK.phase, experiment, there)
+    assert FULL.has_time(10**6, experiment, there)
+
+
 def test_the_front_end_is_planned_for_less_than_six_minutes():
     assert duration(fronts.experiments()) + fronts.UNANSWERED <= 300

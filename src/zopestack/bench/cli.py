@@ -37,7 +37,7 @@ from zopestack.bench.workloads import KNOWN, WORKLOADS
 EPILOG = """\
 examples:
   scripts/bench --quick                      the built-in pages, within 5 minutes
-  scripts/bench                              the same with rounds enough to be sure, about 45
+  scripts/bench                              the same with rounds enough to be sure, about 30
   scripts/bench --frontend                   what the front end promises: slow visitors beside
                                              others, affinity, the cost of its parts; about 6
   scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
@@ -109,8 +109,13 @@ class Bench:
 
     def say(self, what: str) -> None:
         """A line of progress, with the time since the start."""
-        passed = time.monotonic() - self.began
-        print(f"* {passed // 60:2.0f}:{passed % 60:02.0f} {what}", flush=True)
+        minutes, seconds = divmod(int(self.passed), 60)
+        print(f"* {minutes:2}:{seconds:02} {what}", flush=True)
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.began
 
     def _measure_frontend(self, track: rounds.Track) -> None:
         fronts.prepare(track.farm)
@@ -136,10 +141,18 @@ class Bench:
 
     def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
         for experiment in experiments:
+            if not self.plan.has_time(self.passed, experiment, self.layouts):
+                self._leave_out(experiment)
+                continue
             workload = KNOWN.get(experiment.workload) or self.site.workload
             assert workload  # noqa: S101
             outcome = rounds.run(track, experiment, workload, self.say, self.quiet)
             self.record.outcomes.append(outcome)
+
+    def _leave_out(self, experiment: record.Experiment) -> None:
+        note = f"{experiment.workload}, {experiment.load}, is left out: the machine is too busy"
+        self.record.notes.append(note)
+        self.say(note)
 
 
 def _notes(frontend: bool) -> list[str]:
