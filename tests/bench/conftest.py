@@ -14,11 +14,12 @@ from zopestack.model import Address
 
 
 class KnownServer(ThreadingHTTPServer):
-    """Answers as told and counts what it has been asked and what it has answered.
+    """Answers as told and counts what it has been asked, by whom, and what it has answered.
 
     :param delay: seconds before an answer.
     :param fails_every: every so-many-th request gets a 503.
     :param stalls_at: this request waits until the test says so.
+    :param pauses_every: every so-many-th request takes ``pause`` seconds.
     :param workers: requests it works on at once.
     """
 
@@ -26,14 +27,22 @@ class KnownServer(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(
-        self, delay: float = 0, fails_every: int = 0, stalls_at: int = 0, workers: int = 64
+        self,
+        delay: float = 0,
+        fails_every: int = 0,
+        stalls_at: int = 0,
+        pauses_every: int = 0,
+        pause: float = 0,
+        workers: int = 64,
     ) -> None:
         self.delay, self.fails_every, self.stalls_at = delay, fails_every, stalls_at
+        self.pauses_every, self.pause = pauses_every, pause
         self.workers = threading.Semaphore(workers)
         self.lock = threading.Lock()
         self.go_on = threading.Event()
         self.asked_at: list[float] = []
-        self.asked = self.answered = self.failed = self.connections = 0
+        self.visitors: set[tuple[str, str, str]] = set()
+        self.asked = self.answered = self.failed = self.paused = self.connections = 0
         super().__init__(("127.0.0.1", 0), Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -59,10 +68,15 @@ class Handler(BaseHTTPRequestHandler):
         with known.lock:
             known.asked += 1
             known.asked_at.append(time.perf_counter())
+            cookie = self.headers.get("Cookie", "")
+            known.visitors.add((self.client_address[0], self.path, cookie))
             number = known.asked
         with known.workers:
             if number == known.stalls_at:
                 known.go_on.wait(30)
+            elif known.pauses_every and number % known.pauses_every == 0:
+                threading.Event().wait(known.pause)
+                known.paused += 1
             else:
                 threading.Event().wait(known.delay)
         failing = bool(known.fails_every) and number % known.fails_every == 0

@@ -51,6 +51,7 @@ def test_help_has_examples(module):
         (["--url", "http://host:99999/"], "takes http://host:port/path"),
         (["--url", "/page"], "run bin/buildout"),
         (["--only", "3x7"], "no such layout"),
+        (["--frontend", "--only", "2x1"], "leave --url and --only out"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_failure(arguments, said, tmp_path):
@@ -81,6 +82,20 @@ def test_a_site_that_runs_elsewhere_is_measured_to_a_report(serve, tmp_path, mon
     # The warm-up and the series count, too, for the server.
     assert 0 < run.outcomes[0].samples[0].measured.requests < server.answered
     assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_what_there_is_no_time_for_is_left_out_and_said(serve, tmp_path, monkeypatch, capsys):
+    server = serve(delay=0.001)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "QUICK", plan.Plan(1, 1, 1, (8,), 0.5, limit=0))
+    url = f"http://{server.address}/page"
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--out", "out", "--url", url])
+    cli.main()
+    assert "site, 8 clients, is left out" in capsys.readouterr().out
+    run = record.load(tmp_path / "out" / "samples.json")
+    assert run.outcomes == []
+    assert "site, 8 clients, is left out: the machine is too busy" in run.notes
+    assert run.rates
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():

@@ -12,14 +12,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from zopestack import rendering
 from zopestack.agents import ask
-from zopestack.bench import engine, polling, proc, rounds
+from zopestack.bench import engine, fronts, polling, proc, rounds
 from zopestack.bench.farm import Broken, Farm, Source, counters, fetch
-from zopestack.bench.layouts import generated_layout, layouts
-from zopestack.bench.measured import Closed
+from zopestack.bench.layouts import generated, generated_layout, layouts
+from zopestack.bench.measured import Closed, Open
 from zopestack.bench.peers import missing, peers
 from zopestack.bench.record import Experiment
-from zopestack.bench.workloads import BLOB, WORKLOADS
+from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 VERSIONS = Path(__file__).parents[2] / "versions.cfg"
 
@@ -107,11 +108,73 @@ def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
         assert "Nbthread: 1\n" in target.runtime.command("show info")
 
 
+FRONTS = fronts.layouts()
+
+
+@pytest.mark.parametrize("name", [name for name in FRONTS if name != fronts.NO_SLOTS_READERS])
+def test_every_front_end_that_is_compared_answers(farm, name):
+    with FRONTS[name].serve(farm, FRONTS[name]) as target:
+        measured = engine.run(target.address, ("/bench-light",), Open(20), 1, source=target.visitor)
+        assert (measured.requests, measured.errors) == (20, {})
+        assert len(target.crowd) == (1 if "slow" in name else 0)
+        log = proc.usage(target.processes["supervisord"])
+        assert log.cpu > 0
+    assert not polling.listens(target.address)
+
+
+def test_without_slots_no_page_is_answered_while_downloads_last(farm):
+    layout = FRONTS[fronts.NO_SLOTS_READERS]
+    with layout.serve(farm, layout) as target:
+        measured = engine.run(target.address, ("/bench-light",), Open(5), 1, patience=1)
+    assert (measured.requests, measured.errors) == (0, {"timeout": 5})
+
+
+def test_what_is_left_out_of_a_front_end_is_left_out(farm):
+    render = rendering.render(farm.stack)[farm.stack.haproxy_conf]
+    assert "lua.slots" not in fronts.without_slots(render)
+    assert "deny_status 400" not in fronts.unchecked(render)
+    assert "http-request capture" in fronts.unchecked(render)
+    assert "127.0.0.1 ::1" not in fronts.from_outside(render)
+    for edit in (fronts.without_slots, fronts.unchecked, fronts.from_outside):
+        with pytest.raises(Broken, match="does not know it any more"):
+            edit("global\n    nbthread 1\n")
+
+
+def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
+    fronts.prepare(farm)
+    hits = {}
+    for kind in ("none", "path"):
+        layout = FRONTS[f"affinity {kind}"]
+        workload = LIBRARY["large site"]
+        experiment = Experiment(workload.name, Closed(1), (layout.name,), 1, 1)
+        with layout.serve(farm, layout) as target:
+            # Every shelf some times over, one after the other: each favourite is free.
+            for _ in range(3):
+                shelves = tuple(dict.fromkeys(workload.paths))
+                for path in shelves:
+                    fetch(target.address, path)
+            sample = rounds.measure(layout.name, 1, target, workload, experiment)
+        assert sample.objects == pytest.approx(175)
+        hits[kind] = sample.figure("cache hits %")
+    assert hits["none"] < 80 < hits["path"]
+
+
+def test_a_front_end_haproxy_refuses_is_an_error_with_its_last_lines(farm):
+    layout = FRONTS[fronts.GENERATED]
+    serve = generated(farm, layout, edit=lambda text: text + "    no-such-keyword\n")
+    with pytest.raises(Broken, match="no-such-keyword"), serve:
+        pass
+    # The next one starts.
+    with layout.serve(farm, layout) as target:
+        assert fetch(target.address, "/bench-light") == b"light\n"
+
+
 def test_the_pages_are_what_they_are_said_to_be(farm):
     address = farm.stack.instances[0].address
     assert fetch(address, "/bench-cpu").count(b"<a href=") == 300
     assert fetch(address, "/bench-light") == b"light\n"
     assert len(fetch(address, BLOB)) == 16 * 1024 * 1024
+    assert len(fetch(address, DOWNLOAD)) == 5_000_000
     with pytest.raises(Broken, match="answers 404"):
         fetch(address, "/no-such-page")
 

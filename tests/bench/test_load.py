@@ -20,11 +20,11 @@ GENERATORS = ["bundled", *(["wrk"] if wrk.find() else [])]
 def closed(request):
     """Run a closed loop with one of the generators."""
     if request.param == "bundled":
-        return lambda server, clients, path="/": engine.run(
-            server.address, (path,), Closed(clients), 1
+        return lambda server, clients, paths=("/",), cookies=(): engine.run(
+            server.address, paths, Closed(clients), 1, cookies=cookies
         )
-    return lambda server, clients, path="/": wrk.run(
-        wrk.find(), server.address, (path,), Closed(clients), 1
+    return lambda server, clients, paths=("/",), cookies=(): wrk.run(
+        wrk.find(), server.address, paths, Closed(clients), 1, cookies
     )
 
 
@@ -50,10 +50,16 @@ def test_closed_loop_counts_what_a_fixed_delay_server_counts(serve, closed, clie
 @pytest.mark.parametrize("path", ["/chunked", "/close"])
 def test_every_framing_of_a_response_is_understood(serve, closed, path):
     server = serve(delay=0.005)
-    measured = closed(server, 2, path)
+    measured = closed(server, 2, (path,))
     assert measured.requests > 0
     assert measured.errors == {}
     assert_counts(measured, server, 2)
+
+
+def test_each_path_is_asked_for_with_its_cookie(serve, closed):
+    server = serve()
+    closed(server, 2, ("/a", "/b"), ("one", ""))
+    assert {(path, cookie) for _, path, cookie in server.visitors} == {("/a", "one"), ("/b", "")}
 
 
 def test_errors_are_counted_as_the_server_counts_them(serve, closed):
@@ -160,6 +166,12 @@ def test_what_speaks_no_http_is_an_error():
         measured = engine.run(Address(*server.getsockname()), ("/",), Open(10), 0.1)
         thread.join()
     assert measured.errors == {"broken": 1}
+
+
+def test_visitors_come_from_the_address_they_are_given(serve):
+    server = serve()
+    engine.run(server.address, ("/",), Open(10), 0.5, source="127.0.0.7")
+    assert server.visitors == {("127.0.0.7", "/", "")}
 
 
 def test_paths_are_asked_for_in_turn(serve):

@@ -12,8 +12,8 @@ import pytest
 
 from tests.bench import records
 from tests.bench.records import sample
-from zopestack.bench import plots, record, report
-from zopestack.bench.claims import claims
+from zopestack.bench import fronts, plots, record, report, summary
+from zopestack.bench.claims import claims, findings
 from zopestack.bench.layouts import layouts
 from zopestack.bench.measured import Closed, Measured
 from zopestack.bench.peers import peers
@@ -96,6 +96,45 @@ def test_the_page_shows_the_medians_and_the_claims(run, written):
     assert not any("gunicorn" in title for title in by_title)
 
 
+def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
+    run.outcomes.append(
+        records.outcome("cpu", fronts.ARRIVALS, {fronts.UNDISTURBED: 10, fronts.SLOW_READERS: 5})
+    )
+    lines = summary.text(run).splitlines()
+    kept, lost = (next(x for x in lines if name in x) for name in ("2x1 over 1x4", "slow readers"))
+    assert "at least 2.1" in kept
+    assert kept.endswith("kept")
+    assert not kept.endswith("not kept")
+    # Half the rate is twice the latency.
+    assert "at most 1.5" in lost
+    assert "2.00 (2.00 to 2.00)" in lost
+    assert lost.endswith("not kept")
+    assert len(lines) == 1 + len(claims(run))
+
+
+def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
+    none, path = (f"affinity {kind}" for kind in ("none", "path"))
+    run.outcomes = [records.outcome("large site", fronts.ALONE, {none: 10, path: 20})]
+    samples = []
+    for found in run.outcomes[0].samples:
+        hits = 0.9 if found.layout == path else 0.6
+        samples.append(replace(found, objects=100.0, loads=100 * (1 - hits)))
+    run.outcomes[0].samples[:] = samples
+    by_title = {claim.title: claim for claim in findings(run)}
+    title = "large site page, 1 client: cache hits % of affinity path over affinity none"
+    assert by_title[title].ratio.median == pytest.approx(1.5)
+    assert by_title[title].verdict == ""
+    assert title in summary.text(run)
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert title in page.text
+    assert "What the front end's parts cost and bring" in page.text
+
+
+def test_a_run_of_which_nothing_is_promised_says_nothing(run):
+    run.outcomes = []
+    assert summary.text(run) == ""
+
+
 @pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
 def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
     for outcome in run.outcomes:
@@ -148,4 +187,17 @@ def test_quick_is_planned_for_less_than_five_minutes_on_two_cores():
     there = {**layouts(2), **peers(2)}
     experiments = QUICK.closed(there, None) + QUICK.open(there, "cpu", 30)
     # A minute is left to build and start the instances.
-    assert duration(experiments) + 3 * QUICK.phase <= 240
+    assert QUICK.total(there, None) <= 240
+    assert QUICK.total(there, None) > duration(experiments)
+
+
+def test_a_quick_run_begins_nothing_for_which_there_is_no_time():
+    there = {**layouts(2), **peers(2)}
+    experiment = QUICK.closed(there, None)[-1]
+    assert QUICK.has_time(60, experiment, there)
+    assert not QUICK.has_time(QUICK.limit - QUICK.phase, experiment, there)
+    assert FULL.has_time(10**6, experiment, there)
+
+
+def test_the_front_end_is_planned_for_less_than_six_minutes():
+    assert duration(fronts.experiments()) + fronts.UNANSWERED <= 300

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +18,7 @@ from zopestack.bench.farm import Broken, Farm, Source
 from zopestack.bench.layouts import Layout, Target, running
 from zopestack.bench.measured import Closed, Open
 from zopestack.bench.record import Experiment
-from zopestack.bench.slow import slow_readers
+from zopestack.bench.slow import slow_readers, slow_senders
 from zopestack.bench.workloads import Workload
 from zopestack.model import Address
 
@@ -30,6 +33,9 @@ while time.process_time() < 0.3:
 print("burnt", flush=True)
 input()
 """
+
+
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 
 
 @pytest.fixture
@@ -69,13 +75,38 @@ def test_rounds_are_interleaved_and_counted(track):
     assert track.starts == ["A", "B", "A", "A"]
 
 
+def test_a_layout_is_warmed_up_longer_for_what_it_has_not_been_asked_yet(track, monkeypatch):
+    run, warm_ups = rounds.engine.run, []
+
+    def noted(address, paths, load, seconds, **options):
+        warm_ups.append((load.clients, seconds))
+        return run(address, paths, load, seconds, **options)
+
+    monkeypatch.setattr(rounds, "engine", SimpleNamespace(run=noted))
+    for load in (Open(10), Closed(1)):
+        experiment = Experiment("page", load, ("A", "B"), 2, 0.1)
+        rounds.run(track, experiment, PAGE, lambda line: None)
+    first, later = [(2, rounds.FIRST_WARM_UP)] * 2, [(1, PAGE.warm_up)] * 2
+    assert warm_ups == first + later * 3
+
+
+def test_the_crowd_of_a_layout_is_neither_its_cost_nor_that_of_others(monkeypatch):
+    monkeypatch.setattr(proc, "busy", lambda: 100.0)
+    monkeypatch.setattr(proc, "own", lambda: 1.0)
+    with subprocess.Popen([sys.executable, "-c", BURNER], **PIPES) as crowd:
+        crowd.stdout.readline()
+        assert rounds._others(()) == 99
+        assert rounds._others((crowd.pid,)) <= 99 - 0.3 + proc.TICK
+        crowd.stdin.close()
+
+
 def test_latency_of_layouts_is_compared_within_rounds(track):
     experiment = Experiment("page", Open(20), ("A", "B"), 5, 0.2)
     outcome = rounds.run(track, experiment, PAGE, lambda line: None)
-    found = outcome.ratio("B", "A", "p50 ms")
-    assert found.rounds == 5
-    # B takes twice as long as A.
-    assert found.median > 1
+    assert outcome.ratio("B", "A", "p50 ms").rounds == 5
+    # What each server takes at least.
+    assert min(outcome.series("A", "p50 ms")) >= 5
+    assert min(outcome.series("B", "p50 ms")) >= 10
 
 
 def test_the_series_goes_on_while_the_layout_changes(track, monkeypatch):
@@ -89,9 +120,7 @@ def test_the_series_goes_on_while_the_layout_changes(track, monkeypatch):
 
 
 def test_the_cpu_of_a_family_of_processes_is_counted():
-    with subprocess.Popen(
-        [sys.executable, "-c", BURNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", BURNER], **PIPES) as process:
         process.stdout.readline()
         family = proc.family(process.pid)
         used = proc.usage([process.pid])
@@ -121,10 +150,50 @@ def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
 
 def test_slow_readers_hold_a_download_open(serve):
     server = serve(stalls_at=1)
-    with slow_readers(server.address, "/", 3, 1000):
+    with slow_readers(server.address, "/", 3, 1000) as pids:
         polling.until(lambda: server.asked == 3, 10)
         assert server.connections == 3
+        assert {path for _, path, _ in server.visitors} == {"/"}
+        # They are nobody that the generated HAProxy makes an exception for.
+        assert {address for address, *_ in server.visitors} == {"127.0.1.1"}
+        assert proc.usage(pids).cpu > 0
         server.go_on.set()
+    assert not Path(f"/proc/{pids[0]}").exists()
+
+
+def test_a_slow_reader_takes_no_more_than_its_share():
+    # 4000 bytes a second, of which the server counts what has left it.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address(*server.getsockname())
+        with slow_readers(address, "/", 1, 4000):
+            connection, _ = server.accept()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            connection.settimeout(1)
+            began, sent = time.monotonic(), 0
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n")
+            while time.monotonic() < began + 2:
+                with suppress(TimeoutError):
+                    sent += connection.send(bytes(1000))
+            passed = time.monotonic() - began
+            connection.close()
+    # What the kernel keeps on both sides comes on top.
+    assert sent < 4000 * passed + 30_000
+
+
+def test_slow_senders_never_finish_a_request_and_come_back():
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as held:
+        server.settimeout(20)
+        with slow_senders(Address(*server.getsockname()), 3):
+            found = [held.enter_context(server.accept()[0]) for _ in range(3)]
+            for connection in found:
+                connection.settimeout(20)
+                received = b""
+                while received.count(b"X-More") < 2:
+                    received += connection.recv(1000)
+                assert received.startswith(b"GET / HTTP/1.1\r\n")
+                assert b"\r\n\r\n" not in received
+            found[0].close()
+            held.enter_context(server.accept()[0])
 
 
 def test_a_process_that_ends_is_an_error_with_its_last_lines(tmp_path):

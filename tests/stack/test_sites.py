@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stack.fetch import Response, fetch
-from tests.stack.harness import Site, until
+from tests.stack.harness import Site
 from zopestack.address import Address
 
 PAGE = """<a tal:attributes="href template/absolute_url">

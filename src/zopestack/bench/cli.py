@@ -13,18 +13,33 @@ from datetime import datetime
 from pathlib import Path
 
 from zopestack import cpus
-from zopestack.bench import layouts, memory, peers, plan, proc, record, report, rounds, series, site
+from zopestack.bench import (
+    fronts,
+    layouts,
+    memory,
+    peers,
+    plan,
+    proc,
+    record,
+    report,
+    rounds,
+    series,
+    site,
+    summary,
+)
 from zopestack.bench import wrk as wrk_generator
 from zopestack.bench.farm import Broken, Farm, fetch, stop_on_signals
 from zopestack.bench.layouts import Layout
 from zopestack.bench.measured import Closed
 from zopestack.bench.quiet import Quiet
-from zopestack.bench.workloads import WORKLOADS
+from zopestack.bench.workloads import KNOWN, WORKLOADS
 
 EPILOG = """\
 examples:
   scripts/bench --quick                      the built-in pages, within 5 minutes
-  scripts/bench                              the same with rounds enough to be sure, about 45
+  scripts/bench                              the same with rounds enough to be sure, about 30
+  scripts/bench --frontend                   what the front end promises: slow visitors beside
+                                             others, affinity, the cost of its parts; about 6
   scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
                                              copy of the database of this buildout
   scripts/bench --url http://host/page       a site that runs somewhere, as it is
@@ -50,9 +65,16 @@ class Bench:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.out: Path = arguments.out
+        self.frontend: bool = arguments.frontend
+        if self.frontend and (arguments.url or arguments.only):
+            raise Broken("--frontend has pages and layouts of its own: leave --url and --only out.")
         self.plan = plan.QUICK if arguments.quick else plan.FULL
         self.site = site.find(arguments.url)
-        self.layouts = _layouts(arguments.instances, arguments.only, self.site)
+        self.layouts = (
+            fronts.layouts()
+            if self.frontend
+            else _layouts(arguments.instances, arguments.only, self.site)
+        )
         self.quiet = Quiet(arguments.wait_for_quiet)
         self.began = time.monotonic()
         self.record = record.Run(
@@ -60,11 +82,11 @@ class Bench:
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
             machine=proc.machine(),
             layouts={layout.name: layout.help for layout in self.layouts.values()},
-            notes=_notes(),
+            notes=_notes(self.frontend),
         )
 
     def run(self) -> None:
-        """Measure everything and write the report."""
+        """Measure everything, write the report, and say what came out."""
         for note in self.record.notes:
             self.say(note)
         with tempfile.TemporaryDirectory(prefix="zopestack-bench-") as directory:
@@ -76,39 +98,66 @@ class Bench:
                     if self.site.workload:
                         # A page that does not answer is found before minutes of load.
                         fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
-                self._measure(rounds.Track(farm, self.layouts, lasting))
-                if not self.site.target:
-                    self.record.memory = memory.by_instances(farm)
+                track = rounds.Track(farm, self.layouts, lasting)
+                if self.frontend:
+                    self._measure_frontend(track)
+                else:
+                    self._measure(track)
         written = report.write(self.record, self.out)
+        print(summary.text(self.record), flush=True)
         self.say(f"done; open {written}")
 
     def say(self, what: str) -> None:
         """A line of progress, with the time since the start."""
-        passed = time.monotonic() - self.began
-        print(f"* {passed // 60:2.0f}:{passed % 60:02.0f} {what}", flush=True)
+        minutes, seconds = divmod(int(self.passed), 60)
+        print(f"* {minutes:2}:{seconds:02} {what}", flush=True)
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.began
+
+    def _measure_frontend(self, track: rounds.Track) -> None:
+        fronts.prepare(track.farm)
+        experiments = fronts.experiments()
+        self._say_duration(plan.duration(experiments) + fronts.UNANSWERED)
+        self._experiments(track, experiments)
 
     def _measure(self, track: rounds.Track) -> None:
         workload = self.site.workload or WORKLOADS["cpu"]
-        experiments = self.plan.closed(self.layouts, self.site.workload)
-        self.say(f"measuring; about {plan.duration(experiments) / 60:.0f} minutes to go")
-        self._experiments(track, experiments)
+        self._say_duration(self.plan.total(self.layouts, self.site.workload))
+        self._experiments(track, self.plan.closed(self.layouts, self.site.workload))
         base = self.record.find(workload.name, Closed(8))
         rate = base.median(next(iter(self.layouts)), "requests/s") if base else 0
         self._experiments(track, self.plan.open(self.layouts, workload.name, rate))
         self.record.moments, self.record.rates = series.record(
             track, plan.main_layouts(self.layouts), workload, self.plan.phase, self.say
         )
+        if not self.site.target:
+            self.record.memory = memory.by_instances(track.farm)
+
+    def _say_duration(self, seconds: float) -> None:
+        self.say(f"measuring; about {seconds / 60:.0f} minutes to go")
 
     def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
         for experiment in experiments:
-            workload = WORKLOADS.get(experiment.workload) or self.site.workload
+            if not self.plan.has_time(self.passed, experiment, self.layouts):
+                self._leave_out(experiment)
+                continue
+            workload = KNOWN.get(experiment.workload) or self.site.workload
             assert workload  # noqa: S101
             outcome = rounds.run(track, experiment, workload, self.say, self.quiet)
             self.record.outcomes.append(outcome)
 
+    def _leave_out(self, experiment: record.Experiment) -> None:
+        note = f"{experiment.workload}, {experiment.load}, is left out: the machine is too busy"
+        self.record.notes.append(note)
+        self.say(note)
 
-def _notes() -> list[str]:
-    notes = [f"{name} is left out: {how}" for name, how in peers.missing().items()]
+
+def _notes(frontend: bool) -> list[str]:
+    missing = {} if frontend else peers.missing()
+    notes = [f"{name} is left out: {how}" for name, how in missing.items()]
     return notes if wrk_generator.find() else [*notes, wrk_generator.HOW_TO_GET]
 
 
@@ -140,7 +189,11 @@ def _arguments() -> argparse.Namespace:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="everything within 5 minutes")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="everything within 5 minutes")
+    extent.add_argument(
+        "--frontend", action="store_true", help="the front end's promises and parts, within 6"
+    )
     parser.add_argument("--url", metavar="URL", help="a page of your own site")
     parser.add_argument("--only", metavar="LAYOUTS", help="names separated by commas")
     parser.add_argument(

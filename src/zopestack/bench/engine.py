@@ -13,7 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count, cycle
+from itertools import count, cycle, zip_longest
 
 from zopestack.bench.measured import Closed, Measured, Open, percentiles
 from zopestack.bench.responses import Malformed, Response
@@ -46,33 +46,44 @@ def run(
     load: Closed | Open,
     seconds: float,
     patience: float = PATIENCE,
+    cookies: tuple[str, ...] = (),
+    source: str = "",
 ) -> Measured:
     """Ask for the paths in turn for so many seconds, and wait for what is then in flight.
 
     :param patience: seconds after which a request is given up.
+    :param cookies: sent with each of the paths.
+    :param source: the address to connect from; empty for the system's choice.
     """
-    engine = _Engine(address, paths, load, seconds, patience)
+    requests = tuple(_request(address, *each) for each in zip_longest(paths, cookies))
+    engine = _Engine(address, requests, load, seconds, patience, source)
     try:
         return engine.run()
     finally:
         engine.close()
 
 
+def _request(address: Address, path: str, cookie: str | None) -> bytes:
+    host, path = host_and_path(path, address)
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}"]
+    lines += [f"Cookie: {cookie}"] if cookie else []
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
 class _Engine:
     def __init__(
         self,
         address: Address,
-        paths: tuple[str, ...],
+        requests: tuple[bytes, ...],
         load: Closed | Open,
         seconds: float,
         patience: float,
+        source: str,
     ) -> None:
         self.address = (address.host, address.port)
         self.family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        self.requests = cycle(
-            f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
-            for host, path in (host_and_path(asked, address) for asked in paths)
-        )
+        self.source = source
+        self.requests = cycle(requests)
         self.load = load
         self.patience = patience
         self.selector = selectors.DefaultSelector()
@@ -146,6 +157,8 @@ class _Engine:
         sock = socket.socket(self.family, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.source:
+            sock.bind((self.source, 0))
         self.busy[sock] = _Exchange(intended, sock, reused=False)
         sock.connect_ex(self.address)
         self.selector.register(sock, selectors.EVENT_WRITE)

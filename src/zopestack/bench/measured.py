@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,11 @@ class Closed:
 
     clients: int
 
+    @property
+    def most(self) -> int:
+        """Requests that there can be at once."""
+        return self.clients
+
     def __str__(self) -> str:
         return f"{self.clients} client{'s' if self.clients > 1 else ''}"
 
@@ -28,6 +34,11 @@ class Open:
     """
 
     rate: float
+
+    @property
+    def most(self) -> int:
+        """Requests that there can be at once: any number, for what a machine can carry."""
+        return sys.maxsize
 
     def __str__(self) -> str:
         return f"{self.rate:.4g} arrivals/s"

@@ -20,6 +20,8 @@ from typing import Any
 from persistent import Persistent
 from Products.Five.browser import BrowserView
 from ZODB.blob import Blob
+from zope.interface import implementer
+from zope.publisher.interfaces import IPublishTraverse
 from ZPublisher.Iterators import filestream_iterator
 
 #: Links of the CPU-bound page: about 20 ms on the machine the project's figures are from.
@@ -34,6 +36,13 @@ BLOB_BYTES = 16 * 1024 * 1024
 
 #: Objects the writing page chooses from: few enough to conflict.
 TALLIES = 4
+
+#: Bytes of the download that slow visitors take, in front of which other pages are measured.
+DOWNLOAD_BYTES = 5 * 1000 * 1000
+
+#: The part of a site that one visitor reads: objects of about this many bytes.
+BOOKS = 175
+BOOK_BYTES = 1000
 
 #: Where the pages keep their objects in the database's root.
 ROOT_KEY = "zopestack.bench"
@@ -55,7 +64,21 @@ class Waited:
     runnable: float = 0.0
 
 
+@dataclass
+class Read:
+    """What the page of a shelf has read in this process.
+
+    :param objects: asked for.
+    :param loads: those of them that were not in the ZODB cache.
+    """
+
+    reads: int = 0
+    objects: int = 0
+    loads: int = 0
+
+
 _waited = Waited()
+_read = Read()
 _lock = threading.Lock()
 
 
@@ -105,13 +128,58 @@ class Wait(BrowserView):  # type: ignore[misc]
 class BlobDownload(BrowserView):  # type: ignore[misc]
     """A blob, streamed by the server as Zope hands it files."""
 
+    #: Which one, by its name in :class:`Objects`.
+    blob = "blob"
+
     def __call__(self) -> Any:
-        blob = self.context._p_jar.root()[ROOT_KEY].blob
+        blob = getattr(self.context._p_jar.root()[ROOT_KEY], self.blob)
         path = blob.committed()
         response = self.request.response
         response.setHeader("Content-Type", "application/octet-stream")
         response.setHeader("Content-Length", str(Path(path).stat().st_size))
         return filestream_iterator(path, "rb")
+
+
+class Download(BlobDownload):
+    """The smaller one."""
+
+    blob = "download"
+
+
+@implementer(IPublishTraverse)
+class ShelfView(BrowserView):  # type: ignore[misc]
+    """``bench-shelf/N``: reads every book of one shelf, of which there are as many as are
+    asked for."""
+
+    number = 0
+
+    def publishTraverse(self, request: Any, name: str) -> ShelfView:  # noqa: N802
+        """Take the number from the path."""
+        self.number = int(name)
+        return self
+
+    def __call__(self) -> str:
+        connection = self.context._p_jar
+        before = connection.getTransferCounts()[0]
+        shelf = connection.root()[ROOT_KEY].shelves[self.number]
+        size = sum(len(book.text) for book in shelf.books)
+        with _lock:
+            _read.reads += 1
+            _read.objects += len(shelf.books)
+            _read.loads += connection.getTransferCounts()[0] - before
+        return f"{size}\n"
+
+
+class Library(BrowserView):  # type: ignore[misc]
+    """``bench-library?shelves:int=N&cache:int=M``: makes shelves where there are none yet,
+    and has this process keep so many objects in the ZODB cache of each thread."""
+
+    def __call__(self, shelves: int, cache: int) -> str:
+        objects = self.context._p_jar.root()[ROOT_KEY]
+        if len(objects.shelves) < shelves:
+            objects.shelves = [Shelf() for _ in range(shelves)]
+        self.context._p_jar.db().setCacheSize(cache)
+        return "ready\n"
 
 
 class Write(BrowserView):  # type: ignore[misc]
@@ -140,7 +208,21 @@ class Counters(BrowserView):  # type: ignore[misc]
         objects = self.context._p_jar.root().get(ROOT_KEY)
         writes = sum(tally.count for tally in objects.tallies) if objects else 0
         self.request.response.setHeader("Content-Type", "application/json")
-        return json.dumps({**asdict(_waited), "writes": writes})
+        return json.dumps({**asdict(_waited), **asdict(_read), "writes": writes})
+
+
+class Book(Persistent):  # type: ignore[misc]
+    """An object of a site."""
+
+    def __init__(self, number: int) -> None:
+        self.text = f"{number:{BOOK_BYTES}}"
+
+
+class Shelf(Persistent):  # type: ignore[misc]
+    """What one visitor reads."""
+
+    def __init__(self) -> None:
+        self.books = [Book(number) for number in range(BOOKS)]
 
 
 class SwitchInterval(BrowserView):  # type: ignore[misc]
@@ -162,10 +244,17 @@ class Objects(Persistent):  # type: ignore[misc]
     """What the pages keep in the database."""
 
     def __init__(self) -> None:
-        self.blob = Blob()
-        with self.blob.open("w") as file:
-            file.write(bytes(BLOB_BYTES))
+        self.blob = _blob(BLOB_BYTES)
+        self.download = _blob(DOWNLOAD_BYTES)
         self.tallies = [Tally() for _ in range(TALLIES)]
+        self.shelves: list[Shelf] = []
+
+
+def _blob(size: int) -> Blob:
+    blob = Blob()
+    with blob.open("w") as file:
+        file.write(bytes(size))
+    return blob
 
 
 def _runnable() -> float:

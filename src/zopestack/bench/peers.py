@@ -129,10 +129,32 @@ def peers(number: int) -> dict[str, Layout]:
     :param number: N.
     """
     found = [
-        Layout("stock HAProxy", f"{number}x1 behind HAProxy's defaults", number, 1, stock),
+        Layout(
+            "stock HAProxy",
+            f"{number}x1 behind HAProxy's defaults: a thread a core, no maxconn, no log",
+            number,
+            1,
+            stock,
+        ),
         Layout("varnish", f"{number}x1 behind Varnish's director", number, 1, varnish, True),
-        Layout("gunicorn", f"gunicorn with {number} sync workers", number, 1, gunicorn, True),
-        Layout("uwsgi", f"uWSGI with {number} processes", number, 1, uwsgi, True),
+        Layout(
+            "gunicorn",
+            f"gunicorn with {number} sync workers: the same Zope and ZODB cache, no balancer, no "
+            "log; it closes every connection",
+            number,
+            1,
+            gunicorn,
+            True,
+        ),
+        Layout(
+            "uwsgi",
+            f"uWSGI with {number} processes: the same Zope and ZODB cache, no balancer, no log; "
+            "it closes every connection",
+            number,
+            1,
+            uwsgi,
+            True,
+        ),
     ]
     return {layout.name: layout for layout in found}
 

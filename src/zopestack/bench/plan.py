@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,8 +11,11 @@ from zopestack.bench.measured import Closed, Open
 from zopestack.bench.record import Experiment
 from zopestack.bench.workloads import Workload
 
-#: Seconds around a measurement: start of a balancer, warm-up, stop.
-OVERHEAD = 0.7
+#: Seconds around a measurement: start of a balancer, warm-up, what is left over, stop.
+OVERHEAD = 0.9
+
+#: Seconds for what is started once, and for stopping everything and writing the report.
+START, END = 5, 20
 
 #: Arrival rates of the open loop, as shares of what one 1x4 serves in a closed loop: easy
 #: for all, near its limit, and past it.
@@ -26,6 +30,8 @@ class Plan:
     :param seconds: of load in each measurement.
     :param clients: of the closed loops with a few layouts.
     :param phase: seconds each layout is under load in the time series.
+    :param limit: seconds after which nothing more is begun; what is left out is said. A
+        machine that is busy with other things takes longer for all that is not measured.
     """
 
     rounds: int
@@ -33,6 +39,7 @@ class Plan:
     seconds: int
     clients: tuple[int, ...]
     phase: float
+    limit: float = math.inf
 
     def closed(self, layouts: Mapping[str, Layout], workload: Workload | None) -> list[Experiment]:
         """The closed-loop experiments, the most telling first.
@@ -64,6 +71,24 @@ class Plan:
             if base > 0
         ]
 
+    def total(self, layouts: Mapping[str, Layout], workload: Workload | None) -> float:
+        """Seconds of everything that is measured."""
+        # Whatever the rate, there are as many of these.
+        arrivals = self.open(layouts, "", 1)
+        starts = START * sum(layout.lasting for layout in layouts.values())
+        measured = duration(self.closed(layouts, workload) + arrivals)
+        return starts + measured + self._series(layouts) + END
+
+    def has_time(
+        self, passed: float, experiment: Experiment, layouts: Mapping[str, Layout]
+    ) -> bool:
+        """Whether an experiment may begin so many seconds after the start of the run, so
+        that the time series, which is always made, is over within the limit."""
+        return passed + duration([experiment]) + self._series(layouts) + END <= self.limit
+
+    def _series(self, layouts: Mapping[str, Layout]) -> float:
+        return len(main_layouts(layouts)) * (self.phase + OVERHEAD)
+
     def _every(self, workload: str, names: tuple[str, ...]) -> Experiment:
         return Experiment(workload, Closed(8), names, self.rounds, self.seconds)
 
@@ -72,9 +97,9 @@ class Plan:
 
 
 #: Within 5 minutes on 2 cores.
-QUICK = Plan(rounds=3, few_rounds=1, seconds=1, clients=(1, 2, 8, 32), phase=6)
+QUICK = Plan(rounds=3, few_rounds=1, seconds=1, clients=(1, 2, 8, 32), phase=6, limit=300)
 
-#: Half an hour: enough rounds for a spread that says something.
+#: Enough rounds for a spread that says something.
 FULL = Plan(rounds=9, few_rounds=5, seconds=4, clients=(1, 2, 4, 8, 16, 32), phase=20)
 
 

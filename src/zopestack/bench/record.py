@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,8 @@ class Experiment:
 class Sample:
     """One layout under load once.
 
-    :param cpu: seconds used by role: ``zope``, ``balancer``, ``zeo``.
+    :param cpu: seconds used by role: ``zope``, ``balancer``, ``zeo``, and ``supervisord``
+        where that keeps the balancer's log.
     :param voluntary: context switches of threads that waited, all roles.
     :param involuntary: context switches of threads that were sent away, all roles.
     :param rescheduling: interrupts of the whole machine; None where it does not count them.
@@ -41,6 +42,8 @@ class Sample:
     :param queue: mean seconds a request waited in HAProxy, as HAProxy says.
     :param others: cores that were taken by processes which are no part of the benchmark.
     :param gil: seconds of waiting for the GIL per request, of the page that measures it.
+    :param objects: persistent objects a request asked for, of the page that counts them.
+    :param loads: how many of them were not in the instance's ZODB cache.
     """
 
     layout: str
@@ -54,6 +57,8 @@ class Sample:
     queue: float | None = None
     gil: float | None = None
     others: float = 0.0
+    objects: float | None = None
+    loads: float | None = None
 
     def figure(self, name: str) -> float:
         """One of :data:`FIGURES`; NaN where it was not measured."""
@@ -71,6 +76,11 @@ def _milliseconds(seconds: float | None) -> float:
     return math.nan if seconds is None else 1000 * seconds
 
 
+def _front(cpu: Mapping[str, float]) -> float | None:
+    """What stands in front of Zope: the balancer, and what keeps its log."""
+    return cpu["balancer"] + cpu.get("supervisord", 0) if "balancer" in cpu else None
+
+
 #: What is shown of a sample, by the words it is shown with.
 FIGURES: dict[str, Callable[[Sample], float]] = {
     "requests/s": lambda s: s.measured.rate,
@@ -80,12 +90,19 @@ FIGURES: dict[str, Callable[[Sample], float]] = {
     "Zope CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("zope"))),
     "balancer CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("balancer"))),
     "ZEO CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("zeo"))),
+    "supervisord CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("supervisord"))),
+    "front end CPU ms": lambda s: _milliseconds(s.per_request(_front(s.cpu))),
     "CPU ms": lambda s: _milliseconds(s.per_request(sum(s.cpu.values()) if s.cpu else None)),
     "voluntary switches": lambda s: s.per_request(s.voluntary),
     "involuntary switches": lambda s: s.per_request(s.involuntary),
     "rescheduling interrupts": lambda s: s.per_request(s.rescheduling),
     "GIL wait ms": lambda s: _milliseconds(s.gil),
     "queue ms": lambda s: _milliseconds(s.queue),
+    "objects": lambda s: math.nan if s.objects is None else s.objects,
+    "loads": lambda s: math.nan if s.loads is None else s.loads,
+    "cache hits %": lambda s: (
+        100 * (1 - s.loads / s.objects) if s.objects and s.loads is not None else math.nan
+    ),
     "memory MB": lambda s: sum(s.pss.values()) / 1e6 if s.pss else math.nan,
     "cores of others": lambda s: s.others,
     "errors": lambda s: float(s.measured.failed),
@@ -161,10 +178,11 @@ class Run:
         """Cores that others took, the median over all samples."""
         return ratios.median([s.others for x in self.outcomes for s in x.samples])
 
-    def find(self, workload: str, load: Closed | Open) -> Outcome | None:
-        """The outcome of an experiment, if it was made."""
+    def find(self, workload: str, load: Closed | Open, *layouts: str) -> Outcome | None:
+        """The outcome of an experiment with these layouts, if it was made."""
         for outcome in self.outcomes:
-            if (outcome.experiment.workload, outcome.experiment.load) == (workload, load):
+            made = outcome.experiment
+            if (made.workload, made.load) == (workload, load) and {*layouts} <= {*made.layouts}:
                 return outcome
         return None
 

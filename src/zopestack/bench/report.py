@@ -11,11 +11,11 @@ import jinja2
 
 from zopestack import rendering
 from zopestack.bench import plots, record
-from zopestack.bench.claims import LOAD, claims
+from zopestack.bench.claims import LOAD, claims, findings
 from zopestack.bench.quiet import LIMIT
 from zopestack.bench.ratios import Ratio
 from zopestack.bench.record import FIGURES, Outcome, Run
-from zopestack.bench.workloads import WORKLOADS
+from zopestack.bench.workloads import KNOWN
 
 #: Title and text of each plot.
 TEXTS = {
@@ -129,6 +129,7 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         disturbed=run.others > LIMIT,
         lead=lead(run),
         claims=claims(run),
+        findings=findings(run),
         plots=shown,
         tables=tables,
     )
@@ -155,7 +156,7 @@ def table(outcome: Outcome) -> Table:
     names = outcome.experiment.layouts
     medians = {figure: [outcome.median(name, figure) for name in names] for figure in FIGURES}
     heads = [figure for figure, found in medians.items() if any(map(math.isfinite, found))]
-    workload = WORKLOADS.get(outcome.experiment.workload)
+    workload = KNOWN.get(outcome.experiment.workload)
     generator = outcome.samples[0].measured.generator if outcome.samples else "none"
     rounds = outcome.experiment.rounds
     return Table(

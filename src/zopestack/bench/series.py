@@ -73,7 +73,7 @@ def record(
     rates = {}
     for name in names:
         with track.running(name) as target:
-            warm_up(target, workload, track.layouts[name])
+            warm_up(target, workload, track.layouts[name], CLIENTS)
 
             def work(target: Target = target) -> float:
                 return load.run(target.address, workload.paths, Closed(CLIENTS), seconds).rate

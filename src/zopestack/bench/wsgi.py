@@ -1,6 +1,6 @@
 """The farm's Zope as a WSGI application, for servers that are given one.
 
-As the instances run it, less their access log, which these servers do not write either.
+As the instances run it, less the agent, which these servers have no use for.
 The environment's ZOPE_CONF names the zope.conf.
 """
 
