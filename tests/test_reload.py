@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -101,3 +102,15 @@ def tick() -> None:
     before = time.time()
     while time.time() - before < 0.02:
         pass
+
+
+def test_the_age_of_a_process_is_counted_from_its_fork() -> None:
+    before = time.monotonic()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        age, most = reload.age(process.pid), time.monotonic() - before
+        # To the hundredth of a second that the kernel counts.
+        assert -0.02 <= age <= most + 0.02
+        assert age < reload.age(os.getpid())
+        process.communicate()
+    with pytest.raises(OSError):
+        reload.age(process.pid)

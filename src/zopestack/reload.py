@@ -55,11 +55,26 @@ def outdated(stack: Stack) -> bool:
     One that does not answer is just starting, with the new files.
     """
     try:
-        uptime = int(_info(stack)["Uptime_sec"])
+        worker = int(_info(stack)["Pid"])
+        began = time.time() - age(worker)
     except OSError:
         return False
-    # HAProxy counts whole seconds; a reload too many does no harm.
-    return time.time() - uptime - 1 <= newest(stack)
+    # A worker reads its files before it is forked; a reload too many does no harm.
+    return began - 1 <= newest(stack)
+
+
+def age(pid: int) -> float:
+    """Seconds since a process was forked (proc(5), ``starttime``).
+
+    Not HAProxy's ``Uptime_sec``: its clock stands still while a busy machine keeps it from
+    running, so a worker would be taken for younger than its files.
+
+    :raises OSError: where there is no such process.
+    """
+    # After its name, which may hold anything, the 20th word.
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    ticks = int(text.rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def newest(stack: Stack) -> float:
