@@ -5,7 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.frontend.door import Door
+from zopestack import haproxy
 
 HOST = b"Host: www.example.com\r\n"
 CLOSE = b"Connection: close\r\n"
@@ -38,13 +44,46 @@ class Outcome:
 class Case:
     """A hostile request.
 
+    :param request: as the test sends it.
     :param older: its outcome where HAProxy is older than 2.8 and makes something else of it.
     """
 
     name: str
-    request: bytes
+    request: Any
     outcome: Outcome
     older: Outcome | None = None
+
+    def check(self, door: Door, send: Callable[[], tuple[int, ...]], scheme: str) -> None:
+        """Send it: the answers, and what Zope is given, are as they must be.
+
+        :param send: returns the status of each answer.
+        """
+        expected = self.outcome
+        if self.older and haproxy.version(door.stack.balancer.executable) < (2, 8):
+            expected = self.older
+        door.seen()
+        before = door.handed()
+        assert send() == expected.status
+        seen = door.seen()
+        assert tuple((request.path, request.body) for request in seen) == expected.reached
+        assert door.handed() - before == len(seen) + expected.by_waitress
+        for request in seen:
+            assert request.headers["x-forwarded-for"] == "127.0.0.1"
+            assert request.headers["x-forwarded-proto"] == scheme
+            assert request.headers["host"].lower() == "www.example.com"
+            assert not {"transfer-encoding", "x-forwarded-host"} & set(request.headers)
+            assert "_" not in request.headers["x-names"]
+
+
+def names(directory: Path) -> Path:
+    """A ``frontend-extra`` that tells Zope which headers HAProxy passes on.
+
+    waitress drops names with ``_`` itself, so that nobody behind it could say whether HAProxy
+    has.
+    """
+    lines = directory / "names"
+    lines.write_text("http-request set-header X-Names %[req.hdr_names(;)]\n")
+    return lines
 
 
 def once(path: str = "/", body: str = "", status: int = 200) -> Outcome:
