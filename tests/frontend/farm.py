@@ -26,7 +26,7 @@ STREAM = 5 * 1024 * 1024
 #: What of [stack] changes the instances themselves, and so is the same for every door.
 #: instance1 to instance3 have one thread, instance4 has two; the last two are the callback
 #: lane, for those doors that have one.
-INSTANCES = {"instances": 2, "callback-instances": 2, "max-body-size": "20kB"}
+INSTANCES = {"instances": 2, "callback-instances": 2, "max-body-size": "1MB"}
 
 #: Folders in the database; the tests' ``sites`` show them.
 FOLDERS = ("/Plone", "/inside", "/inside/intranet", "/deep", "/odd", "/other")

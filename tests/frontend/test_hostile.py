@@ -26,7 +26,7 @@ def door(farm: Farm, program: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """In front of it, each HAProxy of this machine in turn."""
     extra = names(tmp_path_factory.mktemp("extra"))
     options = {"haproxy": program, "sites": "www.example.com = /Plone", "frontend_extra": extra}
-    with farm.door(timeout_http_request="2s", **options) as running:
+    with farm.door(timeout_http_request="2s", max_body_size="20kB", **options) as running:
         yield running
 
 

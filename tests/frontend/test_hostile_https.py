@@ -23,7 +23,12 @@ ROOT = f"/VirtualHostBase/https/{HOST}:443/Plone/VirtualHostRoot"
 @pytest.fixture(scope="module")
 def door(farm: Farm, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """In front of it, each HAProxy of this machine in turn."""
-    options = {"haproxy": program, "sites": f"{HOST} = /Plone", "tls_certificate": "self-signed"}
+    options = {
+        "max_body_size": "20kB",
+        "haproxy": program,
+        "sites": f"{HOST} = /Plone",
+        "tls_certificate": "self-signed",
+    }
     extra = names(tmp_path_factory.mktemp("extra"))
     made = farm.door(timeout_http_request="2s", frontend_extra=extra, **options)
     made.set(https_address=f"127.0.0.1:{made.https}")

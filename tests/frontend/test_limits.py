@@ -15,6 +15,9 @@ from tests.stack.harness import until
 #: Visitors, as opposed to this machine itself.
 ONE, OTHER = "127.0.0.2", "127.0.0.3"
 
+#: max-body-size of the farm, in bytes.
+LARGEST = 1 << 20
+
 PLAIN = b"GET / HTTP/1.0\r\n\r\n"
 
 SLOW_CONNECTIONS = 500
@@ -50,19 +53,19 @@ def test_too_many_connections_of_one_client_are_closed_and_others_are_served(doo
 
 def test_a_body_that_says_it_is_too_large_gets_413(door: Door) -> None:
     before = door.handed()
-    assert door.get("/", {"Content-Length": "20481"}, "POST").status == 413
+    assert door.get("/", {"Content-Length": str(LARGEST + 1)}, "POST").status == 413
     assert door.handed() == before
-    largest = b"a" * 20480
+    largest = b"a" * LARGEST
     assert door.reach("/", method="POST", body=largest).body == largest.decode()
 
 
 def test_a_body_in_chunks_that_grows_too_large_gets_413_from_the_instance(door: Door) -> None:
     door.seen()
     head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunk = b"1000\r\n" + b"a" * 0x1000 + b"\r\n"
-    assert statuses(door.raw(head + 4 * chunk + b"0\r\n\r\n")) == (200,)
-    assert [len(request.body) for request in door.seen()] == [4 * 0x1000]
-    assert statuses(door.raw(head + 6 * chunk + b"0\r\n\r\n")) == (413,)
+    chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+    assert statuses(door.raw(head + 15 * chunk + b"0\r\n\r\n")) == (200,)
+    assert [len(request.body) for request in door.seen()] == [15 * 0x10000]
+    assert statuses(door.raw(head + 17 * chunk + b"0\r\n\r\n")) == (413,)
     assert door.seen() == []
 
 

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.frontend.harness import Answer, Door, received
-from tests.stack.harness import until
+from tests.frontend.door import Door, received, statuses
+from tests.frontend.farm import Farm
+from tests.stack.polling import until
 
 #: More than HAProxy keeps of a body before it sends the request on.
 BEGINNING = b"a" * 20000
@@ -19,8 +20,8 @@ UPLOADS = 10
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    with Door(instances=2, threads=1) as running:
+def door(farm: Farm) -> Iterator[Door]:
+    with farm.door(instances=2, threads=1) as running:
         yield running
 
 
@@ -58,6 +59,7 @@ def usual(door: Door) -> None:
 
 
 def test_slow_uploads_do_not_keep_a_page_from_being_served(door: Door) -> None:
+    door.seen()
     whole = len(BEGINNING) + 4
     with ExitStack() as held:
         clients = [held.enter_context(upload(door, whole)) for _ in range(UPLOADS)]
@@ -66,18 +68,22 @@ def test_slow_uploads_do_not_keep_a_page_from_being_served(door: Door) -> None:
             assert door.get().status == 200
         for client in clients:
             client.sendall(b"last")
-            assert Answer(received(client)).json()["length"] == whole
+            assert statuses(received(client)) == (200,)
+    assert [len(each.body) for each in door.seen() if each.method == "POST"] == [whole] * UPLOADS
     usual(door)
 
 
 def test_an_upload_in_chunks_is_no_different(door: Door) -> None:
+    door.seen()
     with ExitStack() as held:
         clients = [held.enter_context(chunked_upload(door)) for _ in range(3)]
         until("their slots to be lent", lambda: sum(limits(door)), lambda n: n == 5)
         assert door.get().status == 200
         for client in clients:
             client.sendall(b"0\r\n\r\n")
-            assert Answer(received(client)).json()["length"] == len(BEGINNING)
+            assert statuses(received(client)) == (200,)
+    lengths = [len(each.body) for each in door.seen() if each.method == "POST"]
+    assert lengths == [len(BEGINNING)] * 3
     usual(door)
 
 
@@ -106,7 +112,7 @@ def test_the_slot_is_taken_back_when_the_body_is_here(door: Door) -> None:
         waiting.start()
         until("the third to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
         release.touch()
-        assert Answer(received(client)).status == 200
+        assert statuses(received(client)) == (200,)
         other.join()
         waiting.join()
     assert answers == [200, 200]
@@ -114,6 +120,7 @@ def test_the_slot_is_taken_back_when_the_body_is_here(door: Door) -> None:
 
 
 def test_an_upload_waits_for_its_turn_like_any_other_request(door: Door) -> None:
+    door.seen()
     release = door.directory / "release"
     path = f"/hold?until={release}"
     busy = [threading.Thread(target=door.get, args=(path,)) for _ in range(2)]
@@ -124,7 +131,8 @@ def test_an_upload_waits_for_its_turn_like_any_other_request(door: Door) -> None
         until("it to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
         assert limits(door) == [1, 1]
         release.touch()
-        assert Answer(received(client)).json()["length"] == len(BEGINNING)
+        assert statuses(received(client)) == (200,)
+    assert [len(each.body) for each in door.seen() if each.method == "POST"] == [len(BEGINNING)]
     for thread in busy:
         thread.join()
     release.unlink()
@@ -132,21 +140,24 @@ def test_an_upload_waits_for_its_turn_like_any_other_request(door: Door) -> None
 
 
 def test_a_body_that_is_whole_lends_nothing(door: Door) -> None:
-    assert door.get("/", method="POST", body=b"abc").json()["body"] == "abc"
+    assert door.reach("/", method="POST", body=b"abc").body == "abc"
     assert limits(door) == [1, 1]
 
 
 def test_a_megabyte_arrives_whole(door: Door) -> None:
-    assert door.get("/", method="POST", body=b"x" * 1_000_000).json()["length"] == 1_000_000
+    assert len(door.reach("/", method="POST", body=b"x" * 1_000_000).body) == 1_000_000
     usual(door)
 
 
 def test_a_reload_forgets_what_was_lent(door: Door) -> None:
     """The old worker goes on delivering, with a count of its own."""
+    door.seen()
     with upload(door, len(BEGINNING) + 4) as client:
         until("its slot to be lent", lambda: sum(limits(door)), lambda n: n == 3)
         door.reload()
         assert limits(door) == [1, 1]
         assert door.get().status == 200
         client.sendall(b"last")
-        assert Answer(received(client)).json()["length"] == len(BEGINNING) + 4
+        assert statuses(received(client)) == (200,)
+    lengths = [len(each.body) for each in door.seen() if each.method == "POST"]
+    assert lengths == [len(BEGINNING) + 4]
