@@ -88,17 +88,35 @@ def test_what_helps_alone_and_hurts_together_is_not_recommended() -> None:
     assert len(refined.again) == 3
 
 
+class Lucky(Machine):
+    """Some settings seem better as long as they are not looked at again."""
+
+    def __init__(self, lucky: str, factors: Mapping[tuple[str, str], float]) -> None:
+        super().__init__(factors)
+        self.lucky = lucky
+
+    def measure(self, experiment: Experiment, layouts: Mapping[str, Layout]) -> Outcome:
+        outcome = super().measure(experiment, layouts)
+        self.factors = {each: by for each, by in self.factors.items() if each[0] != self.lucky}
+        return outcome
+
+
 def test_what_only_came_along_with_a_winner_is_not_recommended() -> None:
-    class Lucky(Machine):
-        """nbthread seems better as long as it is not looked at again."""
-
-        def measure(self, experiment: Experiment, layouts: Mapping[str, Layout]) -> Outcome:
-            outcome = super().measure(experiment, layouts)
-            self.factors = {("affinity", "path"): 1.2}
-            return outcome
-
-    refined = found(Lucky({("nbthread", "2"): 1.1, ("affinity", "path"): 1.2}))
+    refined = found(Lucky("nbthread", {("nbthread", "2"): 1.1, ("affinity", "path"): 1.2}))
     assert refined.settings == {"affinity": "path"}
+
+
+def test_a_gain_that_is_sure_and_small_is_not_worth_an_option() -> None:
+    refined = found(Machine({("nbthread", "2"): 1.02}, noise=0.001))
+    assert refined.tried["nbthread = 2"].differs
+    assert refined.settings == {}
+
+
+def test_what_is_no_better_when_measured_again_is_not_recommended() -> None:
+    refined = found(Lucky("nbthread", {("nbthread", "2"): 1.2}))
+    assert refined.tried["nbthread = 2"].differs
+    assert refined.again["nbthread = 2"].median < 1.05
+    assert refined.settings == {}
 
 
 def test_nothing_is_recommended_where_the_spread_covers_the_difference() -> None:

@@ -22,6 +22,9 @@ FEWEST_ROUNDS = 5
 #: Share of the time that goes into trying each setting; the rest confirms what was found.
 TRYING = 0.6
 
+#: A smaller gain than this is not worth an option, as it is not worth an instance (``halving``).
+WORTH = 1.03
+
 #: Intervals that are tried: a tenth of Python's own, Python's own, and four and ten times that.
 INTERVALS = ("0.5ms", "5ms", "20ms", "50ms")
 
@@ -163,7 +166,7 @@ def _confirmed(layout: Layout, winners: Sequence[Layout], outcome: Outcome) -> L
 
 
 def _better(ratio: Ratio) -> bool:
-    return ratio.differs and ratio.median > 1
+    return ratio.differs and ratio.median >= WORTH
 
 
 def _text(variant: Layout) -> str:
