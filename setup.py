@@ -88,6 +88,7 @@ setup(
         "console_scripts": [
             "guard-instance = zopestack.guard:main",
             "reload-haproxy = zopestack.reload:main",
+            "run-haproxy = zopestack.run_haproxy:main",
         ],
     },
 )

@@ -29,6 +29,9 @@ DRAIN_DELAY = 2 * CHECK_INTERVAL
 #: "Starting and stopping Zope").
 STOP_SECONDS = 15
 
+#: Bytes of a log file before it is rotated, and how many old ones are kept.
+LOG_BYTES = 10 * 1024 * 1024
+LOG_FILES = 3
 
 #: The lane of ordinary requests, and the one kept for requests of the instances themselves.
 VISITORS = "zope"
@@ -118,6 +121,11 @@ class Stack:
     def logs(self) -> Path:
         """Directory of every log file."""
         return self.var / "log"
+
+    @property
+    def access_log(self) -> Path:
+        """Where HAProxy's line for every request goes."""
+        return self.logs / "access.log"
 
     @property
     def database(self) -> Path:

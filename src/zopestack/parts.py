@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zopestack.agent.configuration import Configuration
-from zopestack.model import CALLBACKS, DRAIN_DELAY, Instance, Stack
+from zopestack.model import CALLBACKS, DRAIN_DELAY, LOG_BYTES, LOG_FILES, Instance, Stack
 from zopestack.overrides import Section, overrides
-
-#: Bytes of a log file before it is rotated, and how many old ones are kept.
-LOG_BYTES = 10 * 1024 * 1024
-LOG_FILES = 3
 
 #: The recipe of the generated files and its part.
 FILES = "stack-files"
@@ -39,7 +35,7 @@ def parts(stack: Stack, sections: Mapping[str, Section]) -> dict[str, dict[str, 
         GUARDS: {
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "superlance\nzopestack",
-            "scripts": "memmon\nguard-instance\nreload-haproxy",
+            "scripts": "memmon\nguard-instance\nreload-haproxy\nrun-haproxy",
         },
         SUPERVISOR: {**_supervisor(stack), **sections.get(SUPERVISOR, {})},
     }

@@ -96,7 +96,7 @@ def _haproxy(stack: Stack) -> Program:
     return Program(
         name="haproxy",
         comment="The load balancer. USR1: it stops listening and finishes what it is serving.",
-        command=f"{stack.balancer.executable} -W -db -f {stack.haproxy_conf}",
+        command=f"{stack.bin}/run-haproxy {stack.stack_file}",
         priority=300,
         stopsignal="USR1",
         stopwaitsecs=stack.stop_seconds,

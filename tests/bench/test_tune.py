@@ -64,7 +64,7 @@ def test_a_copy_of_the_site_is_measured_and_the_site_left_alone(
 ) -> None:
     for path in ("/page", "/page?again", "/no-such-page"):
         site.request("GET", path, headers={"Host": "www.example.com"})
-    log = site.stack.logs / "haproxy.out.log"
+    log = site.stack.access_log
     until("the log", lambda: "/no-such-page" in log.read_text())
     pids, before = site.pids(), files(site)
     # Memory for one instance; time for a setting or two, of which one round will do.

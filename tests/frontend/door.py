@@ -70,8 +70,8 @@ class Door(Deployment):
 
     @property
     def log(self) -> Path:
-        """What HAProxy says, as supervisord would keep it."""
-        return self.stack.logs / "haproxy.out.log"
+        """The access log, as bin/run-haproxy would keep it."""
+        return self.stack.access_log
 
     def __enter__(self) -> Self:
         try:
@@ -86,13 +86,14 @@ class Door(Deployment):
         texts = {name: str(value) for name, value in self.options.items()}
         self.stack = describe.read(self.directory, texts)
         self.render()
-        with open(self.log, "ab") as log:
+        says = self.stack.logs / "haproxy.out.log"
+        with open(self.log, "ab") as log, open(says, "ab") as said:
             self.master = subprocess.Popen(
                 [self.stack.balancer.executable, "-W", "-db", "-f", self.stack.haproxy_conf],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=said,
             )
         until("HAProxy to see every instance", self.servers, _all_up)
         self.seen()

@@ -24,7 +24,7 @@ def test_an_error_in_the_event_log_is_found_in_the_access_log(site: Site) -> Non
     def served_by() -> re.Match[str] | None:
         return re.search(
             r'"GET /broken\?x=1 HTTP/1.1" 500 .* (instance\d) .* id=(\S+)',
-            site.log("haproxy.out.log"),
+            site.log("access.log"),
         )
 
     line = until("the request in HAProxy's log", served_by)

@@ -28,7 +28,7 @@ MEMORY_SHARE = 0.5
 EPILOG = """\
 examples:
   scripts/tune --url /Plone --url /Plone/news     two pages of your site
-  scripts/tune --log var/log/haproxy.out.log      what your visitors have asked for
+  scripts/tune --log var/log/access.log           what your visitors have asked for
   scripts/tune --memory 2G --minutes 10           how much it may take
   scripts/tune --url /Plone --write               put the result into buildout.cfg
   scripts/tune --workload wait                    one of the built-in pages

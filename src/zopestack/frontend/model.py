@@ -160,11 +160,6 @@ class Frontend:
         return tuple(extra for extra in (self.frontend_extra, self.backend_extra) if extra)
 
     @property
-    def log_level(self) -> str:
-        """The least of HAProxy's messages that are kept; a request's line is ``info``."""
-        return "info" if self.access_log else "notice"
-
-    @property
     def believes_headers(self) -> bool:
         """Whether proxies tell of the visitor in ``X-Forwarded-*``.
 

@@ -137,7 +137,7 @@ FRONTEND: tuple[Option, ...] = (
         "access-log",
         own.switch,
         "on",
-        "Whether HAProxy writes a line for every request to ``var/log/haproxy.out.log``.",
+        "Whether HAProxy writes a line for every request to ``var/log/access.log``.",
     ),
     Option(
         "frontend-extra",
