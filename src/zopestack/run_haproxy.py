@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import signal
 import sys
 import time
 from logging.handlers import RotatingFileHandler
@@ -47,8 +48,9 @@ def kept(log: Path) -> int:
         os.waitpid(child, 0)
         return writer
     try:
-        # Out of reach of a signal for HAProxy's process group: the last lines are still to come.
+        # What tells HAProxy to end does not end this: the last lines are still to come.
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if os.fork() == 0:
             os.close(writer)
             keep(reader, log)
