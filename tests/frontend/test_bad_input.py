@@ -51,6 +51,11 @@ CASES = (
     Bad("sites", "a.example = /VirtualHostRoot", "means something else to Zope"),
     Bad("sites", "a.example = /_vh_a", "means something else to Zope"),
     Bad("sites", "a.example = /a/..", "means something else to Zope"),
+    Bad("sites", "a.example. = /Plone", "is no host name"),
+    Bad("sites", "a.example:70000 = /Plone", "the port in 'a.example:70000 = /Plone' is a whole"),
+    Bad("sites", "a.example:080 = /Plone", "is no host name"),
+    Bad("sites", "A.example:81 = /\na.Example:81 = /x", "a.example:81 is there twice"),
+    Bad("sites", "a.example/x = /x\nA.example -> b.example", "nobody would see a.example/x"),
     Bad("sites", "a.example -> a.example", "leads to itself"),
     Bad("sites", "a.example -> b.example\nb.example -> a.example", "leads on"),
     Bad("sites", "a.example -> b.example/x", "is no host name"),
@@ -95,6 +100,7 @@ CASES = (
     Bad("static-cache", "1GB", "4095MB"),
     Bad("access-log", "/var/log/x", "on or off"),
     Bad("frontend-extra", "nowhere", "a text file"),
+    Bad("frontend-extra", "section.cfg", "`backend` in line 3 begins another"),
     Bad("backend-extra", "empty", "a text file"),
 )
 
@@ -117,6 +123,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (where / "mismatch.pem").write_text(one.read_text() + two_key.read_text())
     (where / "locked.pem").write_text(one.read_text() + (where / "locked").read_text())
     (where / "good.pem").write_text(one.read_text() + one_key.read_text())
+    (where / "section.cfg").write_text("# mine\n\n backend other\n")
     (where / "empty").mkdir()
     (where / "several").mkdir()
     for name in ("good.pem", "mismatch.pem"):
@@ -174,3 +181,96 @@ def test_a_good_certificate_is_taken(
     assert stack.frontend.tls
     assert stack.frontend.tls.certificate == directory / "good.pem"
     assert stack.frontend.tls.hsts == 730 * 86400
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the user was warned of."""
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_certificate_for_other_hosts_is_a_warning(
+    read: Callable[[dict[str, str]], Stack], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is made for ``one`` and localhost; in a directory, each may be for another host."""
+    sites = "one = /\none/x = /x\nlocalhost:99 = /\n* = /\nother.example = /\nwww.one -> one"
+    options = {"https-address": "8443", "sites": sites}
+    read({**options, "tls-certificate": "good.pem"})
+    assert [each.partition(": ")[2].rpartition("/")[2] for each in warnings(caplog)] == [
+        "good.pem: no certificate for other.example. Browsers will warn of it.",
+        "good.pem: no certificate for www.one. Browsers will warn of it.",
+    ]
+
+
+def test_a_directory_is_good_where_one_certificate_is_for_each_host(
+    read: Callable[[dict[str, str]], Stack], directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"https-address": "8443", "tls-certificate": "both"}
+    (directory / "both").mkdir()
+    for name in ("one.pem", "one.pem.key", "two.pem", "two.pem.key"):
+        shutil.copy(directory / "made" / name, directory / "both")
+    read({**options, "sites": "one = /\ntwo = /"})
+    assert warnings(caplog) == []
+    read({**options, "sites": "one = /\nthree = /"})
+    assert len(warnings(caplog)) == 1
+
+
+def test_an_expired_certificate_is_a_warning(
+    read: Callable[[dict[str, str]], Stack], directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    expired(directory / "made/one.pem.key", directory / "old.pem", "one")
+    read({"https-address": "8443", "tls-certificate": "old.pem", "sites": "one = /"})
+    (warning,) = warnings(caplog)
+    assert "old.pem: certificate has expired" in warning
+
+
+def expired(key: Path, certificate: Path, name: str) -> None:
+    """Make a certificate that was good for a day, long ago."""
+    directory = certificate.with_suffix(".ca")
+    directory.mkdir()
+    (directory / "index").touch()
+    (directory / "serial").write_text("01\n")
+    (directory / "conf").write_text(
+        f"[ca]\ndefault_ca=own\n[own]\ndatabase={directory}/index\nserial={directory}/serial\n"
+        f"new_certs_dir={directory}\ndefault_md=sha256\npolicy=any\nx509_extensions=names\n"
+        f"[any]\ncommonName=supplied\n[names]\nsubjectAltName=DNS:{name}\n"
+        "[req]\ndistinguished_name=none\n[none]\n"
+    )
+    conf = ["-config", directory / "conf"]
+    request = directory / "request"
+    subprocess.run(
+        ["openssl", "req", "-new", *conf, "-key", key, "-subj", f"/CN={name}", "-out", request],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    made = directory / "made"
+    subprocess.run(
+        ["openssl", "ca", "-batch", "-selfsign", *conf, "-keyfile", key, "-in", request,
+         "-startdate", "20200101000000Z", "-enddate", "20200102000000Z", "-notext", "-out", made],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    certificate.write_text(made.read_text() + key.read_text())
+
+
+def test_self_signed_without_openssl_names_the_remedy(
+    read: Callable[[dict[str, str]], Stack], directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = read({"https-address": "8443", "tls-certificate": "self-signed"})
+    monkeypatch.setenv("PATH", str(directory))
+    with pytest.raises(tls.Unusable, match="apt-get install openssl"):
+        tls.material(stack.frontend)
+
+
+def test_a_self_signed_certificate_is_made_anew_when_its_hosts_change(
+    read: Callable[[dict[str, str]], Stack],
+) -> None:
+    options = {"https-address": "8443", "tls-certificate": "self-signed", "var": "anew"}
+    frontend = read({**options, "sites": "one.example = /"}).frontend
+    assert frontend.tls
+    tls.prepare(frontend)
+    first = frontend.tls.certificate.read_text()
+    assert frontend.tls.certificate.stat().st_mode & 0o777 == 0o600
+    assert frontend.tls.certificate.parent.stat().st_mode & 0o777 == 0o700
+    assert tls.material(frontend) == {}
+    other = read({**options, "sites": "one.example = /\ntwo.example = /"}).frontend
+    tls.prepare(other)
+    assert frontend.tls.certificate.read_text() != first
+    assert tls.material(frontend) == {}

@@ -118,15 +118,39 @@ def test_without_affinity_requests_go_anywhere(farm: Farm) -> None:
 
 def test_a_cookie_leads_back_to_the_same_instance(farm: Farm) -> None:
     with farm.door(instances=4, affinity="cookie") as door:
-        cookie = door.get().headers["set-cookie"]
-        assert cookie.startswith("ZOPESTACK=instance")
-        assert "HttpOnly" in cookie
+        answer = door.get()
+        cookie = answer.headers["set-cookie"]
+        name, _, attributes = cookie.partition("; ")
+        assert name.startswith("ZOPESTACK=instance")
+        assert attributes == "Path=/; HttpOnly; SameSite=Lax"
+        assert "private" in answer.headers.get_all("cache-control")
         mine = {"Cookie": cookie.partition(";")[0]}
         assert len(favourites(door, lambda n: f"/{n}", mine)) == 1
         assert "set-cookie" not in door.get("/", mine).headers
-        gone = door.get("/", {"Cookie": "ZOPESTACK=instance9"})
-        assert gone.status == 200
-        assert "set-cookie" in gone.headers
+        for forged in ("instance9", "", "../..", '"instance1"', "a" * 4000):
+            gone = door.get("/", {"Cookie": f"ZOPESTACK={forged}"})
+            assert gone.status == 200
+            assert "set-cookie" in gone.headers
+
+
+def test_the_cookie_outlives_a_change_of_instances(farm: Farm) -> None:
+    with farm.door(instances=2, affinity="cookie") as two:
+        mine = {"Cookie": "ZOPESTACK=instance2"}
+        before = favourites(two, lambda n: f"/{n}", mine)
+    with farm.door(instances=4, affinity="cookie") as four:
+        assert favourites(four, lambda n: f"/{n}", mine) == before
+        assert "set-cookie" not in four.get("/", mine).headers
+    with farm.door(instances=1, affinity="cookie") as one:
+        assert one.get("/", mine).headers["set-cookie"].startswith("ZOPESTACK=instance1;")
+
+
+def test_over_https_the_cookie_is_never_sent_in_the_clear(farm: Farm) -> None:
+    door = farm.door(affinity="cookie", tls_certificate="self-signed", http_redirect="off")
+    door.set(https_address=f"127.0.0.1:{door.https}")
+    with door:
+        cookie = door.get(secure=True).headers["set-cookie"]
+        assert cookie.endswith("; SameSite=Lax; Secure")
+        assert door.get().headers["set-cookie"].endswith("; SameSite=Lax")
 
 
 def test_a_user_is_led_to_one_instance_and_others_anywhere(farm: Farm) -> None:

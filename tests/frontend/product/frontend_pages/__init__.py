@@ -64,10 +64,15 @@ class Call(BrowserView):
 
 
 class Cached(BrowserView):
-    """A page that any cache may hold."""
+    """A page that any cache may hold, unless it is asked for another kind."""
 
     def __call__(self) -> str:
-        self.request.response.setHeader("Cache-Control", "public, max-age=60")
-        if "cookie" in self.request.form:
-            self.request.response.setCookie("session", "1")
+        form, response = self.request.form, self.request.response
+        response.setHeader("Cache-Control", form.get("control", "public, max-age=60"))
+        if "cookie" in form:
+            response.setCookie("session", "1")
+        if "vary" in form:
+            response.setHeader("Vary", form["vary"])
+        # What a cache might guess from.
+        response.setHeader("Last-Modified", "Sat, 01 Jan 2000 00:00:00 GMT")
         return str(next(_numbers))
