@@ -10,8 +10,9 @@ import pytest
 from tests.bench.conftest import KnownServer
 from zopestack.bench import advise
 from zopestack.bench.farm import Broken, Farm
-from zopestack.bench.layouts import Layout, Target
+from zopestack.bench.layouts import Layout
 from zopestack.bench.rounds import Track
+from zopestack.bench.target import Target
 from zopestack.bench.workloads import Workload
 
 

@@ -15,10 +15,12 @@ import pytest
 
 from zopestack.bench import polling, proc, rounds, series
 from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.layouts import Layout, Target, running
+from zopestack.bench.layouts import Layout
 from zopestack.bench.measured import Closed, Open
 from zopestack.bench.record import Experiment
 from zopestack.bench.slow import slow_readers, slow_senders
+from zopestack.bench.starting import running
+from zopestack.bench.target import Target
 from zopestack.bench.workloads import Workload
 from zopestack.model import Address
 

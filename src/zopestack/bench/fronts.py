@@ -6,19 +6,20 @@ HAProxy's configuration, or who else is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 
 from zopestack.bench import engine, peers, slow
 from zopestack.bench.farm import Broken, Farm, fetch
-from zopestack.bench.layouts import Layout, Target, generated, supervised
+from zopestack.bench.layouts import Layout, generated
 from zopestack.bench.measured import Closed, Open
 from zopestack.bench.record import Experiment
 from zopestack.bench.slow import slow_readers, slow_senders
+from zopestack.bench.starting import supervised
+from zopestack.bench.target import Target
 from zopestack.bench.workloads import DOWNLOAD, SHELVES
-from zopestack.frontend.model import Frontend
 from zopestack.model import Address
 
 #: Who is there besides the visitors whose pages are measured (issue 4).
@@ -78,7 +79,7 @@ def layouts() -> dict[str, Layout]:
     senders = partial(slow_senders, number=SENDERS)
     loaded = f"while {READERS} clients download 5 MB at {READING // 1000} kB/s"
     found = [
-        _layout(UNDISTURBED, "nobody else is there", partial(visited)),
+        _layout(UNDISTURBED, "nobody else is there", visited),
         _layout(SLOW_READERS, loaded, partial(visited, crowd=readers)),
         _layout(
             SLOW_SENDERS,
@@ -93,18 +94,18 @@ def layouts() -> dict[str, Layout]:
         _layout(GENERATED, "HAProxy with everything that bin/buildout writes", generated),
         _layout(BARE, "HAProxy with one thread, leastconn, maxconn, and nothing else", bare),
         _layout(NO_SLOTS, "less slots.lua", partial(generated, edit=without_slots)),
-        _layout(NO_LOG, "less the access log", partial(generated, arrange=_without_log)),
+        _layout(NO_LOG, "less the access log", generated, {"access-log": "off"}),
         _layout(UNCHECKED, "less every rule of the front end", partial(generated, edit=unchecked)),
         _layout(
             COUNTED,
             "the visitor's address is not this machine's own, so requests are counted",
-            partial(generated, arrange=_unlimited, edit=from_outside),
+            partial(generated, edit=from_outside),
+            # Counted, but never over the limit.
+            {"requests-per-address": "1000000"},
         ),
     ]
     found += [
-        _layout(
-            f"affinity {kind}", f"affinity = {kind}", partial(generated, arrange=_affinity(kind))
-        )
+        _layout(f"affinity {kind}", f"affinity = {kind}", generated, {"affinity": kind})
         for kind in AFFINITIES
     ]
     return {layout.name: layout for layout in found}
@@ -202,19 +203,9 @@ def _changed(before: str, after: str) -> str:
 
 
 def _layout(
-    name: str, meaning: str, serve: Callable[[Farm, Layout], AbstractContextManager[Target]]
+    name: str,
+    meaning: str,
+    serve: Callable[[Farm, Layout], AbstractContextManager[Target]],
+    settings: Mapping[str, str] | None = None,
 ) -> Layout:
-    return Layout(name, meaning, 2, 1, serve)
-
-
-def _without_log(frontend: Frontend) -> Frontend:
-    return replace(frontend, access_log=False)
-
-
-def _unlimited(frontend: Frontend) -> Frontend:
-    # Counted, but never over the limit.
-    return replace(frontend, requests_per_address=10**9)
-
-
-def _affinity(kind: str) -> Callable[[Frontend], Frontend]:
-    return lambda frontend: replace(frontend, affinity=kind)
+    return Layout(name, meaning, 2, 1, serve, settings=settings or {})

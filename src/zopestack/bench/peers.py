@@ -13,7 +13,9 @@ from pathlib import Path
 
 from zopestack.bench import polling
 from zopestack.bench.farm import Farm, free_ports
-from zopestack.bench.layouts import PATIENCE, Layout, Target, haproxy, roots, running
+from zopestack.bench.layouts import Layout
+from zopestack.bench.starting import PATIENCE, haproxy, roots, running
+from zopestack.bench.target import Target
 from zopestack.model import Address, Instance
 
 #: HAProxy as its manual's first example has it: threads for every core, any number of

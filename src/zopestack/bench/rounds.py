@@ -10,11 +10,12 @@ from dataclasses import astuple, dataclass
 
 from zopestack.bench import engine, load, proc
 from zopestack.bench.farm import Farm, counters
-from zopestack.bench.layouts import Layout, Target
+from zopestack.bench.layouts import Layout
 from zopestack.bench.measured import Closed
 from zopestack.bench.quiet import Quiet
 from zopestack.bench.record import Experiment, Outcome, Sample
 from zopestack.bench.slow import slow_readers
+from zopestack.bench.target import Target
 from zopestack.bench.workloads import BLOB, MODEM, Workload
 
 #: Seconds of load before a layout is measured with a workload for the first time: each

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 
 from zopestack.bench import load, proc
-from zopestack.bench.layouts import Target
 from zopestack.bench.measured import Closed
 from zopestack.bench.record import Moment
 from zopestack.bench.rounds import Track, warm_up
+from zopestack.bench.target import Target
 from zopestack.bench.workloads import Workload
 
 #: Seconds between two samples.

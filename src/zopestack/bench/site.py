@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from zopestack import store
 from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.layouts import Layout, Target
+from zopestack.bench.layouts import Layout
+from zopestack.bench.target import Target
 from zopestack.bench.workloads import Workload
 from zopestack.model import Address, Stack
 from zopestack.up import STACK_FILE
