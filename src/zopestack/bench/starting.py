@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from zopestack.bench import polling
+from zopestack.bench import polling, proc
 from zopestack.bench.farm import Broken, Farm
 from zopestack.bench.target import Target
 from zopestack.model import Address, Instance, Stack
@@ -18,6 +18,9 @@ from zopestack.supervision import Supervisor
 #: supervisord's words for a program that is on its way or there, and for one that is not.
 STARTS = ("STARTING", "RUNNING")
 STOPPED = ("STOPPED", "EXITED", "FATAL")
+
+#: File descriptors.
+STDOUT, STDERR = 1, 2
 
 #: Seconds a balancer or a server of its own kind gets to listen, and to end.
 PATIENCE = 60
@@ -45,12 +48,13 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
         if state() not in STARTS:
             log = stack.logs / "haproxy.out.log"
             raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
+        pid = farm.pid("haproxy")
         yield Target(
             address,
-            {**roots(farm, stack.instances), "balancer": (farm.pid("haproxy"),)},
+            {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
             Runtime(stack.haproxy_socket),
-            supervisor.pid(),
+            tuple({*proc.readers(pid, STDOUT), *proc.readers(pid, STDERR)}),
         )
     finally:
         if state() not in STOPPED:
