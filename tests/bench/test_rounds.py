@@ -139,6 +139,17 @@ def test_the_cpu_of_a_family_of_processes_is_counted():
     assert proc.pss(process.pid) == 0
 
 
+def test_who_reads_what_a_process_writes_is_found():
+    with subprocess.Popen([sys.executable, "-c", "input()"], **PIPES) as process:
+        assert proc.readers(process.pid, 1) == (os.getpid(),)
+        # It reads from the other one itself.
+        assert proc.readers(process.pid, 0) == (process.pid,)
+        # Standard error is whatever this process has.
+        assert process.pid not in proc.readers(process.pid, 2)
+        process.stdin.close()
+    assert proc.readers(process.pid, 1) == ()
+
+
 def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
     monkeypatch.setattr(proc, "PROC", tmp_path)
     (tmp_path / "interrupts").write_text(

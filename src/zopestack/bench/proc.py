@@ -67,6 +67,20 @@ def threads(pid: int) -> tuple[int, ...]:
     return tuple(int(thread.name) for thread in _listed(PROC / str(pid) / "task"))
 
 
+def readers(pid: int, descriptor: int) -> tuple[int, ...]:
+    """The processes that read from the pipe which a process has as this file descriptor;
+    none where it is no pipe, and of those that may be looked at only."""
+    pipe = _link(PROC / str(pid) / "fd" / str(descriptor))
+    if not pipe.startswith("pipe:"):
+        return ()
+    return tuple(
+        int(process.name)
+        for process in _listed(PROC)
+        if process.name.isdigit()
+        and any(_link(fd) == pipe and _reads(process, fd) for fd in _listed(process / "fd"))
+    )
+
+
 def pss(pid: int) -> int:
     """Bytes of memory, each page shared among those that map it; 0 where not shown."""
     for line in _read(PROC / str(pid) / "smaps_rollup").splitlines():
@@ -117,6 +131,19 @@ def _listed(directory: Path) -> list[Path]:
         return list(directory.iterdir())
     except OSError:
         return []
+
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
+
+
+def _reads(process: Path, fd: Path) -> bool:
+    # In octal; how it was opened is in the last two bits (proc(5), open(2)).
+    flags = _read(process / "fdinfo" / fd.name).partition("flags:")[2].split()
+    return bool(flags) and int(flags[0], 8) & os.O_ACCMODE == os.O_RDONLY
 
 
 def _cpu(thread: Path) -> float:

@@ -33,8 +33,8 @@ class Experiment:
 class Sample:
     """One layout under load once.
 
-    :param cpu: seconds used by role: ``zope``, ``balancer``, ``zeo``, and ``supervisord``
-        where that keeps the balancer's log.
+    :param cpu: seconds used by role: ``zope``, ``balancer``, ``zeo``, and ``log`` where
+        others keep the balancer's log.
     :param voluntary: context switches of threads that waited, all roles.
     :param involuntary: context switches of threads that were sent away, all roles.
     :param rescheduling: interrupts of the whole machine; None where it does not count them.
@@ -90,7 +90,7 @@ FIGURES: dict[str, Callable[[Sample], float]] = {
     "Zope CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("zope"))),
     "balancer CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("balancer"))),
     "ZEO CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("zeo"))),
-    "access log CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("log"))),
+    "log CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("log"))),
     "front end CPU ms": lambda s: _milliseconds(s.per_request(_front(s.cpu))),
     "CPU ms": lambda s: _milliseconds(s.per_request(sum(s.cpu.values()) if s.cpu else None)),
     "voluntary switches": lambda s: s.per_request(s.voluntary),

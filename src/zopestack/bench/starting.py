@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
-from zopestack.bench import polling
+from zopestack.bench import polling, proc
 from zopestack.bench.farm import Broken, Farm
 from zopestack.bench.target import Target
 from zopestack.model import Address, Instance, Stack
@@ -20,6 +18,9 @@ from zopestack.supervision import Supervisor
 #: supervisord's words for a program that is on its way or there, and for one that is not.
 STARTS = ("STARTING", "RUNNING")
 STOPPED = ("STOPPED", "EXITED", "FATAL")
+
+#: File descriptors.
+STDOUT, STDERR = 1, 2
 
 #: Seconds a balancer or a server of its own kind gets to listen, and to end.
 PATIENCE = 60
@@ -47,12 +48,13 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
         if state() not in STARTS:
             log = stack.logs / "haproxy.out.log"
             raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
-        front = {"balancer": (farm.pid("haproxy"),), "log": _log_keeper(stack)}
+        pid = farm.pid("haproxy")
         yield Target(
             address,
-            {**roots(farm, stack.instances), **front},
+            {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
             Runtime(stack.haproxy_socket),
+            tuple({*proc.readers(pid, STDOUT), *proc.readers(pid, STDERR)}),
         )
     finally:
         if state() not in STOPPED:
@@ -112,16 +114,6 @@ def running(
 def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
     """The processes of these instances and of ZEO."""
     return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
-
-
-def _log_keeper(stack: Stack) -> tuple[int, ...]:
-    """What keeps the access log: it was ``bin/run-haproxy`` before that became HAProxy."""
-    command = {f"{stack.bin}/run-haproxy", str(stack.stack_file)}
-    return tuple(
-        process.pid
-        for process in psutil.process_iter(["cmdline"])
-        if command <= set(process.info["cmdline"] or ())
-    )
 
 
 def _tail(log: Path) -> str:

@@ -23,10 +23,11 @@ class Target:
     """A layout that is running.
 
     :param address: where it takes requests.
-    :param roots: ids of its first processes by what they are: ``zope``, ``balancer``, ``zeo``,
-        and ``log``, which keeps the balancer's access log.
+    :param roots: ids of its first processes by what they are: ``zope``, ``balancer``, ``zeo``.
     :param instances: those of the farm that it uses.
     :param runtime: HAProxy's runtime API, where HAProxy balances.
+    :param keepers: processes that keep what the balancer writes, its access log above all.
+        They are counted without their descendants: supervisord's are every process of the farm.
     :param crowd: processes that play visitors: neither its cost nor somebody else's.
     :param visitor: the address that requests come from; empty for this machine's own, which
         the generated HAProxy counts and limits less than others.
@@ -36,16 +37,18 @@ class Target:
     roots: Mapping[str, tuple[int, ...]]
     instances: tuple[Instance, ...] = ()
     runtime: Runtime | None = None
+    keepers: tuple[int, ...] = ()
     crowd: tuple[int, ...] = ()
     visitor: str = ""
 
     @property
     def processes(self) -> dict[str, tuple[int, ...]]:
         """All its processes now, with what they have forked."""
-        return {
+        found = {
             role: tuple(pid for root in roots for pid in proc.family(root))
             for role, roots in self.roots.items()
         }
+        return {**found, "log": self.keepers} if self.keepers else found
 
     def settle(self, seconds: float = SETTLED_SECONDS) -> None:
         """Return when the processes have nothing to do: what they load is loaded, and what
