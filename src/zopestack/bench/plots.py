@@ -122,7 +122,7 @@ def cost(run: Run, width: float) -> Figure | None:
     if not chosen:
         return None
     figure = Figure(figsize=(width, 0.8 + 3.2 * len(chosen)), layout="constrained")
-    axes = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
+    axes = figure.subplots(len(chosen), 1, squeeze=False, gridspec_kw={"hspace": 0.08})[:, 0]
     for axis, (workload, outcome) in zip(axes, chosen.items(), strict=True):
         _bars(axis, outcome)
         axis.set_title(f"{workload} page, 8 clients", loc="left")

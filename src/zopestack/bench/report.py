@@ -72,13 +72,13 @@ class Lead:
     """What the run says in one look: the layout of the defaults over one instance.
 
     :param load: what was asked for, and by how many clients.
-    :param figures: the ratio of each figure, and what it is of.
+    :param figures: for each, how it compares, what it is, and the ratio behind that.
     """
 
     this: str
     that: str
     load: str
-    figures: list[tuple[Ratio, str]]
+    figures: list[tuple[str, str, Ratio]]
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,16 @@ def lead(run: Run) -> Lead | None:
                 run.layouts[this],
                 run.layouts[that],
                 f"{outcome.experiment.workload} page, {LOAD.clients} clients",
-                [(found, what) for found, what in ratios if found.rounds],
+                [(*_compared(found, what), found) for found, what in ratios if found.rounds],
             )
     return None
+
+
+def _compared(found: Ratio, what: str) -> tuple[str, str]:
+    """How a figure compares, in large letters and in small ones."""
+    if found.differs or found.rounds == 1:
+        return f"{found.median:.2f} times", f"the {what}"
+    return "No difference", f"in {what}"
 
 
 def table(outcome: Outcome) -> Table:
