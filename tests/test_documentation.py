@@ -6,7 +6,7 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import docutils.core
@@ -18,6 +18,8 @@ from zc.buildout import configparser
 
 from zopestack import settings, up
 from zopestack.ctl.plugin import Plugin
+from zopestack.frontend import tls
+from zopestack.frontend.options import FRONTEND
 from zopestack.model import Stack
 from zopestack.options import OPTIONS, Option
 from zopestack.parts import parts
@@ -36,12 +38,12 @@ SHELL = {"cp", "mkdir", "python3"}
 Sections = dict[str, dict[str, str]]
 
 
-def table() -> str:
-    """The table of options in README.rst."""
+def table(options: Iterable[Option]) -> str:
+    """A table of options in README.rst."""
     rows = [("Option", "Default", "Meaning")]
     rows += [
         (f"``{option.name}``", f"``{option.default}``" if option.default else "", option.help)
-        for option in OPTIONS.values()
+        for option in options
     ]
     lines = [".. list-table::", "   :header-rows: 1", "   :widths: 18 22 60", ""]
     for name, default, meaning in rows:
@@ -80,8 +82,21 @@ def parse(text: str) -> Sections:
     return {name: dict(section) for name, section in parsed.items()}
 
 
+def furnish(sections: Sections, home: Path) -> None:
+    """Have what an example names on the machine of its reader, below ``home``."""
+    section = sections.get("stack", {})
+    for option in {"tls-certificate", "acme-challenge"} & section.keys():
+        section[option] = f"{home}{section[option]}"
+        Path(section[option]).mkdir(parents=True)
+    if certificate := section.get("tls-certificate"):
+        tls.make_self_signed(home / "made.pem", ["www.example.com", "example.com"])
+        (home / "made.pem").rename(Path(certificate) / tls.CHAIN)
+        (home / "made.pem.key").rename(Path(certificate) / tls.KEY)
+
+
 def stack(sections: Sections, home: Path) -> Stack:
     """The Stack of a configuration; of one without [stack], that of four instances."""
+    furnish(sections, home)
     where = settings.Directories(buildout=home, bin=home / "bin", parts=home / "parts")
     section = sections.get("stack", {"instances": "4"})
     (home / section.get("templates", "")).mkdir(exist_ok=True)
@@ -94,8 +109,23 @@ def without_markup(text: str) -> str:
     return text.replace("``", "").replace("*i*", "i")
 
 
-def test_readme_has_the_table_of_options() -> None:
-    assert table() in README, f"Put this in place of the table in README.rst:\n\n{table()}"
+@pytest.mark.parametrize(
+    "options", [[x for x in OPTIONS.values() if x not in FRONTEND], FRONTEND], ids=["", "front end"]
+)
+def test_readme_has_the_tables_of_options(options: Iterable[Option]) -> None:
+    expected = table(options)
+    assert f"{expected}\n" in README, f"Put this in place of the table in README.rst:\n\n{expected}"
+
+
+def test_every_defence_is_held_by_a_test_that_exists() -> None:
+    rows = README.partition("What is kept out\n---")[2].partition("\n\n\n")[0]
+    held = re.findall(r"^     - (``\w+\.py``.*)$", rows, re.MULTILINE)
+    assert len(held) == rows.count("   * - ") - 1
+    for cell in held:
+        for file, names in re.findall(r"``(\w+\.py)``((?: ``[A-Z]+``)*)", cell):
+            text = (CHECKOUT / "tests/frontend" / file).read_text(encoding="utf-8")
+            for name in re.findall(r"[A-Z]+", names):
+                assert f"\n{name} = (" in text, (file, name)
 
 
 def test_readme_and_changes_are_valid_where_they_are_published() -> None:
@@ -161,7 +191,7 @@ def test_every_command_in_readme_exists(command: str, tmp_path: Path) -> None:
     if name == "supervisorctl":
         action, *names = (word for word in arguments if not word.startswith("-"))
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
-        assert set(names) <= {*described.programs, "all"}
+        assert set(names) <= {*described.programs, "haproxy-reload", "all"}
     for argument in arguments:
         if argument.startswith(("tests/", "templates/")):
             assert (CHECKOUT / argument).exists()
