@@ -12,8 +12,7 @@ from zopestack.bench import engine, load, wrk
 from zopestack.bench.measured import Closed, Measured, Open
 from zopestack.model import Address
 
-#: wrk is measured with where it is, so it is tested where it is.
-GENERATORS = ["bundled", *(["wrk"] if wrk.find() else [])]
+GENERATORS = ["bundled", "wrk"]
 
 
 @pytest.fixture(params=GENERATORS)
