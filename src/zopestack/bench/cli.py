@@ -75,6 +75,8 @@ class Bench:
             if self.frontend
             else _layouts(arguments.instances, arguments.only, self.site)
         )
+        series = self.plan.series(self.layouts)
+        self.limit = fronts.LIMIT if self.frontend else self.plan.limit - series
         self.quiet = Quiet(arguments.wait_for_quiet)
         self.began = time.monotonic()
         self.record = record.Run(
@@ -141,7 +143,7 @@ class Bench:
 
     def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
         for experiment in experiments:
-            if not self.plan.has_time(self.passed, experiment, self.layouts):
+            if not plan.fits(experiment, self.limit - self.passed):
                 self._leave_out(experiment)
                 continue
             workload = KNOWN.get(experiment.workload) or self.site.workload

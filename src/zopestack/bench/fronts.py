@@ -39,6 +39,9 @@ BRIEFLY = Open(10)
 #: crowd are not waited for any more.
 UNANSWERED = engine.PATIENCE + slow.PATIENCE
 
+#: Seconds after which nothing more is begun, as in a quick run of the rest.
+LIMIT = 360
+
 #: Clients who read shelves: one finds every favourite free; of four, as many as there are
 #: threads and again, hardly any does.
 ALONE, BUSY = Closed(1), Closed(4)

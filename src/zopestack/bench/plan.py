@@ -77,16 +77,10 @@ class Plan:
         arrivals = self.open(layouts, "", 1)
         starts = START * sum(layout.lasting for layout in layouts.values())
         measured = duration(self.closed(layouts, workload) + arrivals)
-        return starts + measured + self._series(layouts) + END
+        return starts + measured + self.series(layouts) + END
 
-    def has_time(
-        self, passed: float, experiment: Experiment, layouts: Mapping[str, Layout]
-    ) -> bool:
-        """Whether an experiment may begin so many seconds after the start of the run, so
-        that the time series, which is always made, is over within the limit."""
-        return passed + duration([experiment]) + self._series(layouts) + END <= self.limit
-
-    def _series(self, layouts: Mapping[str, Layout]) -> float:
+    def series(self, layouts: Mapping[str, Layout]) -> float:
+        """Seconds of the time series, which is always made."""
         return len(main_layouts(layouts)) * (self.phase + OVERHEAD)
 
     def _every(self, workload: str, names: tuple[str, ...]) -> Experiment:
@@ -112,3 +106,8 @@ def main_layouts(layouts: Mapping[str, Layout]) -> tuple[str, ...]:
 def duration(experiments: list[Experiment]) -> float:
     """Seconds that experiments take, about."""
     return sum(len(x.layouts) * x.rounds * (x.seconds + OVERHEAD) for x in experiments)
+
+
+def fits(experiment: Experiment, seconds: float) -> bool:
+    """Whether an experiment, and what ends a run, are over within so many seconds."""
+    return duration([experiment]) + END <= seconds
