@@ -102,7 +102,8 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 def line(address: str) -> bytes:
     """The PROXY protocol's first line."""
-    return b"PROXY TCP4 %s 192.0.2.1 1234 80\r\n" % address.encode()
+    family, here = ("TCP6", "2001:db8::1") if ":" in address else ("TCP4", "192.0.2.1")
+    return f"PROXY {family} {address} {here} 1234 80\r\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +131,9 @@ def test_by_the_proxy_protocol_visitors_are_counted(spoken: Door) -> None:
 
     assert [asked_by("198.51.100.7") for _ in range(7)] == [(200,)] * 5 + [(429,)] * 2
     assert asked_by("198.51.100.8") == (200,)
+    mine = [asked_by(f"2001:db8:0:1::{number}") for number in range(1, 8)]
+    assert mine == [(200,)] * 5 + [(429,)] * 2
+    assert asked_by("2001:db8:0:2::1") == (200,)
     held = [spoken.connect("127.0.0.8") for _ in range(3)]
     try:
         for each in held:
