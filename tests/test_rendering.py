@@ -293,3 +293,34 @@ def test_packaged_templates_are_those_of_the_checkout() -> None:
         "haproxy.cfg.j2",
         "supervisord.conf.j2",
     }
+
+
+@pytest.mark.parametrize("part", ["connections", "hardening", "limits", "admin", "logs", "slots"])
+def test_a_part_of_the_front_end_is_turned_off_by_an_empty_template(
+    home: Path, haproxy_program: Path, part: str
+) -> None:
+    """HAProxy has nothing to say of what is left."""
+    options = {
+        "templates": "mine",
+        "trusted-proxies": "10.0.0.0/8",
+        "admin-networks": "192.0.2.0/24",
+        "affinity": "cookie",
+        "static-cache": "1MB",
+        "callback-instances": "1",
+    }
+    (home / "mine").mkdir()
+    usual = rendering.render(describe.read(home, options))
+    (home / "mine" / f"haproxy-{part}.cfg.j2").touch()
+    stack = describe.read(home, options)
+    files = rendering.render(stack)
+    assert len(files[stack.haproxy_conf]) < len(usual[stack.haproxy_conf])
+    named = {**files, stack.server_state: haproxy.NO_STATE}
+    verdict = haproxy.check(haproxy_program, named, stack.haproxy_conf)
+    assert verdict == haproxy.Verdict(accepted=True, said="")
+
+
+def test_a_new_map_alone_changes_what_supervisord_is_told(home: Path) -> None:
+    one, two = (describe.read(home, {"sites": f"a.example = /{name}"}) for name in ("x", "y"))
+    before, after = rendering.render(one), rendering.render(two)
+    assert before[one.haproxy_conf] == after[two.haproxy_conf]
+    assert before[one.supervisord_conf] != after[two.supervisord_conf]
