@@ -122,4 +122,7 @@ def check(request: Seen) -> None:
     assert not PLACE.search(unquote(rest))
     assert {name: request.headers[name].lower() for name in HEADERS} == HEADERS
     assert not {"transfer-encoding", "forwarded", "x-forwarded-host"} & set(request.headers)
-    assert request.headers.get("content-length", "0") == str(len(request.body))
+    # Digits and nothing else (RFC 9110, 8.6); `03` is a length too.
+    length = request.headers.get("content-length", "0")
+    assert re.fullmatch(r"[0-9]+", length)
+    assert int(length) == len(request.body)
