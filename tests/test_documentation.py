@@ -17,6 +17,7 @@ from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
 
 from zopestack import settings, up
+from zopestack.bench import cli
 from zopestack.ctl.plugin import Plugin
 from zopestack.frontend import tls
 from zopestack.frontend.options import FRONTEND
@@ -214,7 +215,7 @@ def test_readme_knows_where_things_lie(tmp_path: Path) -> None:
     known = {of.database, of.blobs, of.logs, of.access_log, of.password_file}
     known |= {of.haproxy_conf, of.supervisord_conf}
     named = {tmp_path / path for path in re.findall(r"``((?:var|parts)/[^`]+)``", README)}
-    assert named == known | {of.database.parent}
+    assert named == known | {of.database.parent, tmp_path / cli.OUT}
 
 
 def test_readme_shows_the_default_addresses(tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ from zopestack.bench.measured import Closed
 from zopestack.bench.quiet import Quiet
 from zopestack.bench.workloads import KNOWN, WORKLOADS
 
+#: Where the report goes if nothing else is said.
+OUT = Path("var/bench")
+
 EPILOG = """\
 examples:
   scripts/bench --quick                      the built-in pages, within 5 minutes
@@ -208,7 +211,7 @@ def _arguments() -> argparse.Namespace:
         default=0,
         help="in all, for others who use the machine to rest (default 0)",
     )
-    parser.add_argument("--out", type=Path, default=Path("var/bench"), metavar="DIR")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR")
     return parser.parse_args()
 
 
