@@ -12,6 +12,12 @@ from tests.describe import CHECKOUT
 from zopestack import checks
 
 
+@pytest.fixture(autouse=True)
+def in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where scripts/test goes first; the list of packages is found from there."""
+    monkeypatch.chdir(CHECKOUT)
+
+
 def run(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """scripts/test, once its environment is there, on a machine with nothing but ``path``."""
     code = f"import sys; from zopestack import checks; checks.SYSTEM = ''; {arguments = }\n"
