@@ -19,3 +19,10 @@ def test_what_was_written_is_read(home: Path) -> None:
 def test_without_a_buildout_there_is_none(home: Path) -> None:
     with pytest.raises(FileNotFoundError):
         store.load(home / "stack.json")
+
+
+@pytest.mark.parametrize("text", ['{"directory": "/"}', "{", "[]"])
+def test_one_of_another_version_says_what_to_do(home: Path, text: str) -> None:
+    (home / "stack.json").write_text(text)
+    with pytest.raises(OSError, match="another version of zopestack: run bin/buildout"):
+        store.load(home / "stack.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cattrs import BaseValidationError
 from cattrs.preconf.json import make_converter
 
 from zopestack.model import Stack
@@ -19,6 +20,14 @@ def dumps(stack: Stack) -> str:
 def load(path: Path) -> Stack:
     """The Stack that :func:`dumps` wrote to ``path``.
 
-    :raises OSError: where there is no such file: no buildout has run.
+    :raises OSError: where there is no such file, since no buildout has run, or where another
+        version of zopestack has written it.
     """
-    return _converter.loads(path.read_text(encoding="utf-8"), Stack)
+    text = path.read_text(encoding="utf-8")
+    try:
+        return _converter.loads(text, Stack)
+    except (BaseValidationError, ValueError) as why:
+        raise OSError(
+            f"{path} is of another version of zopestack: run bin/buildout, "
+            "then bin/supervisorctl update"
+        ) from why
