@@ -67,6 +67,19 @@ def test_what_is_in_use_stays_where_the_spread_covers_the_difference():
     assert ours.run(30, lambda line: None) == "2x1"
 
 
+def test_who_is_better_once_by_chance_does_not_replace_what_is_in_use():
+    class Lucky(Machine):
+        def measure(self, experiment):
+            """2x2 has luck, until it is measured beside the current setting alone."""
+            self.rates["2x2"] = 130.0 if len(experiment.layouts) > 2 else 100.0
+            return super().measure(experiment)
+
+    said = []
+    machine = Lucky({"2x1": 100.0, "2x2": 100.0, "3x1": 90.0, "4x1": 80.0}, noise=0.02)
+    assert search(machine, "2x1").run(0, said.append) == "2x1"
+    assert "2x2 was better by chance: no difference" in said
+
+
 def test_of_equals_the_one_that_takes_less_memory_wins():
     machine = Machine({"1x1": 50.0, "2x1": 100.0, "4x1": 101.0})
     sizes = {"1x1": 100, "2x1": 200, "4x1": 400}

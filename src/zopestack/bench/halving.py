@@ -23,6 +23,11 @@ SECONDS = 1.0
 #: share of it.
 CLOSE = 0.97
 
+#: Share of the time in which the winner is measured once more, and the fewest rounds of
+#: that: from five on, a spread says something (``ratios``).
+CONFIRMATION = 0.2
+FEWEST_ROUNDS = 5
+
 #: What candidates are judged by.
 SCORE = "requests/s"
 
@@ -52,7 +57,7 @@ class Search:
 
     def run(self, seconds: float, say: Callable[[str], None]) -> str:
         """The candidate to recommend, after about so many seconds."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * (1 - CONFIRMATION)
         left = self.names
         rungs = max(1, math.ceil(math.log2(len(left))))
         for rung in range(rungs):
@@ -62,7 +67,26 @@ class Search:
             self._measure(left, rounds)
             if rung < rungs - 1:
                 left = self.better_half(left)
-        return self.winner(left)
+        found = self.winner(left)
+        rounds = int(seconds * CONFIRMATION / (2 * (SECONDS + OVERHEAD)))
+        if self._confirmed(found, max(FEWEST_ROUNDS, rounds), say):
+            return found
+        say(f"{found} was better by chance: no difference")
+        return self.current
+
+    def _confirmed(self, name: str, rounds: int, say: Callable[[str], None]) -> bool:
+        """Whether a candidate that is to replace the current setting for being better is
+        better once more: of many that are the same, one is the best by chance."""
+        cheaper = self.memory[name] < self.memory[self.current]
+        if name == self.current or cheaper or not self.fits(self.current):
+            return True
+        say(f"{name} and {self.current} once more, {rounds} rounds each")
+        before = self._rounds()
+        self._measure((name, self.current), rounds)
+        fresh = [sample for sample in self.samples if sample.round > before]
+        experiment = Experiment(self.workload, self.load, (name, self.current), rounds, SECONDS)
+        gain = Outcome(experiment, fresh).ratio(name, self.current, SCORE)
+        return gain.differs and gain.median > 1
 
     def better_half(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The better half of the candidates so far, and the current setting."""

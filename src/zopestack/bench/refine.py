@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from zopestack.bench.halving import SCORE, SECONDS
+from zopestack.bench.halving import FEWEST_ROUNDS, SCORE, SECONDS
 from zopestack.bench.layouts import Layout, generated_layout
 from zopestack.bench.measured import Closed
 from zopestack.bench.ratios import Ratio
 from zopestack.bench.record import Experiment, Outcome
-
-#: A spread of fewer rounds says little (see ``ratios``).
-FEWEST_ROUNDS = 5
 
 #: Share of the time that goes into trying each setting; the rest confirms what was found.
 TRYING = 0.6
