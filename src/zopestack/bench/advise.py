@@ -17,12 +17,12 @@ from zopestack import cpus
 from zopestack.agents import ask
 from zopestack.bench import evidence, proc, rounds, visitors
 from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.halving import SECONDS, Search
+from zopestack.bench.halving import FEWEST_ROUNDS, SECONDS, Search
 from zopestack.bench.layouts import Layout, counts, generated_layout
 from zopestack.bench.measured import Closed
 from zopestack.bench.plan import OVERHEAD
 from zopestack.bench.record import Experiment, Outcome
-from zopestack.bench.refine import FEWEST_ROUNDS, InUse, Refined, alternatives, load, refine
+from zopestack.bench.refine import InUse, Refined, alternatives, load, refine
 from zopestack.bench.workloads import Workload
 from zopestack.sockets import MAX_SOCKET_PATH
 
