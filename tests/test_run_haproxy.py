@@ -104,7 +104,7 @@ def test_a_signal_to_haproxys_group_does_not_end_it(home: Path) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from zopestack import run_haproxy\n"
         "writer = run_haproxy.kept(Path(sys.argv[1]))\n"
-        "print(writer, flush=True); os.write(writer, b'before\\n'); signal.pause()"
+        "os.write(writer, b'before\\n'); print('written', flush=True); signal.pause()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, start_new_session=True
