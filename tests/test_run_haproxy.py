@@ -7,8 +7,10 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import describe
@@ -16,6 +18,7 @@ from tests.stack import freeports
 from tests.stack.polling import until
 from zopestack import files, haproxy, rendering, run_haproxy
 from zopestack.model import Stack
+from zopestack.runtime import Runtime
 
 
 @pytest.fixture
@@ -59,6 +62,18 @@ def ask(stack: Stack, path: str) -> int:
     raise AssertionError("somebody serves")
 
 
+def reload_master(stack: Stack) -> None:
+    """Have HAProxy take up its files anew."""
+    worker = psutil.Process(int(pid(stack)))
+    worker.parent().send_signal(signal.SIGUSR2)
+    until("a new worker", lambda: pid(stack), lambda now: now != str(worker.pid))
+
+
+def pid(stack: Stack) -> str:
+    info = Runtime(stack.haproxy_socket).command("show info")
+    return str(re.search(r"^Pid: (\d+)$", info, re.MULTILINE)[1])
+
+
 def lines(stack: Stack) -> list[str]:
     try:
         return re.findall(r'"GET (\S+) ', stack.access_log.read_text())
@@ -78,6 +93,11 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
     stack = run(**{"access-log": "off"})
     assert ask(stack, "/") == 503
     assert not stack.access_log.exists()
+    # Wanted after all: a reload does.
+    wanted = replace(stack, frontend=replace(stack.frontend, access_log=True))
+    files.write(stack.haproxy_conf, rendering.render(wanted)[stack.haproxy_conf])
+    reload_master(stack)
+    until("a line", lambda: ask(stack, "/") and lines(stack))
 
 
 def test_what_was_written_before_the_end_is_kept(home: Path) -> None:

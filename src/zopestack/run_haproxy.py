@@ -30,8 +30,8 @@ PAUSE = 0.2
 def main() -> None:
     """Become HAProxy, its standard output the access log; ``run-haproxy STACK_FILE``."""
     stack = store.load(Path(sys.argv[1]))
-    if stack.frontend.access_log:
-        os.dup2(kept(stack.access_log), 1)
+    # Also where none is wanted now: a reload may bring one, and keeps this output.
+    os.dup2(kept(stack.access_log), 1)
     program = str(stack.balancer.executable)
     os.execv(program, [program, "-W", "-db", "-f", str(stack.haproxy_conf)])
 
@@ -61,7 +61,13 @@ def kept(log: Path) -> int:
 def keep(reader: int, log: Path) -> None:
     """Write to the log what comes, in large pieces, until nothing can come any more."""
     handler = RotatingFileHandler(
-        log, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="surrogateescape"
+        log,
+        maxBytes=LOG_BYTES,
+        backupCount=LOG_FILES,
+        encoding="utf-8",
+        errors="surrogateescape",
+        # No file before there is a line.
+        delay=True,
     )
     handler.terminator = ""
     while lines := os.read(reader, PIPE):
