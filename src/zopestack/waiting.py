@@ -72,7 +72,7 @@ def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
     # ZEO logs every connection: once is enough.
-    if "zeo" not in missing and "zeo" not in ready and not _listens(stack.zeo):
+    if "zeo" not in missing and "zeo" not in ready and not listens(stack.zeo):
         missing["zeo"] = f"does not listen on {stack.zeo}"
     for instance in stack.instances:
         if instance.name not in missing:
@@ -117,7 +117,8 @@ def _answers(address: Address) -> bool:
         connection.close()
 
 
-def _listens(address: Address) -> bool:
+def listens(address: Address) -> bool:
+    """Whether something accepts connections there."""
     try:
         socket.create_connection((address.host, address.port), timeout=1).close()
     except OSError:

@@ -21,6 +21,7 @@ from zopestack.bench.measured import Closed, Open
 from zopestack.bench.peers import missing, peers
 from zopestack.bench.record import Experiment
 from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
+from zopestack.waiting import listens
 
 VERSIONS = Path(__file__).parents[2] / "versions.cfg"
 
@@ -43,7 +44,7 @@ def farm(tmp_path_factory):
         found.stop()
     # Nothing is left behind.
     polling.until(lambda: not any(map(alive, pids)), 30)
-    assert not polling.listens(found.stack.instances[0].address)
+    assert not listens(found.stack.instances[0].address)
 
 
 def writes(farm: Farm) -> int:
@@ -65,7 +66,7 @@ def test_every_write_that_is_counted_is_in_the_database(farm, name):
     polling.until(lambda: writes(farm) >= expected, 10)
     assert writes(farm) == expected
     # What the layout brought is gone with it.
-    assert not polling.listens(target.address) or name.endswith("direct")
+    assert not listens(target.address) or name.endswith("direct")
 
 
 def test_a_sample_has_every_figure(farm):
@@ -118,7 +119,7 @@ def test_every_front_end_that_is_compared_answers(farm, name):
         assert (measured.requests, measured.errors) == (20, {})
         assert len(target.crowd) == (1 if "slow" in name else 0)
         assert proc.usage(target.processes["log"]).cpu > 0
-    assert not polling.listens(target.address)
+    assert not listens(target.address)
 
 
 def test_without_slots_no_page_is_answered_while_downloads_last(farm):

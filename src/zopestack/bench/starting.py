@@ -14,6 +14,7 @@ from zopestack.bench.target import Target
 from zopestack.model import Address, Instance, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
+from zopestack.waiting import listens
 
 #: supervisord's words for a program that is on its way or there, and for one that is not.
 STARTS = ("STARTING", "RUNNING")
@@ -44,7 +45,7 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
     # Without waiting for startsecs: it listens long before.
     supervisor.rpc.startProcess("haproxy", False)
     try:
-        polling.until(lambda: polling.listens(address) or state() not in STARTS, PATIENCE)
+        polling.until(lambda: listens(address) or state() not in STARTS, PATIENCE)
         if state() not in STARTS:
             log = stack.logs / "haproxy.out.log"
             raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
@@ -96,7 +97,7 @@ def running(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
     try:
-        polling.until(lambda: process.poll() is not None or polling.listens(address), PATIENCE)
+        polling.until(lambda: process.poll() is not None or listens(address), PATIENCE)
         if process.poll() is not None:
             raise Broken(f"{' '.join(command)} ended with {process.returncode}:\n{_tail(log)}")
         yield process.pid
