@@ -43,6 +43,8 @@ class Limits:
         beyond its threads: waitress takes 100 connections.
     :param streamed: bytes from which a response outlasts its thread: what HAProxy's buffer
         and the kernel's do not take at once.
+    :param dequeue_interval: milliseconds between two looks for a free slot that HAProxy has
+        given to nobody though requests wait. A look at 4 instances costs 0.1 to 0.2 ms of CPU.
     :param cached: bytes of the largest response that HAProxy's cache holds.
     """
 
@@ -50,6 +52,7 @@ class Limits:
     check_interval: int
     streams: int = 80
     streamed: int = 16384
+    dequeue_interval: int = 100
     cached: int = 262144
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -116,6 +118,16 @@ class Door(Deployment):
         before = self._worker()
         self.master.send_signal(signal.SIGUSR2)
         until("a new worker", self._worker, lambda pid: pid != before)
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """HAProxy does nothing meanwhile, and then sees all at once what has happened."""
+        worker = self._worker()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
 
     def _worker(self) -> int:
         info = Runtime(self.stack.haproxy_socket).command("show info")

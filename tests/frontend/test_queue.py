@@ -7,11 +7,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.frontend.door import Door
 from tests.frontend.farm import Farm
+from tests.frontend.http2 import Connection
 from tests.stack.fetch import Response
 from tests.stack.harness import until
 from zopestack.agents import ask
@@ -34,9 +36,8 @@ def draining(instance: Instance) -> Iterator[None]:
 @contextmanager
 def all_busy(door: Door) -> Iterator[None]:
     """Every thread of every instance is in a request."""
-    release = door.directory / "release"
     threads = [
-        threading.Thread(target=door.get, args=(f"/hold?until={release}",))
+        threading.Thread(target=door.get, args=(f"/hold?until={release(door)}",))
         for _ in range(door.stack.threads)
     ]
     for thread in threads:
@@ -45,10 +46,15 @@ def all_busy(door: Door) -> Iterator[None]:
     try:
         yield
     finally:
-        release.touch()
+        release(door).touch()
         for thread in threads:
             thread.join()
-        release.unlink()
+        release(door).unlink()
+
+
+def release(door: Door) -> Path:
+    """The file that ends what keeps all busy."""
+    return door.directory / "release"
 
 
 def waiting(door: Door, answers: list[Response], path: str, headers: Mapping[str, str]) -> None:
@@ -80,6 +86,40 @@ def test_a_queue_that_is_full_turns_the_next_one_away_at_once(farm: Farm) -> Non
             assert refused.headers["retry-after"] == "5"
             assert b"back in a moment" in refused.body
         until("the others to be served", lambda: [a.status for a in answers] == [200] * 3)
+
+
+LEAVER = (
+    (":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/leaver"),
+)  # fmt: skip
+
+
+def has_answered(instance: Instance) -> bool:
+    """Whether there is something of it that HAProxy has not read yet (proc(5), /proc/net/tcp)."""
+    port = f":{instance.address.port:04X}"
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(
+        remote.endswith(port) and int(waiting[9:], 16) for _, _, remote, _, waiting, *_ in sockets
+    )
+
+
+def test_who_leaves_when_his_turn_comes_does_not_take_it_along(farm: Farm, program: Path) -> None:
+    """HAProxy sees both at once, as when it is busy; 2.6.12 then forgets who is next."""
+    door = farm.door(
+        instances=1, haproxy=program, tls_certificate="self-signed", http_redirect="off"
+    )
+    door.set(https_address=f"127.0.0.1:{door.https}")
+    with door, Connection(door.connect(secure=True, protocol="h2")) as leaver:
+        answers: list[Response] = []
+        with all_busy(door):
+            stream = leaver.send(LEAVER)
+            until("it to wait", lambda: queue(door) == 1)
+            waiting(door, answers, "/", {})
+            with door.held_up():
+                release(door).touch()
+                until("an answer", lambda: has_answered(door.stack.instances[0]))
+                leaver.take_back(stream)
+        until("the other to be answered", lambda: answers)
+        assert [answer.status for answer in answers] == [200]
 
 
 LOGGED_IN = {"Cookie": "a=b; __ac=user"}
@@ -182,9 +222,8 @@ def test_a_draining_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
 def test_a_busy_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
     with farm.door(instances=2, affinity=affinity) as door:
-        release = door.directory / "release"
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
-        path = f"/hold?until={release}"
+        path = f"/hold?until={release(door)}"
         busy = threading.Thread(target=door.get, args=(path, cookie))
         busy.start()
         until("it to be busy", lambda: sum(s.current for s in door.servers().values()) == 1)
@@ -193,6 +232,6 @@ def test_a_busy_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
         until(
             "the other to be busy", lambda: [s.current for s in door.servers().values()] == [1, 1]
         )
-        release.touch()
+        release(door).touch()
         busy.join()
         other.join()
