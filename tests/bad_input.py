@@ -306,18 +306,18 @@ EGGS = [
 ]
 
 PROGRAMS = [
-    bad("no HAProxy", "haproxy", "not-haproxy", "2.4 or later, or auto", buildout=True),
+    bad("no HAProxy", "haproxy", "not-haproxy", "2.6 or later, or auto", buildout=True),
     bad("an old HAProxy", "haproxy", "old-haproxy", "old-haproxy is 1.8.19", buildout=True),
-    bad("a file that is no program", "haproxy", "not-a-program", "2.4 or later, or auto"),
-    bad("nothing there", "haproxy", "nowhere", "2.4 or later, or auto"),
-    bad("a directory for HAProxy", "haproxy", ".", "2.4 or later, or auto"),
-    bad("what reads its input", "haproxy", "/bin/cat", "2.4 or later, or auto"),
+    bad("a file that is no program", "haproxy", "not-a-program", "2.6 or later, or auto"),
+    bad("nothing there", "haproxy", "nowhere", "2.6 or later, or auto"),
+    bad("a directory for HAProxy", "haproxy", ".", "2.6 or later, or auto"),
+    bad("what reads its input", "haproxy", "/bin/cat", "2.6 or later, or auto"),
     bad("empty HAProxy", "haproxy", "", "a path, or auto"),
     bad("HAProxy with arguments", "haproxy", "/usr/sbin/haproxy -d", UNSAFE),
     bad("a line behind HAProxy", "haproxy", "/bin/sh\nuser=root", UNSAFE),
     bad("quote in HAProxy", "haproxy", "/opt/'x", UNSAFE),
     bad("expansion in HAProxy", "haproxy", "%(here)s/haproxy", UNSAFE),
-    bad("a name too long", "haproxy", "x" * 300, "2.4 or later, or auto"),
+    bad("a name too long", "haproxy", "x" * 300, "2.6 or later, or auto"),
 ]
 
 PATHS = [

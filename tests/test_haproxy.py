@@ -10,7 +10,7 @@ import pytest
 from tests import describe
 from zopestack import haproxy, rendering
 
-NOT_ONE = "an HAProxy 2.4 or later, or auto"
+NOT_ONE = "an HAProxy 2.6 or later, or auto"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_says_no_text_is_no_haproxy(home: Path) -> None:
 
 
 def test_given_program_is_taken(home: Path) -> None:
-    given = describe.program(home / "haproxy", "HAProxy version 2.4.0 2021/05/14")
+    given = describe.program(home / "haproxy", "HAProxy version 2.6.0 2022/05/31")
     assert haproxy.find(given) == given
 
 
@@ -131,6 +131,4 @@ def look(program: Path, configuration: str) -> haproxy.Verdict:
 
 def packaged() -> Path:
     """The HAProxy of the wheel."""
-    found = haproxy._packaged()
-    assert found is not None
-    return found
+    return haproxy.installed()[-1]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack.model import Address, Stack
+from zopestack.address import Address
+from zopestack.model import Stack
 
 
 @pytest.fixture

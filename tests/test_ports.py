@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from zopestack.model import Address, Listener
+from zopestack.address import Address
+from zopestack.model import Listener
 from zopestack.ports import REASONS, refused
 
 

@@ -12,7 +12,8 @@ from tests import describe
 from tests.bad_input import BAD, Bad
 from tests.frontend.test_bad_input import CASES
 from zopestack import rendering
-from zopestack.model import Address, Stack
+from zopestack.address import Address
+from zopestack.model import Stack
 from zopestack.nearest import nearest
 from zopestack.options import OPTIONS
 from zopestack.settings import Directories, read

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zopestack import values
-from zopestack.model import Address
+from zopestack.address import Address
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-#: The oldest series with every directive the template uses.
-OLDEST = (2, 4)
+#: The oldest series that the tests run; filters in Lua came with 2.5.
+OLDEST = (2, 6)
 
 #: A server-state file that knows nothing: the version of its format (Management Guide,
 #: "show servers state").
@@ -40,10 +40,15 @@ def find(given: Path | None) -> Path:
         if found < OLDEST:
             raise Unusable(f"{wanted}; {given} is {_dotted(found)}")
         return given
-    for candidate in (_system(), _packaged()):
-        if candidate is not None and (version(candidate) or (0,)) >= OLDEST:
+    for candidate in installed():
+        if (version(candidate) or (0,)) >= OLDEST:
             return candidate
     raise Unusable(f"{wanted}; none is installed, and PyPI has none for this machine")
+
+
+def installed() -> tuple[Path, ...]:
+    """Every HAProxy of this machine, whichever version, in the order in which one is taken."""
+    return tuple(found for found in (_system(), _packaged()) if found)
 
 
 @cache

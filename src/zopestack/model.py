@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zopestack.address import Address as Address
+from zopestack.address import Address
 from zopestack.frontend.model import Frontend
 
 #: Seconds between two health checks of an instance.

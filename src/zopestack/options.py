@@ -80,7 +80,7 @@ OPTIONS: dict[str, Option] = {
             "haproxy",
             values.executable,
             "auto",
-            "Path of HAProxy; ``auto`` takes the system's if it is 2.4 or later, "
+            "Path of HAProxy; ``auto`` takes the system's if it is 2.6 or later, "
             "else the one from PyPI.",
         ),
         Option(

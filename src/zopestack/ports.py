@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 
 import psutil
 
-from zopestack.model import Address, Listener
+from zopestack.address import Address
+from zopestack.model import Listener
 
 #: What the usual refusals of bind(2) mean here.
 REASONS = {

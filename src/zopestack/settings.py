@@ -17,10 +17,11 @@ from typing import Any
 from zc.buildout import UserError
 
 from zopestack import cpus, haproxy, overrides, sockets, values
+from zopestack.address import Address
 from zopestack.complaints import error as error
 from zopestack.complaints import setting
 from zopestack.frontend import settings as frontend_settings
-from zopestack.model import CALLBACKS, VISITORS, Address, Balancer, Instance, Stack
+from zopestack.model import CALLBACKS, VISITORS, Balancer, Instance, Stack
 from zopestack.nearest import nearest
 from zopestack.options import OPTIONS
 from zopestack.overrides import Section as Section

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from zopestack.model import Address
+from zopestack.address import Address
 
 #: More instances than any one machine has cores for, few enough for one port range.
 MAX_INSTANCES = 256

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from zopestack.address import Address
 from zopestack.agents import ask
-from zopestack.model import LANES, Address, Stack
+from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 

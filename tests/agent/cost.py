@@ -18,8 +18,8 @@ import psutil
 
 from tests.stack import ledger
 from tests.stack.harness import Site
+from zopestack.address import Address
 from zopestack.bootstrap import say
-from zopestack.model import Address
 from zopestack.parts import AGENT
 
 ROUNDS = 15

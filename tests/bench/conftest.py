@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from zopestack.model import Address
+from zopestack.address import Address
 
 
 class KnownServer(ThreadingHTTPServer):

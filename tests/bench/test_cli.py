@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from zopestack.address import Address
 from zopestack.bench import advise, cli, plan, record, site, tune
 from zopestack.bench.farm import Broken, Source
 from zopestack.bench.layouts import counts, generated_layout, layouts
@@ -17,7 +18,6 @@ from zopestack.bench.quiet import Quiet
 from zopestack.bench.record import Sample
 from zopestack.bench.refine import Refined
 from zopestack.bench.workloads import WORKLOADS
-from zopestack.model import Address
 
 KNOWN = {**layouts(2), **peers(2)}
 ROOT = Path(__file__).parents[2]

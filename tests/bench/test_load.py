@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from zopestack.address import Address
 from zopestack.bench import engine, load, wrk
 from zopestack.bench.measured import Closed, Measured, Open
-from zopestack.model import Address
 
 GENERATORS = ["bundled", "wrk"]
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from zopestack.address import Address
 from zopestack.bench import polling, proc, rounds, series
 from zopestack.bench.farm import Broken, Farm, Source
 from zopestack.bench.layouts import Layout
@@ -22,7 +23,6 @@ from zopestack.bench.slow import slow_readers, slow_senders
 from zopestack.bench.starting import running
 from zopestack.bench.target import Target
 from zopestack.bench.workloads import Workload
-from zopestack.model import Address
 
 PAGE = Workload("page", ("/",), "a page")
 

@@ -11,12 +11,9 @@ from tests.frontend.farm import Farm
 from tests.stack.conftest import pytest_runtest_makereport as pytest_runtest_makereport
 from zopestack import haproxy
 
-#: Every HAProxy this machine has, in the order in which one is chosen.
-PROGRAMS = tuple(filter(None, (haproxy._system(), haproxy._packaged())))
 
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
+def _version(program: Path) -> str:
+    return ".".join(map(str, haproxy.version(program) or ()))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +24,7 @@ def farm() -> Iterator[Farm]:
         yield running
 
 
-@pytest.fixture(scope="session", params=PROGRAMS, ids=lambda path: _dotted(haproxy.version(path)))
+@pytest.fixture(scope="session", params=haproxy.installed(), ids=_version)
 def program(request: pytest.FixtureRequest) -> Path:
     """Each HAProxy of this machine in turn."""
     return request.param

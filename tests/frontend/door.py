@@ -20,8 +20,9 @@ from tests.stack.deployment import Deployment
 from tests.stack.fetch import Response, fetch, trusting
 from tests.stack.polling import PATIENCE, until
 from zopestack import haproxy, rendering
+from zopestack.address import Address
 from zopestack.frontend import tls
-from zopestack.model import LANES, Address, Stack
+from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime, Server
 
 #: An answer's first line; 100 Continue is none.

@@ -28,7 +28,8 @@ from tests.stack.fetch import Response, fetch
 from tests.stack.polling import PATIENCE as PATIENCE
 from tests.stack.polling import until as until
 from zopestack import store, waiting
-from zopestack.model import LANES, Address, Stack
+from zopestack.address import Address
+from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Process, Supervisor
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count, cycle, zip_longest
 
+from zopestack.address import Address
 from zopestack.bench.measured import Closed, Measured, Open, percentiles
 from zopestack.bench.responses import Malformed, Response
 from zopestack.bench.workloads import host_and_path
-from zopestack.model import Address
 
 #: Connections of the open loop; more arrivals than this wait for one, and that counts.
 MAX_CONNECTIONS = 512

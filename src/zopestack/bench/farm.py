@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zopestack import ports, store
+from zopestack.address import Address
 from zopestack.bench import polling
-from zopestack.model import Address, Instance, Listener, Stack
+from zopestack.model import Instance, Listener, Stack
 from zopestack.supervision import Supervisor
 from zopestack.waiting import NotReady, wait_ready
 

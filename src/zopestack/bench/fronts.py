@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 
+from zopestack.address import Address
 from zopestack.bench import engine, peers, slow
 from zopestack.bench.farm import Broken, Farm, fetch
 from zopestack.bench.layouts import Layout, generated
@@ -20,7 +21,6 @@ from zopestack.bench.slow import slow_readers, slow_senders
 from zopestack.bench.starting import supervised
 from zopestack.bench.target import Target
 from zopestack.bench.workloads import DOWNLOAD, SHELVES
-from zopestack.model import Address
 
 #: Who is there besides the visitors whose pages are measured (issue 4).
 READERS, READING = 40, 10_000

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from zopestack.address import Address
 from zopestack.bench import engine, wrk
 from zopestack.bench.measured import Closed, Measured, Open
-from zopestack.model import Address
 
 
 def run(

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from zopestack.address import Address
 from zopestack.bench import polling
 from zopestack.bench.farm import Farm, free_ports
 from zopestack.bench.layouts import Layout
 from zopestack.bench.starting import PATIENCE, haproxy, roots, running
 from zopestack.bench.target import Target
-from zopestack.model import Address, Instance
+from zopestack.model import Instance
 
 #: HAProxy as its manual's first example has it: threads for every core, any number of
 #: requests sent to each server, which queue in the server.

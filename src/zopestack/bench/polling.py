@@ -6,7 +6,7 @@ import http.client
 import time
 from collections.abc import Callable
 
-from zopestack.model import Address
+from zopestack.address import Address
 
 #: Seconds between two looks.
 INTERVAL = 0.02

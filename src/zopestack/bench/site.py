@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zopestack import store
+from zopestack.address import Address
 from zopestack.bench.farm import Broken, Farm, Source
 from zopestack.bench.layouts import Layout
 from zopestack.bench.target import Target
 from zopestack.bench.workloads import Workload
-from zopestack.model import Address, Stack
+from zopestack.model import Stack
 from zopestack.up import STACK_FILE
 
 

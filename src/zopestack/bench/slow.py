@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zopestack.model import Address
+from zopestack.address import Address
 
 #: How often a slow visitor takes, or sends, a little, a second.
 SIPS = 10

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from zopestack.address import Address
 from zopestack.bench import polling, proc
 from zopestack.bench.farm import Broken, Farm
 from zopestack.bench.target import Target
-from zopestack.model import Address, Instance, Stack
+from zopestack.model import Instance, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 from zopestack.waiting import listens

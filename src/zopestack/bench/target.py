@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from zopestack.address import Address
 from zopestack.bench import polling, proc
-from zopestack.model import Address, Instance
+from zopestack.model import Instance
 from zopestack.runtime import Runtime
 
 #: Processes that use less than this share of a core over so many seconds are idle.

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from zopestack.address import Address
 from zopestack.bench.accesslog import Logged
 from zopestack.bench.farm import Broken
 from zopestack.bench.workloads import host_and_path
-from zopestack.model import Address, Stack
+from zopestack.model import Stack
 
 #: Seconds a page gets when it is asked for the first time, with cold caches.
 PATIENCE = 60

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from zopestack.model import Address
+from zopestack.address import Address
 
 
 @dataclass(frozen=True)

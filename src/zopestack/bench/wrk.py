@@ -11,9 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from zopestack.address import Address
 from zopestack.bench.measured import Closed, Measured, percentiles
 from zopestack.bench.workloads import host_and_path
-from zopestack.model import Address
 
 #: What a person is told where wrk is missing.
 HOW_TO_GET = (
