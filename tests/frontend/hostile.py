@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,27 +40,30 @@ class Outcome:
     by_waitress: int = 0
 
 
+#: Outcomes by a series of HAProxy, such as (3, 0); each holds until the next one.
+Others = Mapping[tuple[int, ...], Outcome]
+
+
 @dataclass(frozen=True)
 class Case:
     """A hostile request.
 
     :param request: as the test sends it.
-    :param older: its outcome where HAProxy is older than 2.8 and makes something else of it.
+    :param outcome: what HAProxy 2.8 makes of it.
+    :param others: what other series make of it, by the first one.
     """
 
     name: str
     request: Any
     outcome: Outcome
-    older: Outcome | None = None
+    others: Others = field(default_factory=dict)
 
     def check(self, door: Door, send: Callable[[], tuple[int, ...]], scheme: str) -> None:
         """Send it: the answers, and what Zope is given, are as they must be.
 
         :param send: returns the status of each answer.
         """
-        expected = self.outcome
-        if self.older and haproxy.version(door.stack.balancer.executable) < (2, 8):
-            expected = self.older
+        expected = self._outcome(haproxy.version(door.stack.balancer.executable))
         door.seen()
         before = door.handed()
         assert send() == expected.status
@@ -73,6 +76,10 @@ class Case:
             assert request.headers["host"].lower() == "www.example.com"
             assert not {"transfer-encoding", "x-forwarded-host"} & set(request.headers)
             assert "_" not in request.headers["x-names"]
+
+    def _outcome(self, version: tuple[int, ...]) -> Outcome:
+        known = {(0,): self.outcome, (2, 8): self.outcome, **self.others}
+        return known[max(series for series in known if series <= version)]
 
 
 def names(directory: Path) -> Path:
@@ -91,9 +98,9 @@ def once(path: str = "/", body: str = "", status: int = 200) -> Outcome:
     return Outcome((status,), ((ROOT + path, body),))
 
 
-def refused(name: str, request: bytes, status: int = 400, older: Outcome | None = None) -> Case:
+def refused(name: str, request: bytes, status: int = 400, others: Others | None = None) -> Case:
     """A request that is answered by HAProxy and seen by nobody else."""
-    return Case(name, request, Outcome((status,)), older)
+    return Case(name, request, Outcome((status,)), others or {})
 
 
 def passed(
@@ -102,14 +109,17 @@ def passed(
     path: str = "/",
     body: str = "",
     status: int = 200,
-    older: Outcome | None = None,
+    others: Others | None = None,
 ) -> Case:
     """A request that reaches Zope once, in one unambiguous form."""
-    return Case(name, request, once(path, body, status), older)
+    return Case(name, request, once(path, body, status), others or {})
 
 
 #: waitress, too, refuses what is malformed.
 BY_WAITRESS = Outcome((400,), by_waitress=1)
+
+#: The connection is reset, and an answer lost with it.
+UNANSWERED = Outcome(())
 
 
 def get(path: bytes = b"/", headers: bytes = b"", host: bytes = HOST) -> bytes:

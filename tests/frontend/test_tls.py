@@ -101,6 +101,7 @@ def hello(door: Door, configure: str) -> str | None:
             return None
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.* is deprecated")
 def test_old_versions_of_tls_are_refused(door: Door) -> None:
     assert hello(door, "TLSv1_3") == "TLSv1.3"
     assert hello(door, "TLSv1_2") == "TLSv1.2"
