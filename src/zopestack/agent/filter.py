@@ -17,7 +17,7 @@ from zopestack.agent.health import Health
 from zopestack.agent.meter import Application, Meter
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
-from zopestack.agent.storage import forget_oids_on_disconnect
+from zopestack.agent.storage import mend_zeo_clients
 from zopestack.agent.warm_up import WarmUp
 
 
@@ -36,7 +36,7 @@ def attach(application: Application) -> Application:
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
-    forget_oids_on_disconnect()
+    mend_zeo_clients()
     name_requests(meter)
     drain.install()
     hang.start()
