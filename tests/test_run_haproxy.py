@@ -64,14 +64,10 @@ def ask(stack: Stack, path: str) -> int:
 
 def reload_master(stack: Stack) -> None:
     """Have HAProxy take up its files anew."""
-    worker = psutil.Process(int(pid(stack)))
-    worker.parent().send_signal(signal.SIGUSR2)
-    until("a new worker", lambda: pid(stack), lambda now: now != str(worker.pid))
-
-
-def pid(stack: Stack) -> str:
-    info = Runtime(stack.haproxy_socket).command("show info")
-    return str(re.search(r"^Pid: (\d+)$", info, re.MULTILINE)[1])
+    runtime = Runtime(stack.haproxy_socket)
+    worker = runtime.worker()
+    psutil.Process(worker).parent().send_signal(signal.SIGUSR2)
+    until("a new worker", runtime.worker, lambda now: now != worker)
 
 
 def lines(stack: Stack) -> list[str]:

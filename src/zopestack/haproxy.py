@@ -32,13 +32,13 @@ def find(given: Path | None) -> Path:
     :param given: an absolute path, or None for the best one this machine has.
     :raises Unusable: where there is none, with what would be accepted.
     """
-    wanted = f"the path of an HAProxy {_dotted(OLDEST)} or later, or auto"
+    wanted = f"the path of an HAProxy {dotted(OLDEST)} or later, or auto"
     if given is not None:
         found = version(given)
         if found is None:
             raise Unusable(f"{wanted}; {given} is not one")
         if found < OLDEST:
-            raise Unusable(f"{wanted}; {given} is {_dotted(found)}")
+            raise Unusable(f"{wanted}; {given} is {dotted(found)}")
         return given
     for candidate in installed():
         if (version(candidate) or (0,)) >= OLDEST:
@@ -129,5 +129,6 @@ def _packaged() -> Path | None:
         return None
 
 
-def _dotted(numbers: tuple[int, ...]) -> str:
+def dotted(numbers: tuple[int, ...]) -> str:
+    """A version as people write it."""
     return ".".join(str(number) for number in numbers)

@@ -6,7 +6,7 @@ come from it; a test compares them.
 
 from __future__ import annotations
 
-from zopestack import values
+from zopestack import haproxy, values
 from zopestack.frontend.options import FRONTEND
 from zopestack.option import Option
 
@@ -80,8 +80,8 @@ OPTIONS: dict[str, Option] = {
             "haproxy",
             values.executable,
             "auto",
-            "Path of HAProxy; ``auto`` takes the system's if it is 2.6 or later, "
-            "else the one from PyPI.",
+            "Path of HAProxy; ``auto`` takes the system's if it is "
+            f"{haproxy.dotted(haproxy.OLDEST)} or later, else the one from PyPI.",
         ),
         Option(
             "nbthread",

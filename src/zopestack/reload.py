@@ -55,7 +55,7 @@ def outdated(stack: Stack) -> bool:
     One that does not answer is just starting, with the new files.
     """
     try:
-        worker = int(_info(stack)["Pid"])
+        worker = Runtime(stack.haproxy_socket).worker()
         began = time.time() - age(worker)
     except OSError:
         return False
@@ -110,14 +110,14 @@ def reload(stack: Stack) -> None:
     Exits with a message where they do not; the old ones then go on serving.
     """
     runtime = Runtime(stack.haproxy_socket)
-    before = _info(stack)["Pid"]
+    before = runtime.worker()
     # Without it, the new worker takes an instance that is draining or down for healthy
     # until its first check.
     files.write(stack.server_state, runtime.command("show servers state"), mode=0o600)
     master = Supervisor(stack.supervisor_socket).processes()["haproxy"].pid
     os.kill(master, signal.SIGUSR2)
     deadline = time.monotonic() + PATIENCE
-    while _pid(stack) in (None, before):
+    while _worker(runtime) in (None, before):
         if time.monotonic() > deadline:
             sys.exit(
                 f"HAProxy did not take up {stack.haproxy_conf} within {PATIENCE} s and goes on "
@@ -128,13 +128,8 @@ def reload(stack: Stack) -> None:
     files.write(stack.server_state, NO_STATE, mode=0o600)
 
 
-def _info(stack: Stack) -> dict[str, str]:
-    answer = Runtime(stack.haproxy_socket).command("show info")
-    return dict(line.split(": ", 1) for line in answer.splitlines() if ": " in line)
-
-
-def _pid(stack: Stack) -> str | None:
+def _worker(runtime: Runtime) -> int | None:
     try:
-        return _info(stack)["Pid"]
+        return runtime.worker()
     except OSError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,16 @@ class Runtime:
             while chunk := connection.recv(65536):
                 chunks.append(chunk)
         return b"".join(chunks).decode()
+
+    def worker(self) -> int:
+        """The process that serves, a child of the master's; another one after a reload.
+
+        :raises OSError: where HAProxy does not answer.
+        """
+        told = re.search(r"^Pid: (\d+)$", self.command("show info"), re.MULTILINE)
+        if not told:
+            raise OSError(f"HAProxy does not say on {self.path} which process it is")
+        return int(told[1])
 
     def servers(self, *backends: str) -> dict[str, Server]:
         """The servers of backends by name; no two have the same.

@@ -99,11 +99,12 @@ def change_haproxy(site: Site) -> None:
 @timed
 def reload_20(site: Site) -> None:
     """Have HAProxy take up its file 20 times."""
+    runtime = Runtime(site.stack.haproxy_socket)
     for _ in range(20):
-        worker = haproxy_worker(site)
+        worker = until("HAProxy to answer", runtime.worker)
         site.stack.haproxy_conf.touch()
         site.supervisorctl("restart", "haproxy-reload", check=True)
-        until("a new HAProxy worker", partial(haproxy_worker, site), partial(ne, worker))
+        until("a new HAProxy worker", runtime.worker, partial(ne, worker))
 
 
 def kill_instance(site: Site) -> float:
@@ -162,16 +163,6 @@ def kill_supervisord(site: Site) -> None:
     site.wait_ready()
     now = {process.pid for process in site.processes()}
     assert not left & now, "orphans of the dead supervisord still run"
-
-
-def haproxy_worker(site: Site) -> str:
-    """The process that serves, by HAProxy's own word; nothing while it changes."""
-    try:
-        told = Runtime(site.stack.haproxy_socket).command("show info")
-    except OSError:
-        return ""
-    found = re.search(r"^Pid: (\d+)", told, re.MULTILINE)
-    return found[1] if found else ""
 
 
 def _serves(site: Site, instance: Instance) -> bool:

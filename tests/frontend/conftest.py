@@ -13,7 +13,7 @@ from zopestack import haproxy
 
 
 def _version(program: Path) -> str:
-    return ".".join(map(str, haproxy.version(program) or ()))
+    return haproxy.dotted(haproxy.version(program) or ())
 
 
 @pytest.fixture(scope="session")

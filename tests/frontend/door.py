@@ -131,8 +131,7 @@ class Door(Deployment):
             os.kill(worker, signal.SIGCONT)
 
     def _worker(self) -> int:
-        info = Runtime(self.stack.haproxy_socket).command("show info")
-        return int(dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)["Pid"])
+        return Runtime(self.stack.haproxy_socket).worker()
 
     # What HAProxy and the instances say.
 
