@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zopestack.model import CALLBACKS, START_SECONDS, STOP_SECONDS, Instance, Stack
+from zopestack.parts import agent
 
 #: Seconds in which ``haproxy-reload`` knows whether HAProxy's files are any good, so that
 #: ``supervisorctl restart`` can say that they are not.
@@ -81,11 +82,9 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
         environment=_settings(
-            instance,
+            agent(stack, instance),
             stack.zeo,
             stack.eggs,
-            stack.hung_after,
-            stack.warm_up,
             stack.frontend.max_body,
             bool(stack.lane(CALLBACKS)),
         ),

@@ -16,7 +16,7 @@ import jinja2
 from zopestack import __file__ as package_file
 from zopestack import store
 from zopestack.frontend import maps
-from zopestack.model import CHECK_INTERVAL, Stack
+from zopestack.model import CHECK_INTERVAL, VISITORS, Stack
 from zopestack.programs import programs
 
 #: First line of every generated file.
@@ -39,28 +39,34 @@ class Limits:
     :param connections: visitors connected at once. Each busy thread may have many visitors
         waiting; 2000 is HAProxy's own default for a small machine.
     :param check_interval: seconds between two health checks.
-    :param streams: requests one instance may be reading and responses it may be delivering
-        beyond its threads: waitress takes 100 connections.
-    :param streamed: bytes from which a response outlasts its thread: what HAProxy's buffer
-        and the kernel's do not take at once.
-    :param dequeue_interval: milliseconds between two looks for a free slot that HAProxy has
-        given to nobody though requests wait. A look at 4 instances costs 0.1 to 0.2 ms of CPU.
+    :param look: milliseconds between two looks whether requests wait. With the 20 ms for which
+        a thread has to be idle, nobody waits for longer than 100 ms.
+    :param lent_look: the same at an instance that lends slots while nobody waits.
+    :param lent: slots one instance lends at most: waitress takes 100 connections.
+    :param preferred: requests of one client in progress up to which a login goes first.
+    :param share: requests of one client in progress up to which they wait like anybody's.
+        Browsers open 6 connections.
     :param cached: bytes of the largest response that HAProxy's cache holds.
     """
 
     connections: int
     check_interval: int
-    streams: int = 80
-    streamed: int = 16384
-    dequeue_interval: int = 100
+    preferred: int
+    share: int
+    look: int = 40
+    lent_look: int = 10
+    lent: int = 80
     cached: int = 262144
 
 
 def limits(stack: Stack) -> Limits:
     """The limits for this Stack."""
+    threads = sum(instance.threads for instance in stack.lane(VISITORS))
     return Limits(
         connections=min(max(2000, 200 * stack.threads), MOST_CONNECTIONS),
         check_interval=CHECK_INTERVAL,
+        preferred=max(1, threads // 2),
+        share=max(6, 2 * threads),
     )
 
 

@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+from zopestack.agent import channel
+from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
@@ -18,6 +20,7 @@ from zopestack.agent.meter import Application, Meter
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
 from zopestack.agent.storage import mend_zeo_clients
+from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
 
 
@@ -31,7 +34,9 @@ def attach(application: Application) -> Application:
     own = Configuration.read(os.environ)
     if own.switch_interval:
         sys.setswitchinterval(own.switch_interval)
-    meter = Meter(application)
+    threads = Threads(own.threads)
+    channel.install(threads, Arrivals(own.body_timeout, own.upload_limit))
+    meter = Meter(application, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)

@@ -12,10 +12,7 @@ from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any
 
-#: Bytes up to which an answer leaves in one piece. waitress sends headers and body apart; an
-#: instance that is killed in between leaves a visitor with half an answer, which no balancer
-#: can mend. It was waitress's own default before 1.3.
-WHOLE_ANSWER = 18000
+from zopestack.agent.threads import Threads
 
 #: The number HAProxy gives a request, as WSGI spells its header (PEP 3333).
 REQUEST_ID = "HTTP_X_REQUEST_ID"
@@ -27,18 +24,19 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 class Meter:
     """A WSGI filter that knows which requests are running.
 
+    :param threads: the instance's threads, through which waitress's books are found.
     :ivar requests: how many have been answered.
     :ivar running: by thread, when its request began (``time.monotonic``) and the request.
     :ivar failed: by thread, the number of the request that Zope has just raised an error for:
         waitress logs the error when the request has left here.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, threads: Threads) -> None:
         self.application = application
+        self.threads = threads
         self.requests = 0
         self.running: dict[int, tuple[float, Environ]] = {}
         self.failed: dict[int, str] = {}
-        self._server: Any = None
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass the request on and note when it began and ended."""
@@ -52,8 +50,6 @@ class Meter:
             self.failed[thread] = environ.get(REQUEST_ID, "")
             raise
         finally:
-            if self._server is None:
-                self._meet_server(environ)
             self.requests += 1
             del self.running[thread]
 
@@ -64,7 +60,7 @@ class Meter:
 
     def queue(self) -> int:
         """Requests that have arrived and wait for a thread."""
-        return len(self._server.task_dispatcher.queue) if self._server else 0
+        return sum(len(server.task_dispatcher.queue) for server in self.threads.servers)
 
     def in_flight(self) -> int:
         """Requests not finished: arriving, waiting, running, or being sent to the client.
@@ -72,12 +68,10 @@ class Meter:
         waitress takes a body off the worker thread and sends it from its main loop, so a
         free thread does not mean that everything was delivered.
         """
-        if self._server is None:
-            return len(self.running)
-        channels = list(self._server.active_channels.values())
         return sum(
             1
-            for channel in channels
+            for server in self.threads.servers
+            for channel in list(server.active_channels.values())
             if channel.requests or channel.request is not None or channel.total_outbufs_len
         )
 
@@ -94,10 +88,3 @@ class Meter:
         if running := self.running.get(thread):
             return str(running[1].get(REQUEST_ID, ""))
         return self.failed.get(thread, "")
-
-    def _meet_server(self, environ: Environ) -> None:
-        # waitress gives a request a bound method of its channel, and so its server.
-        probe = environ.get("waitress.client_disconnected")
-        self._server = getattr(getattr(probe, "__self__", None), "server", None)
-        if self._server is not None:
-            self._server.adj.send_bytes = WHOLE_ANSWER

@@ -3,6 +3,8 @@
 GET /health    200, 404 or 503, and everything the agent knows as JSON
 GET /alive     503 only where the instance hangs: what a guard may restart
 GET /metrics   the same figures for Prometheus
+GET /threads   a conversation with HAProxy's watch (templates/slots.lua.j2): for each line with
+               a question of zopestack.agent.threads, a line with the threads that are busy
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from zopestack.agent.health import Health
+from zopestack.agent.threads import SETTLED, Threads
 
 #: Seconds a client gets to send its request.
 PATIENCE = 5
@@ -59,11 +62,12 @@ class Answer(BaseHTTPRequestHandler):
 
     server: Port
     timeout = PATIENCE
+    disable_nagle_algorithm = True
     server_version = "zopestack"
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Answer one of the three questions."""
+        """Answer one of the questions."""
         health = self.server.health
         if self.path == "/health":
             health.drain.last_check = time.monotonic()
@@ -74,8 +78,17 @@ class Answer(BaseHTTPRequestHandler):
             self._send(503 if hung else 200, "text/plain", "hung\n" if hung else "alive\n")
         elif self.path == "/metrics":
             self._send(200, "text/plain; version=0.0.4", metrics(health.report()))
+        elif self.path == "/threads":
+            self._converse(health.meter.threads)
         else:
-            self._send(404, "text/plain", "ask for /health, /alive or /metrics\n")
+            self._send(404, "text/plain", "ask for /health, /alive, /metrics or /threads\n")
+
+    def _converse(self, threads: Threads) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.flush()
+        while (question := self.rfile.readline(80).decode("ascii", "replace").strip()) in SETTLED:
+            self.wfile.write(b"%d\n" % threads.busy(question))
 
     def _send(self, status: int, content_type: str, body: str) -> None:
         data = body.encode()

@@ -105,6 +105,9 @@ class Frontend:
     :param max_body: bytes of a request's body.
     :param connections_per_address: open at once from one client; 0 for any number.
     :param requests_per_address: in 10 seconds from one client; 0 for any number.
+    :param concurrent_requests_per_address: in progress at once from one client; 0 for any number.
+    :param concurrent_uploads_per_address: bytes of bodies that one client may be sending at once,
+        beside one of any size; 0 for any number.
     :param header_timeout: seconds a client gets for a request's headers, and again for the
         first 15 kB of its body.
     :param queue_timeout: seconds a request waits for a free thread.
@@ -128,6 +131,8 @@ class Frontend:
     max_body: int = 1 << 30
     connections_per_address: int = 0
     requests_per_address: int = 0
+    concurrent_requests_per_address: int = 0
+    concurrent_uploads_per_address: int = 0
     header_timeout: int = 10
     queue_timeout: int = 30
     queue_limit: int = 0
@@ -172,11 +177,6 @@ class Frontend:
     def hops(self) -> range:
         """Places in ``X-Forwarded-For``, from its end, where another proxy may stand."""
         return range(2, MOST_PROXIES + 1)
-
-    @property
-    def counts_clients(self) -> bool:
-        """Whether anything is counted by the client's address."""
-        return bool(self.connections_per_address or self.requests_per_address)
 
     @property
     def counted_at(self) -> str:

@@ -91,6 +91,21 @@ FRONTEND: tuple[Option, ...] = (
         "Requests of one client in 10 seconds; more get 429. ``off`` for any number.",
     ),
     Option(
+        "concurrent-requests-per-address",
+        own.count,
+        # Below what one instance takes at once: 80 slots lent, 100 connections of waitress.
+        "64",
+        "Requests of one client in progress at once, slow downloads included; one more gets 429. "
+        "``off`` for any number.",
+    ),
+    Option(
+        "concurrent-uploads-per-address",
+        own.optional_size,
+        "100MB",
+        "Bytes of request bodies that one client may be sending at once, beside one of any size; "
+        "more get 429. ``off`` for any number.",
+    ),
+    Option(
         "timeout-http-request",
         values.seconds,
         "10s",

@@ -50,6 +50,8 @@ def read(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) ->
         max_body=given["max-body-size"],
         connections_per_address=given["connections-per-address"],
         requests_per_address=given["requests-per-address"],
+        concurrent_requests_per_address=given["concurrent-requests-per-address"],
+        concurrent_uploads_per_address=given["concurrent-uploads-per-address"],
         header_timeout=given["timeout-http-request"],
         queue_timeout=given["timeout-queue"],
         queue_limit=given["queue-limit"],

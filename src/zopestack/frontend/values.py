@@ -60,6 +60,16 @@ def size(text: str) -> int:
     return int(found[1]) << {"kB": 10, "MB": 20, "GB": 30}[found[2]]
 
 
+def optional_size(text: str) -> int:
+    """The same, or 0 for ``off``."""
+    if text == "off":
+        return 0
+    try:
+        return size(text)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or off") from None
+
+
 def cache(text: str) -> int:
     """Megabytes of a cache, or 0 for ``off``."""
     if text == "off":
