@@ -39,8 +39,8 @@ class Limits:
     :param connections: visitors connected at once. Each busy thread may have many visitors
         waiting; 2000 is HAProxy's own default for a small machine.
     :param check_interval: seconds between two health checks.
-    :param look: milliseconds between two looks whether requests wait. With the 20 ms for which
-        a thread has to be idle, nobody waits for longer than 100 ms.
+    :param look: milliseconds between two looks whether requests wait: as many as leave, of
+        100 ms, the time to ask an agent. A look costs 0.15 ms of CPU.
     :param lent_look: the same at an instance that lends slots while nobody waits.
     :param lent: slots one instance lends at most: waitress takes 100 connections.
     :param preferred: requests of one client in progress up to which a login goes first.
@@ -53,8 +53,8 @@ class Limits:
     check_interval: int
     preferred: int
     share: int
-    look: int = 40
-    lent_look: int = 10
+    look: int = 80
+    lent_look: int = 25
     lent: int = 80
     cached: int = 262144
 

@@ -24,8 +24,8 @@ PRODUCT = Path(__file__).parent / "product"
 STREAM = 5 * 1024 * 1024
 
 #: What of [stack] changes the instances themselves, and so is the same for every door.
-#: instance1 to instance3 have one thread, instance4 has two; the last two are the callback
-#: lane, for those doors that have one.
+#: instance1 and instance2 have one thread, the others two; these are the callback lane, for
+#: those doors that have one.
 INSTANCES = {"instances": 2, "callback-instances": 2, "max-body-size": "1MB"}
 
 #: Folders in the database; the tests' ``sites`` show them.
@@ -42,6 +42,9 @@ environment-vars =
     FRONTEND_SEEN {seen}
     FRONTEND_FILE {file}
 wsgi-ini-template = {ini}
+
+[instance3]
+threads = 2
 
 [instance4]
 threads = 2

@@ -23,7 +23,9 @@ FRAME = 16384
 class Connection:
     """One connection on a socket, closed with it."""
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, window: int | None = None) -> None:
+        """:param window: bytes of a stream that the other side may send before it is asked for
+        more."""
         self.socket = connected
         self.h2 = H2Connection(
             H2Configuration(
@@ -32,6 +34,8 @@ class Connection:
                 normalize_outbound_headers=False,
             )
         )
+        if window is not None:
+            self.h2.local_settings.initial_window_size = window
         self.h2.initiate_connection()
         self.outcomes: dict[int, int | None] = {}
         self._flush()
@@ -54,6 +58,15 @@ class Connection:
             self.h2.end_stream(stream)
         if trailers:
             self.h2.send_headers(stream, trailers, end_stream=True)
+        self._flush()
+        return stream
+
+    def open(self, headers: Headers, body: bytes = b"") -> int:
+        """Begin a request on a stream of its own and leave it open; its number."""
+        stream = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(stream, headers)
+        for start in range(0, len(body), FRAME):
+            self.h2.send_data(stream, body[start : start + FRAME])
         self._flush()
         return stream
 

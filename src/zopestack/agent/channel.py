@@ -12,7 +12,7 @@ from waitress.server import BaseWSGIServer
 from waitress.utilities import Error
 
 from zopestack.agent.arrival import Arrival, Arrivals
-from zopestack.agent.threads import Threads, unread
+from zopestack.agent.threads import Threads, hung_up, unread
 
 #: Bytes up to which an answer leaves in one piece. waitress sends headers and body apart; an
 #: instance that is killed in between leaves a visitor with half an answer, which no balancer
@@ -38,18 +38,26 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(server, *args, **options)
         self.threads.servers.add(server)
         server.adj.send_bytes = WHOLE_ANSWER
+        self.threads.changed()
 
     def needs_thread(self) -> bool:
         """Whether there is a request on it that a thread has to work on, now or next."""
         if self.requests:
-            return True
+            return self.working or not hung_up(self.socket)
         if self.arrival or self.total_outbufs_len:
             return False
         return self._receiving or unread(self.socket)
 
+    @property
+    def working(self) -> bool:
+        """Whether a thread works on a request on it."""
+        return self in self.threads.inside.values()
+
     def service(self) -> None:
-        """Work on a request, in one of the instance's threads."""
+        """Work on a request, in one of the instance's threads; not for a client that is gone."""
         with self.threads.working(self):
+            if hung_up(self.socket):
+                self.connected = False
             super().service()
 
     def readable(self) -> bool:
@@ -65,6 +73,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             super().handle_read()
         finally:
             self._receiving = False
+            self.threads.changed()
 
     def received(self, data: bytes) -> bool:
         """Take bytes, and note whether they leave a body on its way."""
@@ -91,6 +100,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Close."""
         self._arrived()
         super().handle_close()
+        self.threads.changed()
 
     def _look_at(self, arrival: Arrival) -> None:
         if complaint := self.arrivals.complaint(arrival):

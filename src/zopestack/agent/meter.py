@@ -59,8 +59,11 @@ class Meter:
         return sorted((now - began for began, _ in list(self.running.values())), reverse=True)
 
     def queue(self) -> int:
-        """Requests that have arrived and wait for a thread."""
-        return sum(len(server.task_dispatcher.queue) for server in self.threads.servers)
+        """Requests that have arrived and wait for a thread, for a client who is still there."""
+        return sum(
+            bool(channel.requests) and not channel.working and channel.needs_thread()
+            for channel in self.threads.channels()
+        )
 
     def in_flight(self) -> int:
         """Requests not finished: arriving, waiting, running, or being sent to the client.
@@ -69,10 +72,8 @@ class Meter:
         free thread does not mean that everything was delivered.
         """
         return sum(
-            1
-            for server in self.threads.servers
-            for channel in list(server.active_channels.values())
-            if channel.requests or channel.request is not None or channel.total_outbufs_len
+            bool(channel.requests or channel.request is not None or channel.total_outbufs_len)
+            for channel in self.threads.channels()
         )
 
     def described(self) -> list[str]:

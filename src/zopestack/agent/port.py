@@ -4,7 +4,7 @@ GET /health    200, 404 or 503, and everything the agent knows as JSON
 GET /alive     503 only where the instance hangs: what a guard may restart
 GET /metrics   the same figures for Prometheus
 GET /threads   a conversation with HAProxy's watch (templates/slots.lua.j2): for each line with
-               a question of zopestack.agent.threads, a line with the threads that are busy
+               a question of zopestack.agent.threads, a line with its answer's two numbers
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from zopestack.agent.health import Health
-from zopestack.agent.threads import SETTLED, Threads
+from zopestack.agent.threads import QUESTIONS, Threads
 
 #: Seconds a client gets to send its request.
 PATIENCE = 5
@@ -87,8 +87,8 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.flush()
-        while (question := self.rfile.readline(80).decode("ascii", "replace").strip()) in SETTLED:
-            self.wfile.write(b"%d\n" % threads.busy(question))
+        while question := QUESTIONS.get(self.rfile.readline(80).decode("latin-1").strip()):
+            self.wfile.write(b"%d %d\n" % threads.answer(question))
 
     def _send(self, status: int, content_type: str, body: str) -> None:
         data = body.encode()

@@ -25,15 +25,33 @@ from waitress.server import BaseWSGIServer
 if TYPE_CHECKING:
     from zopestack.agent.channel import Channel
 
-#: Seconds that a thread has to be idle before HAProxy hears of it, by its question.
-#: ``steady``: nothing is lent yet. Between two requests of a saturated instance no thread is
-#: idle for so long, so that nothing is done there for each of them.
-#: ``next``: slots are lent, and whoever waits is waiting for this. HAProxy has seen the end
-#: of the last response by then, and a request that it has sent has arrived.
-SETTLED = {"steady": 0.02, "next": 0.002}
 
-#: Seconds after which there is an answer in any case, so that HAProxy can look at its own side.
-LONGEST = 0.5
+
+@dataclass(frozen=True)
+class Question:
+    """What HAProxy may ask.
+
+    :param settled: seconds for which a thread has to be idle to count as idle.
+    :param longest: seconds after which there is an answer in any case, so that HAProxy can
+        look at its own side.
+    :param prompt: whether to look as soon as a thread comes free, rather than now and then.
+    """
+
+    settled: float
+    longest: float
+    prompt: bool
+
+
+#: By name. A millisecond is enough for a request that HAProxy has sent to arrive.
+QUESTIONS = {
+    # While nothing is lent: between two requests of a saturated instance no thread is idle for
+    # so long, so that nothing is done there for each of them.
+    "steady": Question(settled=0.01, longest=0.5, prompt=False),
+    # While slots are lent and all threads are needed.
+    "next": Question(settled=0.001, longest=0.5, prompt=True),
+    # While slots are lent and a thread is idle: is it still?
+    "still": Question(settled=0.001, longest=0, prompt=False),
+}
 
 
 @dataclass(eq=False)
@@ -41,11 +59,11 @@ class Watcher:
     """Somebody who is told when a thread is idle.
 
     :ivar most: the most threads that were needed at once since this was last set.
-    :ivar freed: set when a thread has come free.
+    :ivar changed: set when fewer threads may be needed than before.
     """
 
     most: int = 0
-    freed: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Event = field(default_factory=threading.Event)
 
 
 class Threads:
@@ -78,35 +96,42 @@ class Threads:
             yield
         finally:
             del self.inside[thread]
-            for watcher in self.watchers:
-                watcher.freed.set()
+            self.changed()
+
+    def changed(self) -> None:
+        """A thread may have come free, or one that seemed to be needed is not."""
+        for watcher in self.watchers:
+            watcher.changed.set()
 
     def needed(self) -> int:
         """Requests that need a thread: in one, waiting for one, or not read yet."""
-        channels = [c for server in self.servers for c in list(server.active_channels.values())]
-        return sum(channel.needs_thread() for channel in channels) + sum(
+        return sum(channel.needs_thread() for channel in self.channels()) + sum(
             connection_waits(server.socket) for server in self.servers
         )
 
-    def busy(self, question: str) -> int:
-        """Wait until a thread is idle and stays so; the threads that were needed meanwhile.
+    def channels(self) -> list[Channel]:
+        """Every open connection."""
+        return [c for server in self.servers for c in list(server.active_channels.values())]
 
-        :param question: one of :data:`SETTLED`.
+    def answer(self, question: Question) -> tuple[int, int]:
+        """Wait until a thread is idle and stays so, or for as long as the question says.
+
+        :returns: the most threads that were needed at once meanwhile, and those needed now.
         """
-        settled, prompt = SETTLED[question], question == "next"
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + question.longest
         pause = threading.Event()
         with self._watching() as watcher:
             while True:
-                watcher.freed.clear()
+                watcher.changed.clear()
                 watcher.most = self.needed()
-                if watcher.most < self.number or not prompt:
-                    pause.wait(settled)
+                if watcher.most < self.number or not question.prompt:
+                    pause.wait(question.settled)
                 else:
-                    watcher.freed.wait(max(0, deadline - time.monotonic()))
-                busy = max(watcher.most, self.needed())
-                if busy < self.number or time.monotonic() > deadline:
-                    return busy
+                    watcher.changed.wait(max(0, deadline - time.monotonic()))
+                now = self.needed()
+                most = max(watcher.most, now)
+                if most < self.number or time.monotonic() > deadline:
+                    return most, now
 
     @contextmanager
     def _watching(self) -> Iterator[Watcher]:
@@ -120,8 +145,13 @@ class Threads:
                 self.watchers = tuple(w for w in self.watchers if w is not watcher)
 
 
-def unread(connection: socket.socket) -> bool:
-    """Whether bytes have arrived that nobody has read (ioctl_tty(2), FIONREAD)."""
+def unread(connection: socket.socket | None) -> bool:
+    """Whether bytes have arrived that nobody has read (ioctl_tty(2), FIONREAD).
+
+    :param connection: None, as waitress leaves it, where it was closed.
+    """
+    if connection is None:
+        return False
     try:
         answer = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4))
     except (OSError, ValueError):
@@ -129,11 +159,28 @@ def unread(connection: socket.socket) -> bool:
     return struct.unpack("i", answer)[0] > 0
 
 
-def connection_waits(listening: socket.socket) -> bool:
+def hung_up(connection: socket.socket | None) -> bool:
+    """Whether the other end has closed a connection, and sent nothing more before that.
+
+    waitress looks for that when it has answered, and would do all the work for nobody.
+    """
+    if connection is None:
+        return True
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def connection_waits(listening: socket.socket | None) -> bool:
     """Whether somebody has connected who was not accepted yet."""
+    if listening is None:
+        return False
     poll = select.poll()
     try:
         poll.register(listening.fileno(), select.POLLIN)
     except (OSError, ValueError):
-        return False
+        return False  # closed meanwhile
     return bool(poll.poll(0))

@@ -2,6 +2,7 @@
 
     hold?until=   answers when there is a file of that name
     stream        5 MB off the thread, as Zope serves a blob
+    sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it
 
@@ -53,6 +54,14 @@ class Stream(BrowserView):
         response.setHeader("Content-Type", "video/mp4")
         response.setHeader("Content-Length", str(Path(os.environ[FILE]).stat().st_size))
         return ""
+
+
+class Sized(BrowserView):
+    """A page as large as it is asked for."""
+
+    def __call__(self) -> bytes:
+        time.sleep(float(self.request.form.get("seconds", 0)))
+        return b"x" * int(self.request.form["bytes"])
 
 
 class Call(BrowserView):
