@@ -11,12 +11,18 @@ import pytest
 
 from tests.frontend.door import Door, statuses
 from tests.frontend.farm import STREAM, Farm
+from tests.frontend.holding import HOLDER, multiplexed, pseudo
 from tests.stack.polling import until
+from zopestack.agents import ask
+from zopestack.model import Instance
 
 READERS = 40
 
-#: As in rendering.Limits.
-STREAMS = 80
+#: As in rendering.Limits: slots that an instance lends at most.
+LENT = 80
+
+#: Of one connection of HTTP/2.
+STREAMS = 30
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,6 @@ def test_slow_readers_do_not_keep_a_page_from_being_served(door: Door) -> None:
         for reader in readers:
             # Each has been let in: its response has begun.
             assert reader.recv(12) == b"HTTP/1.1 200"
-        assert sum(limits(door)) == 2 + READERS
         for _ in range(20):
             assert door.get().status == 200
             for reader in readers:
@@ -95,19 +100,84 @@ def test_readers_who_leave_give_the_slots_back(door: Door) -> None:
 
 
 def test_an_instance_delivers_no_more_than_it_has_connections_for(farm: Farm) -> None:
-    with farm.door(instances=1) as one, ExitStack() as held:
-        for _ in range(STREAMS):
+    with farm.door(instances=1, timeout_queue="1s") as one, ExitStack() as held:
+        for _ in range(1 + LENT):
             reader = held.enter_context(slow_reader(one))
             assert reader.recv(12) == b"HTTP/1.1 200"
-        assert limits(one) == [1 + STREAMS]
-        held.enter_context(slow_reader(one)).recv(12)
-        assert limits(one) == [1 + STREAMS]
+        assert one.get().status == 503
+        assert max(limits(one)) <= 1 + LENT
 
 
 def test_threads_count(farm: Farm) -> None:
     with farm.door(first=4, instances=1, threads=2) as two, ExitStack() as held:
-        for number in range(3):
+        for _ in range(5):
             reader = held.enter_context(slow_reader(two))
             assert reader.recv(12) == b"HTTP/1.1 200"
-            assert limits(two) == [3 + number]
+        until("both threads to be lent to", lambda: limits(two), lambda now: now == [5 + 2])
         assert statuses(two.raw(b"GET / HTTP/1.0\r\n\r\n")) == (200,)
+
+
+def test_one_client_cannot_hold_all_that_an_instance_lends(farm: Farm) -> None:
+    """Over one connection of HTTP/2, or over many."""
+    made = farm.door(instances=1, tls_certificate="self-signed", http_redirect="off")
+    made.set(https_address=f"127.0.0.1:{made.https}")
+    with made as one, ExitStack() as held:
+        while True:
+            client = held.enter_context(multiplexed(one, held, window=0))
+            streams = [client.send(pseudo("GET", "/stream")) for _ in range(STREAMS)]
+            if 429 in [client.outcome(stream) for stream in streams]:
+                break
+        assert one.get(source="127.0.0.3").status == 200
+        assert one.get(source=HOLDER).status == 429
+        assert max(limits(one)) < 1 + LENT
+
+
+def test_who_leaves_does_not_leave_his_thread_to_the_next(farm: Farm) -> None:
+    """HAProxy has forgotten the request, and the thread goes on with it."""
+    with farm.door(instances=2) as door:
+        release = door.directory / "release"
+        with door.connect() as leaver:
+            leaver.sendall(b"GET /hold?until=%s HTTP/1.1\r\n" % str(release).encode())
+            leaver.sendall(b"Host: localhost\r\n\r\n")
+            until("it to be worked on", lambda: [busy(i) for i in door.stack.instances].count(1))
+        until("HAProxy to have forgotten it", lambda: in_progress(door), lambda now: now == 0)
+        (left,) = (i for i in door.stack.instances if busy(i))
+        until("it to be given no more", lambda: door.figures()[f"zope/{left.name}"]["weight"] == "0")
+        assert {door.reach().port for _ in range(10)} == {
+            instance.address.port for instance in door.stack.instances if instance != left
+        }
+        release.touch()
+        until("it to be given requests again", lambda: weights(door), lambda now: now == ["1", "1"])
+        assert limits(door) == [1, 1]
+
+
+def test_the_last_instance_is_never_closed(farm: Farm) -> None:
+    with farm.door(instances=1) as door:
+        release = door.directory / "release"
+        with door.connect() as leaver:
+            leaver.sendall(b"GET /hold?until=%s HTTP/1.1\r\n" % str(release).encode())
+            leaver.sendall(b"Host: localhost\r\n\r\n")
+            until("it to be worked on", lambda: busy(door.stack.instances[0]))
+        until("HAProxy to have forgotten it", lambda: in_progress(door), lambda now: now == 0)
+        answers: list[int] = []
+        waiting = threading.Thread(target=lambda: answers.append(door.get().status))
+        waiting.start()
+        until("it to wait", lambda: in_progress(door) == 1)
+        release.touch()
+        waiting.join()
+        assert answers == [200]
+
+
+def busy(instance: Instance) -> int:
+    """Threads of an instance that work on a request."""
+    report = ask(instance)
+    assert report
+    return report.busy
+
+
+def in_progress(door: Door) -> int:
+    return sum(server.current for server in door.servers().values())
+
+
+def weights(door: Door) -> list[str]:
+    return [row["weight"] for name, row in door.figures().items() if name.startswith("zope/inst")]

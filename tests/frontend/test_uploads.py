@@ -12,6 +12,8 @@ import pytest
 from tests.frontend.door import Door, received, statuses
 from tests.frontend.farm import Farm
 from tests.stack.polling import until
+from zopestack.agents import ask
+from zopestack.model import Instance
 
 #: More than HAProxy keeps of a body before it sends the request on.
 BEGINNING = b"a" * 17000
@@ -29,9 +31,19 @@ def door(farm: Farm) -> Iterator[Door]:
 
 def limits(door: Door) -> list[int]:
     """What HAProxy would send to each instance at once."""
-    return [
-        int(row["slim"]) for name, row in door.figures().items() if name.startswith("zope/instance")
-    ]
+    return [int(row["slim"]) for row in rows(door)]
+
+
+def rows(door: Door) -> list[dict[str, str]]:
+    """What HAProxy says of each instance."""
+    return [row for name, row in door.figures().items() if name.startswith("zope/instance")]
+
+
+def busy(instance: Instance) -> int:
+    """Threads of an instance that work on a request."""
+    report = ask(instance)
+    assert report
+    return report.busy
 
 
 def upload(door: Door, length: int, path: str = "/") -> socket.socket:
@@ -55,6 +67,15 @@ def chunked_upload(door: Door) -> socket.socket:
     return client
 
 
+def arriving(door: Door, number: int) -> None:
+    """So many requests have a slot, although there are two threads."""
+    until(
+        "all to be let in",
+        lambda: sum(server.current for server in door.servers().values()),
+        lambda now: now == number,
+    )
+
+
 def usual(door: Door) -> None:
     """Every slot is back."""
     until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
@@ -68,7 +89,7 @@ def arrived(door: Door) -> list[str]:
 def test_slow_uploads_do_not_keep_a_page_from_being_served(door: Door) -> None:
     with ExitStack() as held:
         clients = [held.enter_context(upload(door, len(WHOLE))) for _ in range(UPLOADS)]
-        until("their slots to be lent", lambda: sum(limits(door)), lambda n: n == 2 + UPLOADS)
+        arriving(door, UPLOADS)
         for _ in range(10):
             assert door.get().status == 200
         door.seen()
@@ -83,7 +104,7 @@ def test_an_upload_in_chunks_is_no_different(door: Door) -> None:
     door.seen()
     with ExitStack() as held:
         clients = [held.enter_context(chunked_upload(door)) for _ in range(3)]
-        until("their slots to be lent", lambda: sum(limits(door)), lambda n: n == 5)
+        arriving(door, 3)
         for client in clients:
             client.sendall(b"0\r\n\r\n")
             assert statuses(received(client)) == (200,)
@@ -95,7 +116,7 @@ def test_clients_who_leave_in_the_middle_give_the_slots_back(door: Door) -> None
     with ExitStack() as held:
         for _ in range(UPLOADS):
             held.enter_context(upload(door, len(WHOLE)))
-        until("their slots to be lent", lambda: sum(limits(door)), lambda n: n == 2 + UPLOADS)
+        arriving(door, UPLOADS)
     usual(door)
     assert door.get().status == 200
 
@@ -106,15 +127,15 @@ def test_the_slot_is_taken_back_when_the_body_is_here(door: Door) -> None:
     path = f"/hold?until={release}"
     answers: list[int] = []
     with upload(door, len(WHOLE), path) as client:
-        until("its slot to be lent", lambda: sum(limits(door)), lambda n: n == 3)
+        arriving(door, 1)
         client.sendall(b"last")
-        usual(door)
         other = threading.Thread(target=lambda: answers.append(door.get(path).status))
         other.start()
-        until("both to be busy", lambda: [s.current for s in door.servers().values()] == [1, 1])
+        until("both to be busy", lambda: [busy(i) for i in door.stack.instances] == [1, 1])
         third = threading.Thread(target=lambda: answers.append(door.get("/").status))
         third.start()
         until("the third to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
+        assert limits(door) == [1, 1]
         release.touch()
         assert statuses(received(client)) == (200,)
         other.join()
@@ -155,15 +176,41 @@ def test_a_body_that_is_whole_lends_nothing(door: Door) -> None:
     release.unlink()
 
 
-def test_a_reload_forgets_what_was_lent(door: Door) -> None:
-    """The old worker goes on delivering, with a count of its own."""
-    with upload(door, len(WHOLE)) as client:
-        until("its slot to be lent", lambda: sum(limits(door)), lambda n: n == 3)
+def test_a_reload_takes_over_what_is_held(door: Door) -> None:
+    """The old worker goes on delivering; the new one finds idle threads."""
+    with ExitStack() as held:
+        clients = [held.enter_context(upload(door, len(WHOLE))) for _ in range(3)]
+        arriving(door, 3)
         door.reload()
-        assert limits(door) == [1, 1]
-        assert door.get().status == 200
-        client.sendall(b"last")
-        assert statuses(received(client)) == (200,)
+        assert [door.get().status for _ in range(5)] == [200] * 5
+        more = [held.enter_context(upload(door, len(WHOLE))) for _ in range(3)]
+        arriving(door, 3)
+        assert [door.get().status for _ in range(5)] == [200] * 5
+        for client in (*clients, *more):
+            client.sendall(b"last")
+            assert statuses(received(client)) == (200,)
+    usual(door)
+
+
+def test_after_a_reload_a_busy_instance_is_given_nothing(door: Door) -> None:
+    """It is busy with what the old worker has given it, which the new one knows nothing of."""
+    release = door.directory / "release"
+    answers: list[int] = []
+    old = threading.Thread(
+        target=lambda: answers.append(door.get(f"/hold?until={release}").status)
+    )
+    old.start()
+    until("one to be busy", lambda: sum(busy(i) for i in door.stack.instances) == 1)
+    free = {i.address.port for i in door.stack.instances if not busy(i)}
+    door.reload()
+    until("the new one to know", lambda: "0" in [r["weight"] for r in rows(door)])
+    assert {door.reach().port for _ in range(10)} == free
+    assert answers == []
+    release.touch()
+    old.join()
+    assert answers == [200]
+    release.unlink()
+    until("all to be open", lambda: [r["weight"] for r in rows(door)] == ["1", "1"])
 
 
 def test_a_megabyte_arrives_whole(door: Door) -> None:
