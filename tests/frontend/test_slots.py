@@ -21,6 +21,9 @@ READERS = 40
 #: As in rendering.Limits: slots that an instance lends at most.
 LENT = 80
 
+#: What concurrent-requests-per-address is by default.
+ITS = 64
+
 #: Of one connection of HTTP/2.
 STREAMS = 30
 
@@ -122,11 +125,11 @@ def test_one_client_cannot_hold_all_that_an_instance_lends(farm: Farm) -> None:
     made = farm.door(instances=1, tls_certificate="self-signed", http_redirect="off")
     made.set(https_address=f"127.0.0.1:{made.https}")
     with made as one, ExitStack() as held:
-        while True:
-            client = held.enter_context(multiplexed(one, held, window=0))
-            streams = [client.send(pseudo("GET", "/stream")) for _ in range(STREAMS)]
-            if 429 in [client.outcome(stream) for stream in streams]:
-                break
+        for _ in range(5):
+            client = multiplexed(one, held)
+            for _ in range(STREAMS):
+                client.send(pseudo("GET", "/stream"))
+        until("as many as one client may have", lambda: in_progress(one), lambda now: now == ITS)
         assert one.get(source="127.0.0.3").status == 200
         assert one.get(source=HOLDER).status == 429
         assert max(limits(one)) < 1 + LENT
