@@ -34,6 +34,8 @@ def sections(of: Stack) -> dict[str, Program]:
         ("eggs", "Zope\nProducts.PythonScripts", {"instance1", "instance2"}),
         ("zeo-address", "127.0.0.1:9100", {"zeo", "instance1", "instance2"}),
         ("switch-interval", "50ms", {"instance1", "instance2"}),
+        ("timeout-http-request", "5s", {"instance1", "instance2"}),
+        ("stop-grace", "5s", {"instance1", "instance2", "haproxy"}),
         ("instances", "4", set()),
         ("nbthread", "2", set()),
         ("stats-address", "127.0.0.1:9404", set()),

@@ -295,7 +295,7 @@ def test_packaged_templates_are_those_of_the_checkout() -> None:
     }
 
 
-@pytest.mark.parametrize("part", ["connections", "hardening", "limits", "admin", "logs", "slots"])
+@pytest.mark.parametrize("part", ["connections", "hardening", "limits", "admin", "logs"])
 def test_a_part_of_the_front_end_is_turned_off_by_an_empty_template(
     home: Path, haproxy_program: Path, part: str
 ) -> None:

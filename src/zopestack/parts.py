@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zopestack.agent.configuration import Configuration
-from zopestack.model import CALLBACKS, DRAIN_DELAY, LOG_BYTES, LOG_FILES, VISITORS, Instance, Stack
+from zopestack.model import CALLBACKS, DRAIN_DELAY, LOG_BYTES, LOG_FILES, Instance, Stack
 from zopestack.overrides import Section, overrides
 
 #: The recipe of the generated files and its part.
@@ -126,8 +126,6 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         drain_delay=DRAIN_DELAY,
         hung_after=stack.hung_after,
         body_timeout=stack.frontend.header_timeout,
-        # Every instance counts what reaches itself.
-        upload_limit=stack.frontend.concurrent_uploads_per_address // len(stack.lane(VISITORS)),
         warm_up=stack.warm_up,
         switch_interval=instance.switch_interval,
     )

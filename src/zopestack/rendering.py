@@ -46,6 +46,8 @@ class Limits:
     :param preferred: requests of one client in progress up to which a login goes first.
     :param share: requests of one client in progress up to which they wait like anybody's.
         Browsers open 6 connections.
+    :param upload_share: bytes of bodies that one client may be sending to one instance, beside
+        one of any size.
     :param cached: bytes of the largest response that HAProxy's cache holds.
     """
 
@@ -53,6 +55,7 @@ class Limits:
     check_interval: int
     preferred: int
     share: int
+    upload_share: int
     look: int = 80
     lent_look: int = 25
     lent: int = 80
@@ -67,6 +70,7 @@ def limits(stack: Stack) -> Limits:
         check_interval=CHECK_INTERVAL,
         preferred=max(1, threads // 2),
         share=max(6, 2 * threads),
+        upload_share=stack.frontend.concurrent_uploads_per_address // len(stack.lane(VISITORS)),
     )
 
 

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
+from zopestack.agent import channel
+from zopestack.agent.arrival import Arrivals
 from zopestack.agent.hang import HangWatch, tracebacks
 from zopestack.agent.meter import Environ, Meter
+from zopestack.agent.threads import Threads
 
 
 class Gate:
@@ -33,13 +36,13 @@ def request(path: str) -> Environ:
 
 def test_running_requests_are_known_and_forgotten() -> None:
     gate = Gate()
-    meter = Meter(gate)
+    meter = Meter(gate, Threads(3))
     threads = [threading.Thread(target=meter, args=(request("/x"), None)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for _ in threads:
         gate.inside.acquire(timeout=30)
-    assert len(meter.busy()) == meter.in_flight() == 3
+    assert len(meter.busy()) == 3
     seconds = meter.busy()
     assert seconds == sorted(seconds, reverse=True)
     assert all(text.startswith("GET /x (") for text in meter.described())
@@ -50,13 +53,13 @@ def test_running_requests_are_known_and_forgotten() -> None:
     gate.open.set()
     for thread in threads:
         thread.join()
-    assert (meter.busy(), meter.in_flight(), meter.requests) == ([], 0, 3)
+    assert (meter.busy(), meter.requests) == ([], 3)
 
 
 def test_a_request_that_fails_is_over_too() -> None:
     gate = Gate()
     gate.open.set()
-    meter = Meter(gate)
+    meter = Meter(gate, Threads(3))
     with pytest.raises(RuntimeError):
         meter(request("/broken"), lambda *_: None)
     assert (meter.busy(), meter.requests) == ([], 1)
@@ -74,12 +77,15 @@ def test_it_finds_the_books_of_a_real_waitress() -> None:
         server.close()
 
 
-def test_a_small_answer_leaves_in_one_piece() -> None:
+def test_a_small_answer_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     def page(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Length", "5")])
         return [b"whole"]
 
-    server = create_server(Meter(page), host="127.0.0.1", port=0, threads=1)
+    monkeypatch.setattr(BaseWSGIServer, "channel_class", None)
+    threads = Threads(1)
+    channel.install(threads, Arrivals(10))
+    server = create_server(Meter(page, threads), host="127.0.0.1", port=0, threads=1)
     threading.Thread(target=server.run, daemon=True).start()
     with socket.create_connection(("127.0.0.1", server.effective_port)) as client:
         for _ in range(50):

@@ -8,6 +8,7 @@ import pytest
 
 from zopestack.agent.meter import Meter
 from zopestack.agent.request_id import name_requests
+from zopestack.agent.threads import Threads
 
 NUMBER = "551c253f-8aac-4b83-8f81-273ed37e2f90"
 
@@ -25,7 +26,7 @@ def meter() -> Iterator[Meter]:
         return []
 
     before = logging.getLogRecordFactory()
-    meter = Meter(application)
+    meter = Meter(application, Threads(1))
     name_requests(meter)
     yield meter
     logging.setLogRecordFactory(before)

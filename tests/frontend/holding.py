@@ -154,7 +154,9 @@ EXPECTING = (
     Way("an expectation and an empty body", sent(request("GET", "/", EXPECT, length(0)))),
     Way("an expectation and no body, by POST", sent(request("POST", "/", EXPECT))),
     Way("an expectation and an empty body, by PUT", sent(request("PUT", "/", EXPECT, length(0)))),
-    Way("an expectation and a body that never comes", sent(request("POST", "/", EXPECT, length(9)))),
+    Way(
+        "an expectation and a body that never comes", sent(request("POST", "/", EXPECT, length(9)))
+    ),
     Way("an expectation and chunks that never come", sent(request("POST", "/", EXPECT, CHUNKED))),
     Way("an expectation in HTTP/1.0", sent(request("GET", "/", EXPECT, version="1.0"))),
     Way("expectations in a row", sent(request("GET", "/", EXPECT), times=20)),
@@ -179,9 +181,7 @@ BODIES = (
     ),
     Way("chunks that never come", sent(request("GET", "/", CHUNKED))),
     Way("a chunk that never comes", sent(request("POST", "/", CHUNKED), b"ffff\r\n")),
-    Way(
-        "a chunk that stops", sent(request("POST", "/", CHUNKED), b"ffff\r\n", BEGINNING)
-    ),
+    Way("a chunk that stops", sent(request("POST", "/", CHUNKED), b"ffff\r\n", BEGINNING)),
     Way(
         "chunks without the last one",
         sent(request("POST", "/", CHUNKED), b"%x\r\n%s\r\n" % (len(BEGINNING), BEGINNING)),
@@ -191,10 +191,14 @@ BODIES = (
         sent(request("POST", "/", CHUNKED), b"%x\r\n%s\r\n0\r\n" % (len(BEGINNING), BEGINNING)),
     ),
     Way(
-        "a body that stops, half closed", half_closed(request("POST", "/", length(99999)) + BEGINNING)
+        "a body that stops, half closed",
+        half_closed(request("POST", "/", length(99999)) + BEGINNING),
     ),
     Way("a body that stops, aborted", aborted(request("POST", "/", length(99999)) + BEGINNING)),
-    Way("chunks that stop, aborted", aborted(request("POST", "/", CHUNKED) + b"ffff\r\n" + BEGINNING)),
+    Way(
+        "chunks that stop, aborted",
+        aborted(request("POST", "/", CHUNKED) + b"ffff\r\n" + BEGINNING),
+    ),
 )
 
 ANSWERS = (

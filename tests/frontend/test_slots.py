@@ -145,7 +145,9 @@ def test_who_leaves_does_not_leave_his_thread_to_the_next(farm: Farm) -> None:
             until("it to be worked on", lambda: [busy(i) for i in door.stack.instances].count(1))
         until("HAProxy to have forgotten it", lambda: in_progress(door), lambda now: now == 0)
         (left,) = (i for i in door.stack.instances if busy(i))
-        until("it to be given no more", lambda: door.figures()[f"zope/{left.name}"]["weight"] == "0")
+        until(
+            "it to be given no more", lambda: door.figures()[f"zope/{left.name}"]["weight"] == "0"
+        )
         assert {door.reach().port for _ in range(10)} == {
             instance.address.port for instance in door.stack.instances if instance != left
         }

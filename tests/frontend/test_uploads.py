@@ -196,9 +196,7 @@ def test_after_a_reload_a_busy_instance_is_given_nothing(door: Door) -> None:
     """It is busy with what the old worker has given it, which the new one knows nothing of."""
     release = door.directory / "release"
     answers: list[int] = []
-    old = threading.Thread(
-        target=lambda: answers.append(door.get(f"/hold?until={release}").status)
-    )
+    old = threading.Thread(target=lambda: answers.append(door.get(f"/hold?until={release}").status))
     old.start()
     until("one to be busy", lambda: sum(busy(i) for i in door.stack.instances) == 1)
     free = {i.address.port for i in door.stack.instances if not busy(i)}

@@ -7,7 +7,6 @@ sets no end to it. HAProxy bounds the beginning (``timeout-http-request``) and t
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from waitress.utilities import Error
 #: default (its documentation, "RequestReadTimeout", MinRate).
 LOWEST_RATE = 500
 
-#: What HAProxy says of the client (``templates/haproxy-hardening.cfg.j2``), and how many
-#: bodies that client is sending at once, this one included; as waitress spells a header.
-CLIENT, UPLOADS = "X_FORWARDED_FOR", "ZOPESTACK_UPLOADS"
+#: In which HAProxy says (``templates/haproxy-limits.cfg.j2``) how many bodies the client is
+#: sending, this one included, how many bytes those to this instance may have together, and
+#: who the client is; as waitress spells a header.
+UPLOADS = "ZOPESTACK_UPLOADS"
 
 
 class RequestTimeout(Error):  # type: ignore[misc]
@@ -42,36 +42,35 @@ class TooManyRequests(Error):  # type: ignore[misc]
 class Arrival:
     """A body on its way.
 
-    :param client: whose it is; empty where nobody says, or where it is not counted.
+    :param client: whose it is; empty where it is not counted.
+    :param limit: bytes that all bodies of this client may have here.
     :param began: when its headers were here (``time.monotonic``).
     """
 
     request: HTTPRequestParser
     client: str
+    limit: int
     began: float = field(default_factory=time.monotonic)
 
     @property
     def size(self) -> int:
         """Bytes as announced; where nothing is, those that are here."""
-        return max(self.request.content_length, self.request.body_bytes_received)
+        return int(max(self.request.content_length, self.request.body_bytes_received))
 
 
 class Arrivals:
     """Every body on its way to one instance.
 
     :param patience: seconds for a body's beginning.
-    :param limit: bytes that one client may have on the way to this instance beside one body
-        of any size; 0 for any number.
     """
 
-    def __init__(self, patience: float, limit: int) -> None:
+    def __init__(self, patience: float) -> None:
         self.patience = patience
-        self.limit = limit
         self._open: set[Arrival] = set()
 
     def begin(self, request: HTTPRequestParser) -> Arrival:
         """A request's headers are here, and not all of its body."""
-        arrival = Arrival(request, counted_client(request.headers))
+        arrival = Arrival(request, *counted(request.headers))
         self._open.add(arrival)
         return arrival
 
@@ -84,26 +83,18 @@ class Arrivals:
         allowed = self.patience + arrival.request.body_bytes_received / LOWEST_RATE
         if time.monotonic() - arrival.began > allowed:
             return RequestTimeout(f"The body comes at less than {LOWEST_RATE} bytes a second.")
-        if self.limit and arrival.client:
-            others = [each.size for each in self._open if each.client == arrival.client]
-            if sum(others) > self.limit:
+        if arrival.client:
+            sizes = [each.size for each in self._open if each.client == arrival.client]
+            if sum(sizes) > arrival.limit:
                 return TooManyRequests("Too much is on its way from you. Try again later.")
         return None
 
 
-def counted_client(headers: Mapping[str, str]) -> str:
-    """Whose bytes a request's body counts among: an IPv4 address or an IPv6 network of 64 bits.
+def counted(headers: Mapping[str, str]) -> tuple[str, int]:
+    """Among whose bytes a body counts, and how many these may be.
 
-    Empty for this machine itself, and for the only body that a client is sending, which may be
-    as large as any.
+    :returns: no client where HAProxy does not count, or where it is sending no other body: one
+        may have any size.
     """
-    if headers.get(UPLOADS, "1") == "1":
-        return ""
-    try:
-        address = ipaddress.ip_address(headers.get(CLIENT, ""))
-    except ValueError:
-        return ""
-    if address.is_loopback:
-        return ""
-    bits = 32 if address.version == 4 else 64
-    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
+    number, limit, client = (headers.get(UPLOADS) or "1 0 nobody").split()
+    return ("", 0) if number == "1" else (client, int(limit))

@@ -30,6 +30,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     threads: Threads
     arrivals: Arrivals
+    request: Any
 
     arrival: Arrival | None = None
     _receiving = False

@@ -26,8 +26,6 @@ class Configuration:
     :param drain_delay: seconds after which every balancer has seen the instance drain.
     :param hung_after: seconds in one request after which a thread counts as stuck.
     :param body_timeout: seconds that the beginning of a request's body may take.
-    :param upload_limit: bytes of bodies that one client may be sending to this instance at
-        once, beside one of any size; 0 for any number.
     :param warm_up: paths fetched on the instance itself before it takes traffic.
     :param switch_interval: seconds a thread may keep the interpreter lock while another
         waits for it; None for Python's own.
@@ -43,7 +41,6 @@ class Configuration:
     drain_delay: float
     hung_after: float
     body_timeout: float
-    upload_limit: int
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
 
@@ -74,7 +71,6 @@ class Configuration:
             drain_delay=float(text("drain_delay")),
             hung_after=float(text("hung_after")),
             body_timeout=float(text("body_timeout")),
-            upload_limit=int(text("upload_limit")),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
         )

@@ -35,7 +35,7 @@ def attach(application: Application) -> Application:
     if own.switch_interval:
         sys.setswitchinterval(own.switch_interval)
     threads = Threads(own.threads)
-    channel.install(threads, Arrivals(own.body_timeout, own.upload_limit))
+    channel.install(threads, Arrivals(own.body_timeout))
     meter = Meter(application, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay)
     hang = HangWatch(meter, own.threads, own.hung_after)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import select
 import socket
-import struct
 import termios
 import threading
 import time
@@ -24,7 +23,6 @@ from waitress.server import BaseWSGIServer
 
 if TYPE_CHECKING:
     from zopestack.agent.channel import Channel
-
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def unread(connection: socket.socket | None) -> bool:
         answer = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4))
     except (OSError, ValueError):
         return False  # closed meanwhile
-    return struct.unpack("i", answer)[0] > 0
+    return answer != bytes(4)
 
 
 def hung_up(connection: socket.socket | None) -> bool:
@@ -167,7 +165,7 @@ def hung_up(connection: socket.socket | None) -> bool:
     if connection is None:
         return True
     try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False
     except OSError:
