@@ -126,9 +126,73 @@ def test_slow_connections_are_closed_when_their_time_is_up(door: Door) -> None:
             assert statuses(received(connection)) == (408,)
 
 
+def test_requests_of_one_client_in_progress_are_bounded_and_others_are_served(farm: Farm) -> None:
+    """Whether they are worked on, wait, or are only read slowly."""
+    with farm.door(concurrent_requests_per_address=8) as door, ExitStack() as open_ones:
+        for _ in range(8):
+            reader = open_ones.enter_context(door.connect(ONE))
+            reader.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert reader.recv(12) == b"HTTP/1.1 200"
+        answer = door.get(source=ONE)
+        assert answer.status == 429
+        assert answer.headers["retry-after"] == "10"
+        assert door.get(source=OTHER).status == 200
+        reader.close()
+        until("room for one", lambda: door.get(source=ONE).status == 200)
+
+
+def uploading(door: Door, size: int, source: str) -> socket.socket:
+    """A client that has sent the beginning of a body and says how long it will be."""
+    client = door.connect(source)
+    client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size)
+    client.sendall(bytes(20_000))
+    return client
+
+
+def test_bytes_that_one_client_is_sending_are_bounded_and_others_are_served(farm: Farm) -> None:
+    """Over all instances: each has its share of them."""
+    with (
+        farm.door(instances=2, concurrent_uploads_per_address="400kB") as door,
+        ExitStack() as open_ones,
+    ):
+
+        def begin(size: int, source: str = ONE) -> socket.socket:
+            before = sum(server.current for server in door.servers().values())
+            client = open_ones.enter_context(uploading(door, size, source))
+            until("it to arrive", lambda: in_progress(door) > before or client.recv(1))
+            return client
+
+        begin(LARGEST)
+        begin(150_000)
+        begin(150_000)
+        over = open_ones.enter_context(uploading(door, 300_000, ONE))
+        assert statuses(over.recv(65536)) == (429,)
+        other = open_ones.enter_context(uploading(door, 300_000, OTHER))
+        other.sendall(bytes(280_000))
+        assert statuses(other.recv(65536)) == (200,)
+        assert door.get(source=ONE).status == 200
+
+
+def in_progress(door: Door) -> int:
+    return sum(server.current for server in door.servers().values())
+
+
+def test_a_visitors_own_word_for_what_he_is_sending_is_not_believed(farm: Farm) -> None:
+    with farm.door() as door:
+        forged = {"Zopestack-Uploads": "9 0 192.0.2.1"}
+        for source in ("127.0.0.1", ONE):
+            answer = door.get("/", forged, "POST", body=b"a" * 100_000, source=source)
+            assert answer.status == 200
+
+
 def test_limits_can_be_turned_off(farm: Farm) -> None:
-    off = dict.fromkeys(("connections", "requests"), "off")
-    with farm.door(**{f"{what}_per_address": value for what, value in off.items()}) as door:
+    with farm.door(
+        connections_per_address="off",
+        requests_per_address="off",
+        concurrent_requests_per_address="off",
+        concurrent_uploads_per_address="off",
+    ) as door:
+        assert "Retry-After 10" not in door.stack.haproxy_conf.read_text()
         assert {door.get(source=ONE).status for _ in range(50)} == {200}
 
 

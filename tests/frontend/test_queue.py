@@ -57,10 +57,16 @@ def release(door: Door) -> Path:
     return door.directory / "release"
 
 
-def waiting(door: Door, answers: list[Response], path: str, headers: Mapping[str, str]) -> None:
+def waiting(
+    door: Door,
+    answers: list[Response],
+    path: str,
+    headers: Mapping[str, str],
+    source: str | None = None,
+) -> None:
     """One more request in the queue."""
     before = queue(door)
-    thread = threading.Thread(target=lambda: answers.append(door.get(path, headers)))
+    thread = threading.Thread(target=lambda: answers.append(door.get(path, headers, source=source)))
     thread.start()
     until("it to wait", lambda: queue(door) == before + 1)
 
@@ -144,6 +150,26 @@ def test_who_goes_first(farm: Farm, option: str, served: list[str]) -> None:
                 waiting(door, answers, path, headers)
         until("all to be served", lambda: len(answers) == 4)
         assert [seen.path for seen in door.seen() if seen.path != "/hold"] == served
+
+
+#: Another client, and one that asks for more than its share; unlike 127.0.0.1 they are counted.
+OTHER, GREEDY = "127.0.0.3", "127.0.0.2"
+
+
+@pytest.mark.parametrize("option", ["on", "off"])
+def test_one_client_cannot_keep_everybody_else_out(farm: Farm, option: str) -> None:
+    """Not by many requests, and not by claiming to be logged in."""
+    with farm.door(instances=2, queue_priorities=option) as door:
+        answers: list[Response] = []
+        with all_busy(door):
+            for number in range(12):
+                waiting(door, answers, f"/greedy{number}", LOGGED_IN, GREEDY)
+            waiting(door, answers, "/other", {}, OTHER)
+        until("all to be served", lambda: len(answers) == 13)
+        served = [seen.path for seen in door.seen() if seen.path != "/hold"]
+        # The share is 6; two instances serve at once.
+        assert served.index("/other") <= 7
+        assert served.index("/greedy11") > 7
 
 
 def favourites(door: Door, path: Callable[[int], str], headers: Mapping[str, str]) -> set[int]:

@@ -37,6 +37,8 @@ VALUES = {
     "max-body-size": ("1kB", "999999GB"),
     "connections-per-address": ("off", "1"),
     "requests-per-address": ("off", "1"),
+    "concurrent-requests-per-address": ("off", "1"),
+    "concurrent-uploads-per-address": ("off", "1kB", "2GB"),
     "timeout-http-request": ("1s", "10m"),
     "timeout-queue": ("1s", "10m"),
     "queue-limit": ("off", "1"),
