@@ -48,6 +48,7 @@ class Limits:
         Browsers open 6 connections.
     :param upload_share: bytes of bodies that one client may be sending to one instance, beside
         one of any size.
+    :param h2_streams: requests at once on one connection of HTTP/2; 100 is HAProxy's own default.
     :param cached: bytes of the largest response that HAProxy's cache holds.
     """
 
@@ -56,6 +57,7 @@ class Limits:
     preferred: int
     share: int
     upload_share: int
+    h2_streams: int
     look: int = 80
     lent_look: int = 25
     lent: int = 80
@@ -64,13 +66,15 @@ class Limits:
 
 def limits(stack: Stack) -> Limits:
     """The limits for this Stack."""
+    frontend = stack.frontend
     threads = sum(instance.threads for instance in stack.lane(VISITORS))
     return Limits(
         connections=min(max(2000, 200 * stack.threads), MOST_CONNECTIONS),
         check_interval=CHECK_INTERVAL,
         preferred=max(1, threads // 2),
         share=max(6, 2 * threads),
-        upload_share=stack.frontend.concurrent_uploads_per_address // len(stack.lane(VISITORS)),
+        h2_streams=max(1, min(100, (frontend.concurrent_requests_per_address or 200) // 2)),
+        upload_share=frontend.concurrent_uploads_per_address // len(stack.lane(VISITORS)),
     )
 
 

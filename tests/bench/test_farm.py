@@ -131,7 +131,7 @@ def test_without_slots_no_page_is_answered_while_downloads_last(farm):
 
 def test_what_is_left_out_of_a_front_end_is_left_out(farm):
     render = rendering.render(farm.stack)[farm.stack.haproxy_conf]
-    assert "lua.slots" not in fronts.without_slots(render)
+    assert "slots.lua" not in fronts.without_slots(render)
     assert "deny_status 400" not in fronts.unchecked(render)
     assert "http-request capture" in fronts.unchecked(render)
     assert "127.0.0.1 ::1" not in fronts.from_outside(render)

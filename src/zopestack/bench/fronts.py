@@ -167,8 +167,8 @@ def bare(farm: Farm, layout: Layout) -> Iterator[Target]:
 
 
 def without_slots(text: str) -> str:
-    """haproxy.cfg less what gives slots back."""
-    return _less(text, lambda section, line: "slots" in line or "_streams" in line)
+    """haproxy.cfg less what lends slots."""
+    return _less(text, lambda section, line: "slots" in line)
 
 
 def unchecked(text: str) -> str:
