@@ -23,7 +23,7 @@ ORDERS = ["\x1b[2K\x1b[1A", "\x9b2J", "\x08", "\x7f", "\x00", "\u202e", "\u2066"
 
 #: What may stand at the margin: a record's first line, and what Python writes in a traceback.
 KNOWN = re.compile(
-    r"HEAD |Traceback \(most recent|[\w.]+(Error|Bad)(: |$)|NoneType: |During handling|The above exc"
+    r"HEAD |Traceback \(most recent|[\w.]+(Error|Bad)(: |$)|NoneType: |During handling|The above"
 )
 
 logger = logging.getLogger("test of lines")
