@@ -153,21 +153,6 @@ def test_a_directory_holds_a_certificate_for_each_host(tmp_path: Path, farm: Far
         assert len(got) == 2
 
 
-def test_challenges_are_answered_from_a_directory(tmp_path: Path, farm: Farm) -> None:
-    challenges = tmp_path / ".well-known/acme-challenge"
-    challenges.mkdir(parents=True)
-    (challenges / "token_1-2").write_text("proof")
-    (tmp_path / "secret").write_text("secret")
-    with make_door(farm, acme_challenge=tmp_path, sites="www.example.com = /Plone") as door:
-        path = "/.well-known/acme-challenge/"
-        answer = door.get(f"{path}token_1-2", {"Host": "new.example"})
-        assert (answer.status, answer.body) == (200, b"proof")
-        assert door.get(f"{path}none").status == 404
-        assert door.get(f"{path}..%2f..%2fsecret").status == 400
-        assert door.get(f"{path}token_1-2/../../../secret").status == 400
-        assert door.seen() == []
-
-
 def test_challenges_are_answered_at_a_port(farm: Farm) -> None:
     class Certbot(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
