@@ -1,13 +1,11 @@
-"""https: redirects, HTTP/2, certificates and their renewal, ACME challenges."""
+"""https: redirects, HTTP/2, certificates and their renewal."""
 
 from __future__ import annotations
 
-import http.server
 import shutil
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,22 +149,3 @@ def test_a_directory_holds_a_certificate_for_each_host(tmp_path: Path, farm: Far
             with socket.create_connection(("127.0.0.1", door.https)) as connection:
                 got.add(context.wrap_socket(connection, server_hostname=name).getpeercert(True))
         assert len(got) == 2
-
-
-def test_challenges_are_answered_at_a_port(farm: Farm) -> None:
-    class Certbot(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"proof of " + self.path.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Certbot) as certbot:
-        threading.Thread(target=certbot.serve_forever, daemon=True).start()
-        with make_door(farm, acme_challenge=certbot.server_port, sites="a.example = /") as door:
-            answer = door.get("/.well-known/acme-challenge/x", {"Host": "new.example"})
-            assert answer.body == b"proof of /.well-known/acme-challenge/x"
-            assert door.seen() == []
-        certbot.shutdown()
