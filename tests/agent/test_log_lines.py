@@ -86,6 +86,13 @@ def test_what_a_visitor_sends_stays_in_its_line(log: Callable[[], str], evil: st
         check(log())
 
 
+def test_what_cannot_be_said_is_named(log: Callable[[], str]) -> None:
+    logger.error("in %s", Bad())
+    assert log() == "HEAD ERROR [test of lines] in <unprintable Bad>\n"
+    logger.error(Bad())
+    assert log() == "HEAD ERROR [test of lines] <unprintable Bad>\n"
+
+
 def test_nothing_else_changes(log: Callable[[], str]) -> None:
     logger.info("below the level")
     logger.warning("%s of %d, %.1f %% and %r; %s", "ünïcode 日本", 3, 0.25, "x", None)

@@ -94,6 +94,15 @@ def test_any_host(farm: Farm, doors: list[Door], host: bytes, path: bytes) -> No
             assert served(answer)
 
 
+@pytest.mark.parametrize("path", [b"/", b"/moved"])
+def test_no_host(farm: Farm, doors: list[Door], path: bytes) -> None:
+    for door in doors:
+        for secure in (False, True):
+            with no_traceback(farm):
+                answer = door.raw(b"GET " + path + b" HTTP/1.0\r\n\r\n", secure=secure)
+            assert served(answer)
+
+
 @given(host=LINES | st.binary(max_size=20).filter(one_line), path=PATHS, url=st.booleans())
 @examples(300)
 def test_any_host_at_the_instance_itself(farm: Farm, host: bytes, path: bytes, url: bool) -> None:

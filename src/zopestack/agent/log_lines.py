@@ -46,7 +46,7 @@ class Record(logging.LogRecord):
 
     def getMessage(self) -> str:  # noqa: N802
         """The message, with what came from outside escaped."""
-        message = str(self.msg)
+        message = _text(self.msg)
         if self.args:
             message %= _escaped_arguments(self.args)
         return indented(message)
