@@ -139,8 +139,81 @@ HOSTS = (
     refused("a host with a point at its end", get(host=b"Host: www.example.com.\r\n"), 421),
     refused("a host with a step", get(host=b"Host: www.example.com:80/VirtualHostRoot\r\n")),
     refused("a host with escapes", get(host=b"Host: www%2eexample.com\r\n")),
-    refused("a port past all ports", get(host=b"Host: www.example.com:99999\r\n"), 421),
+    refused("a port past all ports", get(host=b"Host: www.example.com:99999\r\n")),
+    refused("the first port that is none", get(host=b"Host: www.example.com:65536\r\n")),
+    refused("the last port", get(host=b"Host: www.example.com:65535\r\n"), 421),
+    refused("a port of six digits", get(host=b"Host: www.example.com:000080\r\n")),
     refused("an empty port", get(host=b"Host: www.example.com:\r\n")),
     passed("another host that WSGI would believe", get(headers=b"HTTP_HOST: evil.example\r\n")),
     passed("another host in X-Forwarded-Host", get(headers=b"X-Forwarded-Host: evil.example\r\n")),
+    *(
+        refused(f"no IPv6 address: {host}", get(host=f"Host: {host}\r\n".encode()))
+        for host in (
+            "[:::::]:1",
+            "[]",
+            "[:]",
+            "[.]",
+            "[1.2.3.4]",
+            "[1.2.3.4]:80",
+            "[abc]",
+            "[1:2:3:4:5:6:7:8:9]",
+            "[1:2:3:4:5:6:7]",
+            "[1::2::3]",
+            "[12345::]",
+            "[::1.2.3]",
+            "[::1.2.3.256]",
+            "[::1.2.3.04]",
+            "[::ffff:1.2.3.4.5]",
+            "[fe80::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[v1.x]",
+            "[::1",
+            "::1]",
+            "::1",
+            "[[::1]]",
+            "[::1]:",
+            "[::1]80",
+            "[::1]:65536",
+            "x[::1]",
+            "[::1].example.com",
+        )
+    ),
+    *(
+        refused(
+            f"an IPv6 address that is no site: {host}", get(host=f"Host: {host}\r\n".encode()), 421
+        )
+        for host in (
+            "[::]",
+            "[::1]:80",
+            "[::ffff:1.2.3.4]",
+            "[1:2:3:4:5:6:7:8]",
+            "[1:2:3:4:5:6:7::]",
+        )
+    ),
+    *(
+        refused(f"no name: {name[:20]}", get(host=f"Host: {name}\r\n".encode()))
+        for name in (
+            ".",
+            "..",
+            "...:80",
+            ".example.com",
+            "www..example.com",
+            "www.example.com..",
+            ":80",
+            f"{'l' * 64}.example.com",
+            "n." * 127 + "n",
+            "m." * 4000 + "m",
+        )
+    ),
+    *(
+        refused(f"a name that is no site: {name[:20]}", get(host=f"Host: {name}\r\n".encode()), 421)
+        for name in (
+            f"{'l' * 63}.example.com",
+            "n." * 126 + "n",
+            "-",
+            "_vh_evil",
+            "VirtualHostRoot",
+        )
+    ),
+    refused("a whole URL of a broken host", get(b"http://[:::::]:1/", host=b"Host: [:::::]:1\r\n")),
 )

@@ -108,6 +108,10 @@ CASES = (
     passed("an honest request", request()),
     passed("an honest body", post(("content-length", "3")), b"abc"),
     passed("a body without a length", post(), b"abc"),
+    # What Python's URL parser breaks on.
+    refused("a host that is no IPv6 address", request(authority="[:::::]:1"), 400),
+    refused("a host with an empty label", request(authority="www..example.com"), 400),
+    refused("a port past all ports", request(authority=f"{HOST}:65536"), 400),
     # What leaves open where a request ends once it is written as HTTP/1.1.
     refused("more than the length says", post(("content-length", "3")), body=b"abcd"),
     refused("less than the length says", post(("content-length", "5")), body=b"abc"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
+
+import pytest
 
 from tests.frontend.door import Door
 from tests.frontend.farm import Farm
@@ -64,3 +67,48 @@ def test_the_status_page_is_not_logged(farm: Farm) -> None:
         assert door.get("/?last").status == 200
         (line,) = until("the line", lambda: lines(door))
         assert line["request"] == "GET /?last HTTP/1.1"
+
+
+FORGED = "2026-11-26 12:00:00,000 ERROR [Zope:1][MainThread] forged"
+
+#: A line of each idea of what ends one, and orders to a terminal.
+EVIL = f"\x1b[2K\x1b[1A\n{FORGED}\r\n{FORGED}\r{FORGED}\x85{FORGED}\u2028{FORGED}\x9b2J\u202e\0"
+
+#: What an instance writes of itself.
+EVENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ +\[\S+:\d+\]\[[^]]+\] ")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_visitor_cannot_write_lines_into_an_instances_log(farm: Farm, method: str) -> None:
+    """Neither by the text of an error, nor by that of a message, in either file."""
+    form = urllib.parse.urlencode({"text": EVIL, "log": EVIL})
+    names = ("instance1.log", "instance1.out.log")
+    before = {name: len(farm.log(name)) for name in names}
+    with farm.door(instances=1) as door:
+        if method == "GET":
+            answer = door.get(f"/fail?{form}")
+        else:
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = door.get("/fail", kind, "POST", body=form.encode())
+        assert answer.status == 500
+    for name in names:
+        check(farm.log(name)[before[name] :])
+
+
+def test_a_visitor_of_an_instance_cannot_either(farm: Farm) -> None:
+    """HAProxy refuses escaped control characters in a path; an instance itself does not."""
+    before = len(farm.log("instance1.log"))
+    path = urllib.parse.quote(f"/fail/{EVIL}")
+    assert fetch(farm.stack.instances[0].address, f"{path}/fail?text=x").status in (404, 500)
+    form = urllib.parse.urlencode({"text": EVIL, "log": EVIL})
+    assert fetch(farm.stack.instances[0].address, f"/fail?{form}").status == 500
+    check(farm.log("instance1.log")[before:])
+
+
+def check(said: str) -> None:
+    """Lines are the instance's own: records, and tracebacks behind them."""
+    assert said.count("ValueError: ") >= 1
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e]", said)
+    for line in said.splitlines():
+        assert not line.startswith(FORGED)
+        assert EVENT.match(line) or re.match(r"\s|$|Traceback \(|[\w.]+Error: ", line)

@@ -1,13 +1,11 @@
-"""https: redirects, HTTP/2, certificates and their renewal, ACME challenges."""
+"""https: redirects, HTTP/2, certificates and their renewal."""
 
 from __future__ import annotations
 
-import http.server
 import shutil
 import socket
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,37 +149,3 @@ def test_a_directory_holds_a_certificate_for_each_host(tmp_path: Path, farm: Far
             with socket.create_connection(("127.0.0.1", door.https)) as connection:
                 got.add(context.wrap_socket(connection, server_hostname=name).getpeercert(True))
         assert len(got) == 2
-
-
-def test_challenges_are_answered_from_a_directory(tmp_path: Path, farm: Farm) -> None:
-    challenges = tmp_path / ".well-known/acme-challenge"
-    challenges.mkdir(parents=True)
-    (challenges / "token_1-2").write_text("proof")
-    (tmp_path / "secret").write_text("secret")
-    with make_door(farm, acme_challenge=tmp_path, sites="www.example.com = /Plone") as door:
-        path = "/.well-known/acme-challenge/"
-        answer = door.get(f"{path}token_1-2", {"Host": "new.example"})
-        assert (answer.status, answer.body) == (200, b"proof")
-        assert door.get(f"{path}none").status == 404
-        assert door.get(f"{path}..%2f..%2fsecret").status == 400
-        assert door.get(f"{path}token_1-2/../../../secret").status == 400
-        assert door.seen() == []
-
-
-def test_challenges_are_answered_at_a_port(farm: Farm) -> None:
-    class Certbot(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"proof of " + self.path.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Certbot) as certbot:
-        threading.Thread(target=certbot.serve_forever, daemon=True).start()
-        with make_door(farm, acme_challenge=certbot.server_port, sites="a.example = /") as door:
-            answer = door.get("/.well-known/acme-challenge/x", {"Host": "new.example"})
-            assert answer.body == b"proof of /.well-known/acme-challenge/x"
-            assert door.seen() == []
-        certbot.shutdown()

@@ -12,6 +12,7 @@ from waitress.server import BaseWSGIServer
 from waitress.utilities import Error
 
 from zopestack.agent.arrival import Arrival, Arrivals
+from zopestack.agent.parser import Parser
 from zopestack.agent.threads import Threads, hung_up, unread
 
 #: Bytes up to which an answer leaves in one piece. waitress sends headers and body apart; an
@@ -27,6 +28,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     :cvar arrivals: the bodies on their way to it.
     :ivar arrival: the body that is on its way on this one.
     """
+
+    parser_class = Parser
 
     threads: Threads
     arrivals: Arrivals

@@ -16,6 +16,7 @@ from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
+from zopestack.agent.log_lines import keep_lines_whole
 from zopestack.agent.meter import Application, Meter
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
@@ -43,6 +44,7 @@ def attach(application: Application) -> Application:
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
     mend_zeo_clients()
     name_requests(meter)
+    keep_lines_whole()
     drain.install()
     hang.start()
     port.start()

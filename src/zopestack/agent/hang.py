@@ -6,7 +6,9 @@ import logging
 import sys
 import threading
 import traceback
+from textwrap import indent
 
+from zopestack.agent.log_lines import INDENTATION, Lines
 from zopestack.agent.meter import Meter
 
 logger = logging.getLogger("zopestack.agent")
@@ -46,7 +48,7 @@ class HangWatch:
                     "hung: every thread has been in its request for more than %g s: %s\n%s",
                     self.hung_after,
                     "; ".join(self.meter.described()),
-                    tracebacks(),
+                    Lines(indent(tracebacks(), INDENTATION)),
                 )
             elif reported and not hung:
                 logger.warning("no longer hung")

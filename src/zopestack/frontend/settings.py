@@ -10,7 +10,7 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.frontend import tls
+from zopestack.frontend import tls, webroot
 from zopestack.frontend.model import Acme, Extra, Frontend, Tls
 from zopestack.frontend.values import SELF_SIGNED
 
@@ -65,6 +65,12 @@ def read(given: Mapping[str, Any], base: Path, var: Path, complain: Complain) ->
     if frontend.tls and not frontend.tls.self_signed:
         for objection in tls.objections(frontend.tls.given, tls.hosts(frontend)):
             logger.warning("tls-certificate: %s. Browsers will warn of it.", objection)
+    if frontend.acme and frontend.acme.directory:
+        for objection in webroot.objections(frontend.acme.directory):
+            logger.warning(
+                "acme-challenge: %s. Whoever may write there can stop HAProxy, with a named pipe.",
+                objection,
+            )
     return frontend
 
 

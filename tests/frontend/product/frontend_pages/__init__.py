@@ -5,6 +5,8 @@
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it
+    moved         leads to the object itself, by its whole URL
+    fail?text=    an error of that text; with log=, that is logged as well
 
 Loaded into the instances of ``tests.frontend.farm`` only.
 """
@@ -12,6 +14,7 @@ Loaded into the instances of ``tests.frontend.farm`` only.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import time
 import urllib.request
@@ -28,6 +31,8 @@ PATIENCE = 20
 FILE = "FRONTEND_FILE"
 
 _numbers = itertools.count(1)
+
+logger = logging.getLogger("frontend_pages")
 
 
 class Hold(BrowserView):
@@ -85,3 +90,23 @@ class Cached(BrowserView):
         # What a cache might guess from.
         response.setHeader("Last-Modified", "Sat, 01 Jan 2000 00:00:00 GMT")
         return str(next(_numbers))
+
+
+class Moved(BrowserView):
+    """Leads elsewhere, for which Zope takes its own URL apart and puts it together again."""
+
+    def __call__(self) -> str:
+        return self.request.response.redirect(self.context.absolute_url())
+
+
+class Fail(BrowserView):
+    """Fails with what the visitor has sent, as programs do."""
+
+    def __call__(self) -> str:
+        form = self.request.form
+        if "log" in form:
+            logger.warning("about to fail: %s", form["log"])
+            logger.warning(f"about to fail: {form['log']}")
+        error = ValueError(form["text"])
+        error.add_note(form["text"])
+        raise error
