@@ -90,6 +90,8 @@ CASES = (
     Bad("max-body-size", "0MB", "a size like"),
     Bad("connections-per-address", "0", "or off"),
     Bad("requests-per-address", "-1", "or off"),
+    Bad("concurrent-requests-per-address", "many", "or off"),
+    Bad("concurrent-uploads-per-address", "100", "a size like 500kB, 100MB or 2GB, or off"),
     Bad("timeout-http-request", "0s", "a time like"),
     Bad("timeout-queue", "1d", "a time like"),
     Bad("queue-limit", "many", "or off"),

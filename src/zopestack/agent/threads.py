@@ -44,9 +44,9 @@ class Question:
 QUESTIONS = {
     # While nothing is lent: between two requests of a saturated instance no thread is idle for
     # so long, so that nothing is done there for each of them.
-    "steady": Question(settled=0.01, longest=0.5, prompt=False),
+    "steady": Question(settled=0.01, longest=0.1, prompt=False),
     # While slots are lent and all threads are needed.
-    "next": Question(settled=0.001, longest=0.5, prompt=True),
+    "next": Question(settled=0.001, longest=0.1, prompt=True),
     # While slots are lent and a thread is idle: is it still?
     "still": Question(settled=0.001, longest=0, prompt=False),
 }
