@@ -42,7 +42,7 @@ class Limits:
     :param look: milliseconds between two looks whether requests wait: as many as leave, of
         100 ms, the time to ask an agent. A look costs 0.15 ms of CPU.
     :param lent_look: the same at an instance that lends slots while nobody waits.
-    :param lent: slots one instance lends at most: waitress takes 100 connections.
+    :param lent: slots one instance lends at most; more than one client may hold.
     :param preferred: requests of one client in progress up to which a login goes first.
     :param share: requests of one client in progress up to which they wait like anybody's.
         Browsers open 6 connections.

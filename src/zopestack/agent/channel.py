@@ -20,6 +20,11 @@ from zopestack.agent.threads import Threads, hung_up, unread
 #: can mend. It was waitress's own default before 1.3.
 WHOLE_ANSWER = 18000
 
+#: Connections at once, in place of waitress's 100: past that it takes none, and whoever HAProxy has
+#: given a slot waits for another's end. Room for 64 threads, 80 slots lent and what HAProxy
+#: keeps open for the next; select(2) takes 1024 descriptors.
+CONNECTIONS = 400
+
 
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection.
@@ -42,6 +47,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(server, *args, **options)
         self.threads.servers.add(server)
         server.adj.send_bytes = WHOLE_ANSWER
+        server.adj.connection_limit = max(server.adj.connection_limit, CONNECTIONS)
         self.threads.changed()
 
     def needs_thread(self) -> bool:

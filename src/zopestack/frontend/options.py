@@ -93,7 +93,7 @@ FRONTEND: tuple[Option, ...] = (
     Option(
         "concurrent-requests-per-address",
         own.count,
-        # Below what one instance takes at once: 80 slots lent, 100 connections of waitress.
+        # Below the 80 slots that one instance lends.
         "64",
         "Requests of one client in progress at once, slow downloads included; one more gets 429. "
         "``off`` for any number.",
