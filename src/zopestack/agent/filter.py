@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import channel
+from zopestack.agent import admin, channel
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
@@ -43,6 +43,7 @@ def attach(application: Application) -> Application:
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
     mend_zeo_clients()
     name_requests(meter)
+    admin.install()
     drain.install()
     hang.start()
     port.start()

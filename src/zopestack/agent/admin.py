@@ -1,0 +1,155 @@
+"""Keeps the management interface from whoever is not in ``admin-networks``.
+
+HAProxy says where a request comes from (``templates/haproxy-admin.cfg.j2``) and refuses what
+its path and query show. A form's body, XML-RPC, a field's encoding and an object's own aliases
+name methods too, and nobody knows what a request asks for until Zope has traversed it. So it is
+looked at then: what would be published, and who may call it.
+
+Management is, in this order:
+
+- what was reached through a name of Zope's management interface: ``manage``, ``manage_*``,
+  ``Control_Panel``; some of it is for anybody, and asks for a password by itself;
+- a tab of an object in that interface (``manage_options``), unless it is a page for visitors;
+- what is protected by 'View management screens';
+- what only Manager may call. Who owns an object is Owner by that, so that role says nothing.
+
+A page whose visitors were reduced to Manager is none of it: somebody else has its permission
+further up, or has it by default, and an intranet's page is not the management interface.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import transaction
+from AccessControl.Permissions import view_management_screens
+from AccessControl.SecurityManagement import noSecurityManager
+from Acquisition import aq_base, aq_chain, aq_inner
+from ZPublisher.BaseRequest import UNSPECIFIED_ROLES, BaseRequest
+
+#: What HAProxy says of a request from outside, as WSGI spells the header (PEP 3333).
+OUTSIDE = "HTTP_ZOPESTACK_OUTSIDE"
+
+#: One step of a path. A namespace may stand before the name of a view.
+NAME = re.compile(r"(@@|\+\+\w*\+\+)?(manage|manage_.*|Control_Panel)", re.DOTALL)
+
+#: Roles that make nobody but a manager of somebody.
+MANAGERS = frozenset({"Manager", "Owner"})
+
+#: Roles that everybody has.
+EVERYBODY = frozenset({"Anonymous", "Authenticated"})
+
+#: Where nothing says who may call something; None says that everybody may.
+UNDECLARED = object()
+
+#: The body of the answer. Not an exception: Plone would write each into its logs, with a
+#: traceback, and render a page of its own.
+REFUSAL = "The management interface is not reached from here.\n"
+
+Traverse = Callable[..., Any]
+
+
+def install() -> None:
+    """Have every request from outside looked at when it has been traversed, once."""
+    traverse = BaseRequest.traverse
+    if not getattr(traverse, "keeps_outside", False):
+        BaseRequest.traverse = guarded(traverse)
+
+
+def guarded(traverse: Traverse) -> Traverse:
+    """A ``BaseRequest.traverse`` that does not lead outsiders to the management interface."""
+
+    def guard(request: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        if OUTSIDE not in getattr(request, "environ", ()):
+            return traverse(request, path, *arguments, **options)
+        try:
+            published = traverse(request, path, *arguments, **options)
+        except Exception:
+            # Whoever may not call it is asked for a password: not for this.
+            if has_admin_name(path.split("/")) or is_management(request):
+                return refuse(request)
+            raise
+        return refuse(request) if is_management(request) else published
+
+    guard.keeps_outside = True  # type: ignore[attr-defined]
+    return guard
+
+
+def refuse(request: Any) -> str:
+    """Forget whom a request is from and what it has done; the text to publish in its place."""
+    noSecurityManager()
+    transaction.doom()
+    request.other.pop("AUTHENTICATED_USER", None)
+    request["PUBLISHED"] = REFUSAL
+    request.response.setStatus(403)
+    request.response.setHeader("Content-Type", "text/plain; charset=utf-8")
+    return REFUSAL
+
+
+def has_admin_name(names: Iterable[str]) -> bool:
+    """Whether one of the steps of a path is a name of the management interface."""
+    return any(NAME.fullmatch(name) for name in names)
+
+
+def is_management(request: Any) -> bool:
+    """Whether a request that was traversed is for the management interface."""
+    if has_admin_name(request.steps):
+        return True
+    if "PUBLISHED" not in request.other:
+        return False
+    permission, holder = protection(request)
+    if getattr(permission, "__name__", "") == view_management_screens:
+        return True
+    if request.roles in (None, UNSPECIFIED_ROLES):
+        return False
+    given = {*request.roles, *given_further_up(permission, holder)}
+    if given & EVERYBODY:
+        return False
+    return given <= MANAGERS or is_tab(request)
+
+
+def protection(request: Any) -> tuple[Any, Any]:
+    """What protects the published object, and the object on which that is evaluated.
+
+    Zope's own search (``AccessControl.ZopeSecurityPolicy.getRoles``) keeps only the roles that
+    it comes to. What has no protection itself has that of what it was found in; (None, None)
+    where nothing has any.
+    """
+    chain = [request.other["PUBLISHED"], *request.other["PARENTS"]]
+    names = [*reversed(request.steps), *[""] * len(chain)]
+    for value, name, container in zip(chain, names, [*chain[1:], None], strict=False):
+        holder = getattr(value, "__self__", container)
+        own = getattr(value, "__func__", None) or type(aq_base(value))
+        for place, attribute, seen_at in (
+            (own, "__roles__", value),
+            (type(aq_base(holder)), f"{name}__roles__", holder),
+        ):
+            if (declared := getattr(place, attribute, UNDECLARED)) is not UNDECLARED:
+                return declared, seen_at
+    return None, None
+
+
+def given_further_up(permission: Any, holder: Any) -> set[str]:
+    """The roles that have a permission by default, or anywhere from an object up to the root.
+
+    :param permission: a declaration; one that is no permission gives none but its own roles.
+    """
+    roles_on = getattr(permission, "rolesForPermissionOn", None)
+    if roles_on is None:
+        return set()
+    given = set(permission._d or ())
+    for place in aq_chain(aq_inner(holder)):
+        given.update(roles_on(place) or ())
+    return given
+
+
+def is_tab(request: Any) -> bool:
+    """Whether the published object is one of its container's pages in the interface."""
+    container = next(iter(request.other["PARENTS"]), None)
+    options = getattr(container, "manage_options", ())
+    if callable(options):
+        options = options()
+    actions = {option.get("action", "").partition("?")[0] for option in options}
+    return not actions.isdisjoint(request.steps[-1:])
