@@ -117,9 +117,10 @@ def protection(request: Any) -> tuple[Any, Any]:
     it comes to. What has no protection itself has that of what it was found in; (None, None)
     where nothing has any.
     """
-    chain = [request.other["PUBLISHED"], *request.other["PARENTS"]]
-    names = [*reversed(request.steps), *[""] * len(chain)]
-    for value, name, container in zip(chain, names, [*chain[1:], None], strict=False):
+    published = request.other["PUBLISHED"]
+    chain = [getattr(published, "__call__", None), published, *request.other["PARENTS"], None]
+    names = ["__call__", *reversed(request.steps), *[""] * len(chain)]
+    for value, container, name in zip(chain, chain[1:], names, strict=False):
         holder = getattr(value, "__self__", container)
         own = getattr(value, "__func__", None) or type(aq_base(value))
         for place, attribute, seen_at in (

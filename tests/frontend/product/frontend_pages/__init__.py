@@ -5,6 +5,7 @@
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it
+    management-views    what the management interface consists of; see ``management.py``
 
 Loaded into the instances of ``tests.frontend.farm`` only.
 """
