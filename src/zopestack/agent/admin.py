@@ -9,8 +9,8 @@ Management is, in this order:
 
 - what was reached through a name of Zope's management interface: ``manage``, ``manage_*``,
   ``Control_Panel``; some of it is for anybody, and asks for a password by itself;
-- a tab of an object in that interface (``manage_options``), unless it is a page for visitors;
 - what is protected by 'View management screens';
+- a tab of an object in that interface (``manage_options``), by its kind or its roles;
 - what only Manager may call. Who owns an object is Owner by that, so that role says nothing.
 
 A page whose visitors were reduced to Manager is none of it: somebody else has its permission
@@ -21,12 +21,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import transaction
 from AccessControl.Permissions import view_management_screens
 from AccessControl.SecurityManagement import noSecurityManager
 from Acquisition import aq_base, aq_chain, aq_inner
+from App.special_dtml import ClassicHTMLFile
+from Products.PageTemplates.PageTemplateFile import PageTemplateFile
 from ZPublisher.BaseRequest import UNSPECIFIED_ROLES, BaseRequest
 
 #: What HAProxy says of a request from outside, as WSGI spells the header (PEP 3333).
@@ -41,8 +44,12 @@ MANAGERS = frozenset({"Manager", "Owner"})
 #: Roles that everybody has.
 EVERYBODY = frozenset({"Anonymous", "Authenticated"})
 
-#: Where nothing says who may call something; None says that everybody may.
-UNDECLARED = object()
+#: What pages of the interface are made of. What is in them asks for a password, so that not
+#: every product protects them.
+FORMS = (ClassicHTMLFile, PageTemplateFile)
+
+#: Tabs that show the object as its visitors see it.
+PAGES = frozenset({"", "index_html", "view"})
 
 #: The body of the answer. Not an exception: Plone would write each into its logs, with a
 #: traceback, and render a page of its own.
@@ -99,58 +106,68 @@ def is_management(request: Any) -> bool:
         return True
     if "PUBLISHED" not in request.other:
         return False
-    permission, holder = protection(request)
-    if getattr(permission, "__name__", "") == view_management_screens:
+    protection = protection_of(request)
+    if getattr(protection.declared, "__name__", "") == view_management_screens:
+        return True
+    if isinstance(request.other["PUBLISHED"], FORMS) and is_tab(request):
         return True
     if request.roles in (None, UNSPECIFIED_ROLES):
         return False
-    given = {*request.roles, *given_further_up(permission, holder)}
-    if given & EVERYBODY:
-        return False
-    return given <= MANAGERS or is_tab(request)
+    given = protection.given_further_up() | set(request.roles)
+    return given.isdisjoint(EVERYBODY) and (given <= MANAGERS or is_tab(request))
 
 
-def protection(request: Any) -> tuple[Any, Any]:
-    """What protects the published object, and the object on which that is evaluated.
+@dataclass(frozen=True)
+class Protection:
+    """What says who may call something.
+
+    :param declared: a permission, or the roles; None where there is nothing, or where that is
+        what it says.
+    :param holder: the object on which it is evaluated.
+    """
+
+    declared: Any
+    holder: Any
+
+    def given_further_up(self) -> set[str]:
+        """The roles that have the permission by default, or anywhere from here to the root."""
+        roles_on = getattr(self.declared, "rolesForPermissionOn", None)
+        if roles_on is None:
+            return set()
+        given = set(self.declared._d or ())
+        for place in aq_chain(aq_inner(self.holder)):
+            given.update(roles_on(place) or ())
+        return given
+
+
+def protection_of(request: Any) -> Protection:
+    """What protects the published object.
 
     Zope's own search (``AccessControl.ZopeSecurityPolicy.getRoles``) keeps only the roles that
-    it comes to. What has no protection itself has that of what it was found in; (None, None)
-    where nothing has any.
+    it comes to.
     """
     published = request.other["PUBLISHED"]
-    chain = [getattr(published, "__call__", None), published, *request.other["PARENTS"], None]
+    # As Zope looks: a wrapper of Acquisition is callable and has no such attribute.
+    call = getattr(published, "__call__", None)  # noqa: B004
+    chain = [call, published, *request.other["PARENTS"], None]
     names = ["__call__", *reversed(request.steps), *[""] * len(chain)]
     for value, container, name in zip(chain, chain[1:], names, strict=False):
         holder = getattr(value, "__self__", container)
-        own = getattr(value, "__func__", None) or type(aq_base(value))
+        kind = getattr(value, "__func__", None) or type(aq_base(value))
         for place, attribute, seen_at in (
-            (own, "__roles__", value),
+            (kind, "__roles__", value),
             (type(aq_base(holder)), f"{name}__roles__", holder),
         ):
-            if (declared := getattr(place, attribute, UNDECLARED)) is not UNDECLARED:
-                return declared, seen_at
-    return None, None
-
-
-def given_further_up(permission: Any, holder: Any) -> set[str]:
-    """The roles that have a permission by default, or anywhere from an object up to the root.
-
-    :param permission: a declaration; one that is no permission gives none but its own roles.
-    """
-    roles_on = getattr(permission, "rolesForPermissionOn", None)
-    if roles_on is None:
-        return set()
-    given = set(permission._d or ())
-    for place in aq_chain(aq_inner(holder)):
-        given.update(roles_on(place) or ())
-    return given
+            if hasattr(place, attribute):
+                return Protection(getattr(place, attribute), seen_at)
+    return Protection(None, None)
 
 
 def is_tab(request: Any) -> bool:
     """Whether the published object is one of its container's pages in the interface."""
-    container = next(iter(request.other["PARENTS"]), None)
-    options = getattr(container, "manage_options", ())
+    container: Any = next(iter(request.other["PARENTS"]), None)
+    options = getattr(aq_base(container), "manage_options", ())
     if callable(options):
-        options = options()
-    actions = {option.get("action", "").partition("?")[0] for option in options}
-    return not actions.isdisjoint(request.steps[-1:])
+        options = container.manage_options()
+    names = {option.get("action", "").partition("?")[0] for option in options} - PAGES
+    return not names.isdisjoint(request.steps[-1:])

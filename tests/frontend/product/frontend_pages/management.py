@@ -13,7 +13,9 @@ from typing import Any
 
 from AccessControl.ZopeSecurityPolicy import getRoles
 from Acquisition import aq_base
+from App.special_dtml import DTMLFile
 from Products.Five.browser import BrowserView
+from Products.PageTemplates.PageTemplateFile import PageTemplateFile
 from zope.component import getSiteManager
 from zope.interface import Interface, providedBy
 
@@ -86,7 +88,8 @@ def manage_options(place: Any) -> set[str]:
 
 def managing(place: Any, name: str | None, value: Any, tabs: set[str]) -> bool:
     """Whether something belongs to the interface."""
-    if name and NAMES.fullmatch(name):
+    form = isinstance(aq_base(value), DTMLFile | PageTemplateFile)
+    if name and (NAMES.fullmatch(name) or (form and name in tabs)):
         return True
     roles = getRoles(place, name, value, getRoles(None, None, place, None))
     if hasattr(value, "__call__"):  # noqa: B004
@@ -106,7 +109,8 @@ def for_reading(place: Any, name: str | None, value: Any) -> bool:
         (type(aq_base(place)), f"{name}__roles__"),
         (type(aq_base(place)), "__roles__"),
     ):
-        if declared := getattr(kind, attribute, None):
+        if hasattr(kind, attribute):
+            declared = getattr(kind, attribute)
             return getattr(declared, "__name__", "") in READING
     return False
 
