@@ -49,7 +49,7 @@ EDITING = (
     "@@overview-controlpanel", "@@site-controlpanel", "@@usergroup-userprefs",
     "@@mail-controlpanel", "@@theming-controlpanel", "@@personal-information",
 )  # fmt: skip
-VISITING = ("", "login", "@@register", "sitemap", "@@search", "contact-info")
+VISITING = ("", "login", "sitemap", "@@search", "contact-info")
 
 
 @pytest.fixture(scope="module")

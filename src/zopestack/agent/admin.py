@@ -113,7 +113,10 @@ def is_management(request: Any) -> bool:
         return True
     if request.roles in (None, UNSPECIFIED_ROLES):
         return False
-    given = protection.given_further_up() | set(request.roles)
+    given = set(request.roles)
+    # Where Zope came to other roles, that was not what protects it.
+    if protection.given() == given:
+        given |= protection.given_further_up()
     return given.isdisjoint(EVERYBODY) and (given <= MANAGERS or is_tab(request))
 
 
@@ -129,15 +132,15 @@ class Protection:
     declared: Any
     holder: Any
 
+    def given(self, place: Any = None) -> set[str] | None:
+        """The roles that have it on an object, or on the holder; None where it is no permission."""
+        roles_on = getattr(self.declared, "rolesForPermissionOn", None)
+        return roles_on and set(roles_on(self.holder if place is None else place) or ())
+
     def given_further_up(self) -> set[str]:
         """The roles that have the permission by default, or anywhere from here to the root."""
-        roles_on = getattr(self.declared, "rolesForPermissionOn", None)
-        if roles_on is None:
-            return set()
-        given = set(self.declared._d or ())
-        for place in aq_chain(aq_inner(self.holder)):
-            given.update(roles_on(place) or ())
-        return given
+        places = aq_chain(aq_inner(self.holder))
+        return set(self.declared._d or ()).union(*(self.given(place) or () for place in places))
 
 
 def protection_of(request: Any) -> Protection:
