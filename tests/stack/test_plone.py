@@ -13,6 +13,9 @@ from tests.frontend.ways import FORM, Request, Visitor, kept_in, let_through, li
 from tests.stack.checkout import PATIENCE, Checkout
 from tests.stack.polling import until
 
+#: The first of them installs Plone.
+pytestmark = pytest.mark.timeout(600)
+
 TITLE = "News, balanced"
 
 #: What a person fills in on Plone's "create a new site" page, which sends it like this.
@@ -69,7 +72,6 @@ def tell(plone: Checkout, path: str, content: Mapping[str, object], status: int)
     assert answer.status == status, answer.text
 
 
-@pytest.mark.timeout(600)
 def test_plone_site_is_added_and_served(plone: Checkout) -> None:
     assert "Welcome to Plone" in plone.get("/").text
     for at in ("haproxy", "instance1", "instance2"):
