@@ -9,7 +9,17 @@ import pytest
 
 from tests.frontend.door import Door
 from tests.frontend.farm import Farm
-from tests.frontend.ways import Request, View, Visitor, form, kept_in, let_through, listed, utf7
+from tests.frontend.ways import (
+    FORM,
+    Request,
+    View,
+    Visitor,
+    form,
+    kept_in,
+    let_through,
+    listed,
+    utf7,
+)
 from zopestack.address import Address
 
 OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.9"
@@ -81,6 +91,28 @@ def test_a_private_page_is_not_the_management_interface(farm: Farm, door: Door) 
     assert outsider.ask(Request(PRIVATE).by(farm.admin)).status == 200
     form_of_it = Request(f"{PRIVATE}?:method:utf-7={utf7('manage_main')}")
     assert outsider.ask(form_of_it.by(farm.admin)).status == 403
+
+
+def test_a_permission_that_others_have_is_not_only_for_managers(farm: Farm, door: Door) -> None:
+    folder, template = f"{MUSEUM}/folder", f"{MUSEUM}/folder/inner"
+    add(farm, folder, "PageTemplates/manage_addPageTemplate", "inner")
+    upload = Request(f"{template}/pt_upload")
+    outsider = Visitor(Address("127.0.0.1", door.ports.http), OUTSIDE)
+    assert outsider.ask(upload).status == 403
+    tell(farm, f"{folder}/manage_defined_roles", "submit=Add+Role&role=Clerk")
+    change = "permission_to_manage=Change+Page+Templates&acquire=1&roles:list="
+    tell(farm, f"{folder}/manage_permission", f"{change}Clerk")
+    assert outsider.ask(upload).status == 401
+    # Not here, but further up: as with a page that was made private.
+    tell(farm, f"{template}/manage_permission", change.replace("acquire=1&", "") + "Manager")
+    assert outsider.ask(upload).status == 401
+    # What is no permission's matter stays.
+    assert outsider.ask(Request(f"{template}/pt_editForm")).status == 403
+
+
+def tell(farm: Farm, path: str, form: str) -> None:
+    answer = farm.request("POST", path, form, FORM, at="instance1", login=farm.admin)
+    assert answer.status < 400, answer.text
 
 
 def test_nothing_is_done_for_whoever_is_refused(farm: Farm, door: Door) -> None:
