@@ -34,6 +34,8 @@ FOLDERS = ("/Plone", "/inside", "/inside/intranet", "/deep", "/odd", "/other")
 SECTIONS = """
 [instance]
 extra-paths = {product}
+# Off by default; a site that needs it has it on.
+zope-conf-additional = enable-xmlrpc on
 zcml-additional =
     <configure xmlns="http://namespaces.zope.org/zope">
       <include package="frontend_pages" />

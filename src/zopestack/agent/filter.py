@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import channel
+from zopestack.agent import admin, channel
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
@@ -45,6 +45,7 @@ def attach(application: Application) -> Application:
     mend_zeo_clients()
     name_requests(meter)
     keep_lines_whole()
+    admin.install()
     drain.install()
     hang.start()
     port.start()

@@ -99,8 +99,8 @@ class Frontend:
     :param sites: the longest sub-paths of a host first, ``*`` last.
     :param trusted_proxies: networks whose ``X-Forwarded-*`` is believed.
     :param proxy_protocol: whether these speak the PROXY protocol.
-    :param admin_networks: the only ones from which the management interface is reached;
-        empty for all.
+    :param admin_networks: the only ones from which the management interface is reached, and
+        what only Manager may call; empty for all.
     :param methods: request methods that reach Zope.
     :param max_body: bytes of a request's body.
     :param connections_per_address: open at once from one client; 0 for any number.

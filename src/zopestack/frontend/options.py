@@ -64,7 +64,8 @@ FRONTEND: tuple[Option, ...] = (
         "admin-networks",
         own.networks,
         "",
-        "The only networks that reach Zope's management interface; all where it is empty.",
+        "The only networks that reach Zope's management interface, and what only Manager may "
+        "call; all where it is empty.",
     ),
     Option(
         "methods",

@@ -7,6 +7,7 @@
     cached        may be cached; says how often this process has made it
     moved         leads to the object itself, by its whole URL
     fail?text=    an error of that text; with log=, that is logged as well
+    management-views    what the management interface consists of; see ``management.py``
 
 Loaded into the instances of ``tests.frontend.farm`` only.
 """
