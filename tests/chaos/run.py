@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.chaos.scenarios import Scenario, scenarios
+from tests.chaos.slow import SlowClients
 from tests.chaos.visitors import Crowd
 from tests.stack import ledger
 from tests.stack.harness import Site
@@ -76,7 +77,7 @@ def run(long: bool) -> Outcome:
     with Site(ledger.SECTIONS, instances=2) as site:
         site.start()
         ledger.create(site, VISITORS)
-        with Crowd(site.address("haproxy"), VISITORS) as crowd:
+        with SlowClients(site), Crowd(site.address("haproxy"), VISITORS) as crowd:
             figures = [_figure(site, crowd, scenario) for scenario in scenarios(long)]
         site.wait_ready()
         records, wrong = _compare(site, crowd.acknowledged)

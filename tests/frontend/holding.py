@@ -1,6 +1,7 @@
 """Ways in which a client holds an instance's slot while its thread has nothing to do.
 
-Each takes a door and keeps what it opens on a stack, which is closed when the client leaves.
+Each takes a door, or over plain http any deployment, and keeps what it opens on a stack, which
+is closed when the client leaves.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from tests.frontend.door import Door
 from tests.frontend.http2 import Connection
+from tests.stack.deployment import Deployment
 
 #: Whose address is counted, unlike 127.0.0.1.
 HOLDER = "127.0.0.2"
@@ -31,7 +34,7 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 #: Around what HAProxy's buffer and the kernel's hold.
 SIZES = (8000, 14500, 15000, 15500, 16000, 16200, 16384, 16500, 17500, 33000, 66000, 300_000)
 
-Hold = Callable[[Door, ExitStack], None]
+Hold = Callable[[Any, ExitStack], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Way:
     secure: bool = False
 
 
-def connected(door: Door, held: ExitStack) -> socket.socket:
+def connected(door: Deployment, held: ExitStack) -> socket.socket:
     """A connection that takes as little as can be before it is made to read."""
     connection = held.enter_context(socket.socket())
     # Before it connects: later the kernel has promised more.
@@ -59,7 +62,7 @@ def connected(door: Door, held: ExitStack) -> socket.socket:
 def sent(*parts: bytes, times: int = 1) -> Hold:
     """Requests on connections of their own, of which nothing is read."""
 
-    def hold(door: Door, held: ExitStack) -> None:
+    def hold(door: Deployment, held: ExitStack) -> None:
         for _ in range(AT_ONCE):
             connected(door, held).sendall(b"".join(parts) * times)
 
@@ -69,7 +72,7 @@ def sent(*parts: bytes, times: int = 1) -> Hold:
 def half_closed(request: bytes) -> Hold:
     """The same, by clients that say that they have nothing more to send."""
 
-    def hold(door: Door, held: ExitStack) -> None:
+    def hold(door: Deployment, held: ExitStack) -> None:
         for _ in range(AT_ONCE):
             connection = connected(door, held)
             connection.sendall(request)
@@ -81,10 +84,10 @@ def half_closed(request: bytes) -> Hold:
 def aborted(request: bytes) -> Hold:
     """The same, by clients that are gone at once."""
 
-    def hold(door: Door, held: ExitStack) -> None:
+    def hold(door: Deployment, held: ExitStack) -> None:
         for _ in range(AT_ONCE * 5):
-            with door.connect(HOLDER) as connection:
-                connection.sendall(request)
+            with ExitStack() as once:
+                connected(door, once).sendall(request)
 
     return hold
 
