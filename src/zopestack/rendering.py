@@ -41,6 +41,7 @@ class Limits:
     :param check_interval: seconds between two health checks.
     :param look: milliseconds between two looks whether requests wait: as many as leave, of
         100 ms, the time to ask an agent. A look costs 0.15 ms of CPU.
+    :param hurry: the same while an instance is given no requests.
     :param lent_look: the same at an instance that lends slots while nobody waits.
     :param lent: slots one instance lends at most; more than one client may hold.
     :param preferred: requests of one client in progress up to which a login goes first.
@@ -59,6 +60,7 @@ class Limits:
     upload_share: int
     h2_streams: int
     look: int = 80
+    hurry: int = 10
     lent_look: int = 25
     lent: int = 80
     cached: int = 262144

@@ -21,6 +21,7 @@ from tests.stack.fetch import Response, fetch, trusting
 from tests.stack.polling import PATIENCE, until
 from zopestack import haproxy, rendering
 from zopestack.address import Address
+from zopestack.agents import ask
 from zopestack.frontend import tls
 from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime, Server
@@ -149,6 +150,23 @@ class Door(Deployment):
         return {
             f"{row['pxname']}/{row['svname']}": row for row in csv.DictReader(answer.splitlines())
         }
+
+    def rows(self) -> list[dict[str, str]]:
+        """HAProxy's figures of each visitors' instance."""
+        return [row for name, row in self.figures().items() if name.startswith("zope/instance")]
+
+    def limits(self) -> list[int]:
+        """How many requests HAProxy would send to each of them at once."""
+        return [int(row["slim"]) for row in self.rows()]
+
+    def in_progress(self) -> int:
+        """Requests that HAProxy has given to instances."""
+        return sum(server.current for server in self.servers().values())
+
+    def busy(self) -> list[int]:
+        """Threads of each instance that work on a request."""
+        reports = [ask(instance) for instance in self.stack.instances]
+        return [report.busy for report in reports if report]
 
     def seen(self) -> list[Seen]:
         """The requests that reached an instance since the last look, in turn."""

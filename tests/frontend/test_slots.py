@@ -13,8 +13,6 @@ from tests.frontend.door import Door, statuses
 from tests.frontend.farm import STREAM, Farm
 from tests.frontend.holding import HOLDER, multiplexed, pseudo
 from tests.stack.polling import until
-from zopestack.agents import ask
-from zopestack.model import Instance
 
 READERS = 40
 
@@ -32,13 +30,6 @@ STREAMS = 30
 def door(farm: Farm) -> Iterator[Door]:
     with farm.door(instances=2, threads=1) as running:
         yield running
-
-
-def limits(door: Door) -> list[int]:
-    """What HAProxy would send to each instance at once."""
-    return [
-        int(row["slim"]) for name, row in door.figures().items() if name.startswith("zope/instance")
-    ]
 
 
 def slow_reader(door: Door, path: str = "/stream") -> socket.socket:
@@ -60,7 +51,7 @@ def test_slow_readers_do_not_keep_a_page_from_being_served(door: Door) -> None:
             for reader in readers:
                 reader.recv(1000)
         assert sum(server.queued for server in door.servers().values()) == 0
-    until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
+    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
 
 
 def test_a_page_goes_to_the_free_thread_however_many_are_reading(door: Door) -> None:
@@ -74,7 +65,7 @@ def test_a_page_goes_to_the_free_thread_however_many_are_reading(door: Door) -> 
             target=lambda: answers.append(door.get(f"/hold?until={release}").status)
         )
         busy.start()
-        until("one to be busy", lambda: sum(s.current for s in door.servers().values()) == 6)
+        until("one to be busy", lambda: door.in_progress() == 6)
         # None of these waits inside the busy instance.
         assert {door.get().status for _ in range(20)} == {200}
         assert answers == []
@@ -86,20 +77,20 @@ def test_a_page_goes_to_the_free_thread_however_many_are_reading(door: Door) -> 
 def test_a_download_arrives_whole_and_its_end_takes_the_slot_back(door: Door) -> None:
     answer = door.get("/stream")
     assert len(answer.body) == STREAM
-    until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
+    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
 
 
 def test_a_head_of_a_download_leaves_the_slots_alone(door: Door) -> None:
     answer = door.get("/Plone/stream", method="HEAD")
     assert answer.headers["content-length"] == str(STREAM)
-    until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
+    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
 
 
 def test_readers_who_leave_give_the_slots_back(door: Door) -> None:
     for _ in range(10):
         with slow_reader(door) as reader:
             assert reader.recv(12) == b"HTTP/1.1 200"
-    until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
+    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
 
 
 def test_an_instance_delivers_no_more_than_it_has_connections_for(farm: Farm) -> None:
@@ -108,7 +99,7 @@ def test_an_instance_delivers_no_more_than_it_has_connections_for(farm: Farm) ->
             reader = held.enter_context(slow_reader(one))
             assert reader.recv(12) == b"HTTP/1.1 200"
         assert one.get().status == 503
-        assert max(limits(one)) <= 1 + LENT
+        assert max(one.limits()) <= 1 + LENT
 
 
 def test_threads_count(farm: Farm) -> None:
@@ -116,7 +107,7 @@ def test_threads_count(farm: Farm) -> None:
         for _ in range(5):
             reader = held.enter_context(slow_reader(two))
             assert reader.recv(12) == b"HTTP/1.1 200"
-        until("both threads to be lent to", lambda: limits(two), lambda now: now == [5 + 2])
+        until("both threads to be lent to", lambda: two.limits(), lambda now: now == [5 + 2])
         assert statuses(two.raw(b"GET / HTTP/1.0\r\n\r\n")) == (200,)
 
 
@@ -129,60 +120,42 @@ def test_one_client_cannot_hold_all_that_an_instance_lends(farm: Farm) -> None:
             client = multiplexed(one, held)
             for _ in range(STREAMS):
                 client.send(pseudo("GET", "/stream"))
-        until("as many as one client may have", lambda: in_progress(one), lambda now: now == ITS)
+        until("as many as one client may have", lambda: one.in_progress(), lambda now: now == ITS)
         assert one.get(source="127.0.0.3").status == 200
         assert one.get(source=HOLDER).status == 429
-        assert max(limits(one)) < 1 + LENT
+        assert max(one.limits()) < 1 + LENT
+
+
+def abandon(door: Door, path: str) -> None:
+    """A client asks for a page, and has gone when a thread works on it."""
+    with door.connect() as leaver:
+        leaver.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        until("it to be worked on", lambda: sum(door.busy()) == 1)
+    until("HAProxy to have forgotten it", door.in_progress, lambda now: now == 0)
 
 
 def test_who_leaves_does_not_leave_his_thread_to_the_next(farm: Farm) -> None:
     """HAProxy has forgotten the request, and the thread goes on with it."""
     with farm.door(instances=2) as door:
         release = door.directory / "release"
-        with door.connect() as leaver:
-            leaver.sendall(b"GET /hold?until=%s HTTP/1.1\r\n" % str(release).encode())
-            leaver.sendall(b"Host: localhost\r\n\r\n")
-            until("it to be worked on", lambda: [busy(i) for i in door.stack.instances].count(1))
-        until("HAProxy to have forgotten it", lambda: in_progress(door), lambda now: now == 0)
-        (left,) = (i for i in door.stack.instances if busy(i))
-        until(
-            "it to be given no more", lambda: door.figures()[f"zope/{left.name}"]["weight"] == "0"
-        )
-        assert {door.reach().port for _ in range(10)} == {
-            instance.address.port for instance in door.stack.instances if instance != left
-        }
+        abandon(door, f"/hold?until={release}")
+        left = door.busy().index(1)
+        until("it to be given no more", lambda: door.rows()[left]["weight"] == "0")
+        other = door.stack.instances[1 - left]
+        assert {door.reach().port for _ in range(10)} == {other.address.port}
         release.touch()
-        until("it to be given requests again", lambda: weights(door), lambda now: now == ["1", "1"])
-        assert limits(door) == [1, 1]
+        until("it to be open again", lambda: [r["weight"] for r in door.rows()] == ["1", "1"])
+        assert door.limits() == [1, 1]
 
 
 def test_the_last_instance_is_never_closed(farm: Farm) -> None:
     with farm.door(instances=1) as door:
         release = door.directory / "release"
-        with door.connect() as leaver:
-            leaver.sendall(b"GET /hold?until=%s HTTP/1.1\r\n" % str(release).encode())
-            leaver.sendall(b"Host: localhost\r\n\r\n")
-            until("it to be worked on", lambda: busy(door.stack.instances[0]))
-        until("HAProxy to have forgotten it", lambda: in_progress(door), lambda now: now == 0)
+        abandon(door, f"/hold?until={release}")
         answers: list[int] = []
         waiting = threading.Thread(target=lambda: answers.append(door.get().status))
         waiting.start()
-        until("it to wait", lambda: in_progress(door) == 1)
+        until("it to wait", lambda: door.in_progress() == 1)
         release.touch()
         waiting.join()
         assert answers == [200]
-
-
-def busy(instance: Instance) -> int:
-    """Threads of an instance that work on a request."""
-    report = ask(instance)
-    assert report
-    return report.busy
-
-
-def in_progress(door: Door) -> int:
-    return sum(server.current for server in door.servers().values())
-
-
-def weights(door: Door) -> list[str]:
-    return [row["weight"] for name, row in door.figures().items() if name.startswith("zope/inst")]

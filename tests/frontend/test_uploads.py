@@ -12,8 +12,6 @@ import pytest
 from tests.frontend.door import Door, received, statuses
 from tests.frontend.farm import Farm
 from tests.stack.polling import until
-from zopestack.agents import ask
-from zopestack.model import Instance
 
 #: More than HAProxy keeps of a body before it sends the request on.
 BEGINNING = b"a" * 17000
@@ -27,23 +25,6 @@ UPLOADS = 10
 def door(farm: Farm) -> Iterator[Door]:
     with farm.door() as running:
         yield running
-
-
-def limits(door: Door) -> list[int]:
-    """What HAProxy would send to each instance at once."""
-    return [int(row["slim"]) for row in rows(door)]
-
-
-def rows(door: Door) -> list[dict[str, str]]:
-    """What HAProxy says of each instance."""
-    return [row for name, row in door.figures().items() if name.startswith("zope/instance")]
-
-
-def busy(instance: Instance) -> int:
-    """Threads of an instance that work on a request."""
-    report = ask(instance)
-    assert report
-    return report.busy
 
 
 def upload(door: Door, length: int, path: str = "/") -> socket.socket:
@@ -69,16 +50,12 @@ def chunked_upload(door: Door) -> socket.socket:
 
 def arriving(door: Door, number: int) -> None:
     """So many requests have a slot, although there are two threads."""
-    until(
-        "all to be let in",
-        lambda: sum(server.current for server in door.servers().values()),
-        lambda now: now == number,
-    )
+    until("all to be let in", door.in_progress, lambda now: now == number)
 
 
 def usual(door: Door) -> None:
     """Every slot is back."""
-    until("the slots to be as before", lambda: limits(door), lambda now: now == [1, 1])
+    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
 
 
 def arrived(door: Door) -> list[str]:
@@ -131,11 +108,11 @@ def test_the_slot_is_taken_back_when_the_body_is_here(door: Door) -> None:
         client.sendall(b"last")
         other = threading.Thread(target=lambda: answers.append(door.get(path).status))
         other.start()
-        until("both to be busy", lambda: [busy(i) for i in door.stack.instances] == [1, 1])
+        until("both to be busy", lambda: door.busy() == [1, 1])
         third = threading.Thread(target=lambda: answers.append(door.get("/").status))
         third.start()
         until("the third to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
-        assert limits(door) == [1, 1]
+        assert door.limits() == [1, 1]
         release.touch()
         assert statuses(received(client)) == (200,)
         other.join()
@@ -154,7 +131,7 @@ def test_an_upload_waits_for_its_turn_like_any_other_request(door: Door) -> None
     with upload(door, len(WHOLE)) as client:
         client.sendall(b"last")
         until("it to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
-        assert limits(door) == [1, 1]
+        assert door.limits() == [1, 1]
         release.touch()
         assert statuses(received(client)) == (200,)
     assert arrived(door) == [WHOLE.decode()]
@@ -169,8 +146,8 @@ def test_a_body_that_is_whole_lends_nothing(door: Door) -> None:
     path = f"/hold?until={release}"
     post = threading.Thread(target=door.get, args=(path, None, "POST"), kwargs={"body": b"abc"})
     post.start()
-    until("it to be served", lambda: sum(s.current for s in door.servers().values()) == 1)
-    assert limits(door) == [1, 1]
+    until("it to be served", lambda: door.in_progress() == 1)
+    assert door.limits() == [1, 1]
     release.touch()
     post.join()
     release.unlink()
@@ -198,17 +175,17 @@ def test_after_a_reload_a_busy_instance_is_given_nothing(door: Door) -> None:
     answers: list[int] = []
     old = threading.Thread(target=lambda: answers.append(door.get(f"/hold?until={release}").status))
     old.start()
-    until("one to be busy", lambda: sum(busy(i) for i in door.stack.instances) == 1)
-    free = {i.address.port for i in door.stack.instances if not busy(i)}
+    until("one to be busy", lambda: sum(door.busy()) == 1)
+    free = {door.stack.instances[door.busy().index(0)].address.port}
     door.reload()
-    until("the new one to know", lambda: "0" in [r["weight"] for r in rows(door)])
+    until("the new one to know", lambda: "0" in [r["weight"] for r in door.rows()])
     assert {door.reach().port for _ in range(10)} == free
     assert answers == []
     release.touch()
     old.join()
     assert answers == [200]
     release.unlink()
-    until("all to be open", lambda: [r["weight"] for r in rows(door)] == ["1", "1"])
+    until("all to be open", lambda: [r["weight"] for r in door.rows()] == ["1", "1"])
 
 
 def test_a_megabyte_arrives_whole(door: Door) -> None:
