@@ -243,7 +243,9 @@ def checked(stack: Stack) -> dict[Path, str]:
     tls.prepare(stack.frontend)
     named = {**rendering.render(stack), stack.server_state: haproxy.NO_STATE}
     verdict = haproxy.check(stack.balancer.executable, named, stack.haproxy_conf)
-    assert verdict == haproxy.Verdict(accepted=True, said="")
+    assert verdict.accepted
+    # Since 3.0 it says so where tests ask for more threads than the machine has cores.
+    assert not verdict.said or "threads will compete for the same CPU" in verdict.said
     return named
 
 
