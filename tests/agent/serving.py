@@ -42,9 +42,14 @@ def serving(application: Application, threads: int = 1, patience: float = 60) ->
         application, host="127.0.0.1", port=0, threads=threads, outbuf_high_watermark=1 << 26
     )
     books.port = server.effective_port
-    threading.Thread(target=server.run, daemon=True).start()
+    loop = threading.Thread(target=server.run)
+    loop.start()
     try:
         yield books
     finally:
+        # waitress's loop ends when it has nothing left to watch. Closed while the loop still
+        # waits for them, the sockets would be an error in its thread.
+        server.trigger.pull_trigger(server._map.clear)
+        loop.join()
         server.close()
         BaseWSGIServer.channel_class = HTTPChannel
