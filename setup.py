@@ -78,17 +78,17 @@ setup(
     },
     entry_points={
         "zc.buildout": [
-            "default = zopestack.recipe:Recipe",
-            "files = zopestack.recipe:Files",
+            "default = zopestack.buildout.recipe:Recipe",
+            "files = zopestack.buildout.recipe:Files",
         ],
         "paste.filter_factory": [
             "agent = zopestack.agent.filter:factory",
             "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
-            "guard-instance = zopestack.guard:main",
-            "reload-haproxy = zopestack.reload:main",
-            "run-haproxy = zopestack.run_haproxy:main",
+            "guard-instance = zopestack.supervisor.guard:main",
+            "reload-haproxy = zopestack.supervisor.reload:main",
+            "run-haproxy = zopestack.haproxy.run:main",
         ],
     },
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack import haproxy
+from zopestack.haproxy import program as haproxy
 
 
 @pytest.fixture

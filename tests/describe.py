@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from zopestack import settings
+from zopestack.config import read as settings
 from zopestack.model import Stack
 
 CHECKOUT = Path(__file__).parents[1]

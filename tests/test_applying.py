@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from zopestack.model import Stack
-from zopestack.parts import parts
-from zopestack.programs import Program, programs
-from zopestack.settings import Directories, Section, read
+from zopestack.buildout.parts import parts
+from zopestack.render.programs import Program, programs
+from zopestack.config.read import Directories, Section, read
 
 HERE = Path("/srv/site")
 

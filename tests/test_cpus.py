@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zopestack import cpus
+from zopestack.features import cpus
 
 V2 = {"proc/self/cgroup": "0::/\n"}
 V2_NESTED = {"proc/self/cgroup": "0::/site.slice/zope.service\n"}

@@ -22,7 +22,7 @@ import json, sys, tempfile
 from pathlib import Path
 import Zope2
 from Zope2.Startup.run import configure_wsgi
-from zopestack.database import CONFIGURATION
+from zopestack.supervisor.database import CONFIGURATION
 
 database, *passwords = sys.argv[1:]
 home = Path(tempfile.mkdtemp())
@@ -43,7 +43,7 @@ print(json.dumps({
 INTERRUPTED = """
 import os, signal, sys
 from pathlib import Path
-from zopestack import database
+from zopestack.supervisor import database
 
 def interrupt(unfinished, final):
     assert unfinished.stat().st_size > 1000 and not final.exists()
@@ -63,7 +63,7 @@ def python(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def create(database: Path, password_file: Path) -> subprocess.CompletedProcess[str]:
     """As ZEO's start command does it, with another command in place of ZEO's."""
     command = (sys.executable, "-c", COMMAND, "-C", "zeo.conf")
-    return python("-m", "zopestack.database", database, "root", password_file, *command)
+    return python("-m", "zopestack.supervisor.database", database, "root", password_file, *command)
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,15 @@ import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
 
-from zopestack import settings, up
+from zopestack.config import read as settings
+from zopestack.supervisor import up
 from zopestack.bench import cli
-from zopestack.ctl.plugin import Plugin
-from zopestack.frontend import tls
+from zopestack.supervisor.plugin import Plugin
+from zopestack.features import certificates as tls
 from zopestack.frontend.options import FRONTEND
 from zopestack.model import Stack
-from zopestack.options import OPTIONS, Option
-from zopestack.parts import parts
+from zopestack.features.table import OPTIONS, Option
+from zopestack.buildout.parts import parts
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.rst").read_text(encoding="utf-8")
@@ -157,7 +158,7 @@ def test_the_diagram_shows_the_default_ports(tmp_path: Path) -> None:
     shown = set(re.findall(r":(\d{4})<", (CHECKOUT / "docs/stack.svg").read_text("utf-8")))
     of = stack({"stack": {"instances": "2"}}, tmp_path)
     assert shown <= {str(listener.address.port) for listener in of.listeners()}
-    assert shown >= {str(address.port) for address in (of.balancer.http, of.balancer.stats, of.zeo)}
+    assert shown >= {str(address.port) for address in (of.balancer.http_address, of.balancer.stats_address, of.storage.zeo_address)}
 
 
 @pytest.mark.parametrize("block", blocks("ini"), ids=lambda block: block.splitlines()[-1])
@@ -223,7 +224,7 @@ def test_readme_shows_the_default_addresses(tmp_path: Path) -> None:
     shown = set(re.findall(r"127\.0\.0\.1:\d+", README))
     listed = {str(listener.address) for listener in described.listeners()}
     assert shown <= listed
-    assert f"http://{described.balancer.stats}/" in README
+    assert f"http://{described.balancer.stats_address}/" in README
 
 
 def test_buildout_cfg_comments_every_line() -> None:

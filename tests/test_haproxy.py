@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack import haproxy, rendering
+from zopestack.haproxy import program as haproxy
+from zopestack.render import files as rendering
 
 NOT_ONE = "an HAProxy 2.6 or later, or auto"
 

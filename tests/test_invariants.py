@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack import invariants, rendering
+from zopestack.render import contract as invariants
+from zopestack.render import files as rendering
 from zopestack.model import Stack
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import describe
-from zopestack.frontend import maps
+from zopestack.render import maps
 from zopestack.frontend.model import Site
 from zopestack.model import Stack
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack.address import Address
+from zopestack.features.address import Address
 from zopestack.model import Stack
 
 

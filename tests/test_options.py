@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.describe import CHECKOUT
-from zopestack.options import OPTIONS, Option
+from zopestack.features.table import OPTIONS, Option
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack.parts import distributions, parts
+from zopestack.buildout.parts import distributions, parts
 
 Parts = dict[str, dict[str, str]]
 

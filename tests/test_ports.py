@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from zopestack.address import Address
+from zopestack.features.address import Address
 from zopestack.model import Listener
-from zopestack.ports import REASONS, refused
+from zopestack.supervisor.ports import REASONS, refused
 
 
 @pytest.fixture

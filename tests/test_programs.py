@@ -7,7 +7,7 @@ import pytest
 
 from tests import describe
 from zopestack.model import DRAIN_DELAY, Stack
-from zopestack.programs import Program, programs
+from zopestack.render.programs import Program, programs
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_instances_run_as_console_and_get_their_grace(made: dict[str, Program], 
 
 def test_zeo_sets_up_the_database_first(made: dict[str, Program], home: Path) -> None:
     words = shlex.split(made["zeo"].command)
-    assert words[1:3] == ["-m", "zopestack.database"]
+    assert words[1:3] == ["-m", "zopestack.supervisor.database"]
     assert words[3:] == [
         str(home / "var/filestorage/Data.fs"),
         "root",

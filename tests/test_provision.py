@@ -16,7 +16,7 @@ INSTALL = """
 import logging, os, sys
 from importlib import metadata
 from zc.buildout import UserError, easy_install
-from zopestack import provision
+from zopestack.buildout import packages as provision
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
 easy_install.default_versions({"example-egg": "1.0", "odd": ">=1"})

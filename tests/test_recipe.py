@@ -13,7 +13,7 @@ from zc.buildout import configparser
 
 from tests import describe
 from tests.bad_input import BAD, TEMPLATES, Bad
-from zopestack import store
+from zopestack import stack_file
 
 BUILDOUT = Path(sys.executable).parent / "buildout"
 
@@ -129,12 +129,12 @@ def test_what_only_writing_finds_out_is_one_message_too(home: Path) -> None:
 
 
 def test_every_file_agrees_with_the_stack(site: Path) -> None:
-    stack = store.load(site / "parts/stack-files/stack.json")
+    stack = stack_file.load(site / "parts/stack-files/stack.json")
     assert stack == describe.read(site, GOOD)
     assert "server instance2 127.0.0.1:8182 maxconn 1" in stack.haproxy_conf.read_text()
     assert "listen = 127.0.0.1:8182" in (site / "parts/instance2/etc/wsgi.ini").read_text()
-    assert f"address {stack.zeo}\n" in (site / "parts/zeo/etc/zeo.conf").read_text()
-    assert f"server {stack.zeo}\n" in (site / "parts/instance1/etc/zope.conf").read_text()
+    assert f"address {stack.storage.zeo_address}\n" in (site / "parts/zeo/etc/zeo.conf").read_text()
+    assert f"server {stack.storage.zeo_address}\n" in (site / "parts/instance1/etc/zope.conf").read_text()
 
 
 def test_the_password_is_in_its_file_and_nowhere_else(site: Path) -> None:

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack import files, haproxy, reload, rendering
-from zopestack.frontend import tls
+from zopestack import files
+from zopestack.haproxy import program as haproxy
+from zopestack.supervisor import reload
+from zopestack.render import files as rendering
+from zopestack.features import certificates as tls
 from zopestack.model import Stack
 
 LONG_AGO = 1_000_000_000

@@ -15,7 +15,10 @@ from supervisor.options import ServerOptions
 from zc.buildout import UserError
 
 from tests import describe
-from zopestack import haproxy, rendering, store, values
+from zopestack.haproxy import program as haproxy
+from zopestack.render import files as rendering
+from zopestack import stack_file
+from zopestack.features import parsers as values
 from zopestack.model import Stack
 
 PORTS = st.integers(1, 65535)
@@ -107,7 +110,7 @@ def test_any_valid_stack(
 
         assert rendering.render(describe.read(home, section, overrides)) == files
         stack.stack_file.write_text(files[stack.stack_file], encoding="utf-8")
-        assert store.load(stack.stack_file) == stack
+        assert stack_file.load(stack.stack_file) == stack
 
 
 def check_programs(stack: Stack, options: ServerOptions) -> None:
@@ -135,7 +138,7 @@ def check_programs(stack: Stack, options: ServerOptions) -> None:
 
 
 def check_nothing_twice(stack: Stack, haproxy_cfg: str, options: ServerOptions) -> None:
-    addresses = [*listened(haproxy_cfg), str(stack.zeo)]
+    addresses = [*listened(haproxy_cfg), str(stack.storage.zeo_address)]
     assert len(addresses) == len(stack.instances) + 3
     # On one loopback address, a port; the balancer's may be the same on another one.
     assert max(Counter(addresses).values()) == 1
@@ -182,10 +185,10 @@ def test_connections_grow_with_the_threads_up_to_what_systems_grant(
 
 def test_same_bytes_in_every_process(stack: Stack, home: Path) -> None:
     """Whatever order sets and dictionaries have."""
-    (home / "stack.json").write_text(store.dumps(stack))
+    (home / "stack.json").write_text(stack_file.dumps(stack))
     code = (
         "import hashlib, pathlib, sys; from zopestack import rendering, store; "
-        "stack = store.load(pathlib.Path(sys.argv[1])); "
+        "stack = stack_file.load(pathlib.Path(sys.argv[1])); "
         "print(hashlib.sha256(repr(rendering.render(stack)).encode()).hexdigest())"
     )
     seen = {

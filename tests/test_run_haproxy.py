@@ -16,9 +16,12 @@ import pytest
 from tests import describe
 from tests.stack import freeports
 from tests.stack.polling import until
-from zopestack import files, haproxy, rendering, run_haproxy
+from zopestack import files
+from zopestack.haproxy import program as haproxy
+from zopestack.render import files as rendering
+from zopestack.haproxy import run as run_haproxy
 from zopestack.model import Stack
-from zopestack.runtime import Runtime
+from zopestack.haproxy.runtime import Runtime
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
         for path, text in rendering.render(stack).items():
             files.write(path, text)
         files.write(stack.server_state, haproxy.NO_STATE)
-        command = [sys.executable, "-m", "zopestack.run_haproxy", str(stack.stack_file)]
+        command = [sys.executable, "-m", "zopestack.haproxy.run", str(stack.stack_file)]
         started.append(subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True))
         until("HAProxy to listen", lambda: ask(stack, "/started"))
         return stack
@@ -56,7 +59,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
 def ask(stack: Stack, path: str) -> int:
     """The status of an answer: nobody is there to serve."""
     try:
-        urllib.request.urlopen(f"http://{stack.balancer.http}{path}")
+        urllib.request.urlopen(f"http://{stack.balancer.http_address}{path}")
     except urllib.error.HTTPError as answer:
         return answer.code
     raise AssertionError("somebody serves")

@@ -11,12 +11,12 @@ from zc.buildout import UserError
 from tests import describe
 from tests.bad_input import BAD, Bad
 from tests.frontend.test_bad_input import CASES
-from zopestack import rendering
-from zopestack.address import Address
+from zopestack.render import files as rendering
+from zopestack.features.address import Address
 from zopestack.model import Stack
-from zopestack.nearest import nearest
-from zopestack.options import OPTIONS
-from zopestack.settings import Directories, read
+from zopestack.features.unknown_name import nearest
+from zopestack.features.table import OPTIONS
+from zopestack.config.read import Directories, read
 
 
 def shown(value: str) -> str:
@@ -44,13 +44,13 @@ def test_the_table_names_every_option() -> None:
 
 def test_defaults(home: Path) -> None:
     stack = describe.read(home, {"instances": "2"})
-    assert stack.balancer.http == Address("127.0.0.1", 8080)
+    assert stack.balancer.http_address == Address("127.0.0.1", 8080)
     assert [str(instance.address) for instance in stack.instances] == [
         "127.0.0.1:8081",
         "127.0.0.1:8082",
     ]
     assert [instance.threads for instance in stack.instances] == [1, 1]
-    assert (stack.user, stack.eggs, stack.templates) == ("admin", ("Zope",), None)
+    assert (stack.zope.user, stack.zope.eggs, stack.directories.templates) == ("admin", ("Zope",), None)
     assert stack.var == home / "var"
 
 
@@ -78,12 +78,12 @@ def test_auto_is_one_instance_a_core(home: Path) -> None:
     ],
 )
 def test_addresses(home: Path, typed: str, means: str) -> None:
-    assert str(describe.read(home, {"http-address": typed}).balancer.http) == means
+    assert str(describe.read(home, {"http-address": typed}).balancer.http_address) == means
 
 
 def test_same_port_on_another_address_is_no_collision(home: Path) -> None:
     stack = describe.read(home, {"http-address": "127.0.0.2:8081", "instances": "1"})
-    assert stack.balancer.http.port == stack.instances[0].address.port
+    assert stack.balancer.http_address.port == stack.instances[0].address.port
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack import up
+from zopestack.supervisor import up
 
 TLS = {"https-address": "*:443", "tls-certificate": "self-signed"}
 

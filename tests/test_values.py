@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from zopestack import values
-from zopestack.address import Address
+from zopestack.features import parsers as values
+from zopestack.features.address import Address
 
 
 @pytest.mark.parametrize(

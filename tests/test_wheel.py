@@ -20,7 +20,8 @@ TEXTS = ("README.rst", "CHANGES.rst", "versions.cfg", "buildout.cfg")
 INSTALLED = """
 from pathlib import Path
 import zopestack
-from zopestack import rendering, settings
+from zopestack.render import files as rendering
+from zopestack.config import read as settings
 home = Path.cwd()
 stack = settings.read("stack", {"instances": "2"}, {}, settings.Directories(home, home, home / "p"))
 assert "server instance2" in rendering.render(stack)[stack.haproxy_conf]
@@ -58,7 +59,7 @@ def test_templates_and_licence_are_inside(wheel: Path) -> None:
         (licence,) = [name for name in names if name.endswith("/LICENSE")]
         assert archive.read(licence) == (CHECKOUT / "LICENSE").read_bytes()
         (entry_points,) = [name for name in names if name.endswith("/entry_points.txt")]
-        assert b"default = zopestack.recipe:Recipe" in archive.read(entry_points)
+        assert b"default = zopestack.buildout.recipe:Recipe" in archive.read(entry_points)
     assert "zopestack/py.typed" in names
     assert {name.partition("/")[0] for name in names if "dist-info" not in name} == {"zopestack"}
 

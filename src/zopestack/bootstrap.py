@@ -20,7 +20,7 @@ from pathlib import Path
 
 #: What each command runs once the environment is there, and the extras it needs.
 COMMANDS = {
-    "up": ("zopestack.up", ""),
+    "up": ("zopestack.supervisor.up", ""),
     "test": ("zopestack.checks", "[test]"),
     "chaos": ("tests.chaos.run", "[test]"),
     "bench": ("zopestack.bench.cli", "[bench]"),

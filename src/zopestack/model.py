@@ -1,84 +1,45 @@
 """The Stack: the one description of a deployment, from which every file is derived.
 
-Pure data: frozen values and what follows from them, no input or output. ``settings``
-builds it and has checked it; nobody downstream checks again.
+Pure data: frozen values composed of the features' values, and what follows from them. No input
+or output. ``config`` builds and checks it; nobody downstream checks again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, get_type_hints
 
-from zopestack.address import Address
-from zopestack.frontend.model import Frontend
+from zopestack.features.access_log import AccessLog
+from zopestack.features.acme import Acme
+from zopestack.features.address import Address
+from zopestack.features.admin import Admin
+from zopestack.features.affinity import Affinity
+from zopestack.features.balancer import Balancer
+from zopestack.features.cache import Cache
+from zopestack.features.directories import Directories
+from zopestack.features.extras import Extras
+from zopestack.features.instances import VISITORS, Instance, Instances
+from zopestack.features.lifecycle import Lifecycle
+from zopestack.features.limits import Limits
+from zopestack.features.option import Feature, Option, options
+from zopestack.features.proxies import Proxies
+from zopestack.features.queue import Queue
+from zopestack.features.sites import Sites
+from zopestack.features.storage import Storage
+from zopestack.features.timings import Sizes, Timings
+from zopestack.features.tls import Tls
+from zopestack.features.zope import Zope
 
-#: Seconds between two health checks of an instance.
-CHECK_INTERVAL = 1
-
-#: Seconds an instance gets from its start to its first answer: Plone on a slow machine,
-#: several times over.
-START_SECONDS = 180
-
-#: Seconds an instance that is to stop keeps serving, so that the balancer has seen its 404:
-#: the check after the next one is over by then.
-DRAIN_DELAY = 2 * CHECK_INTERVAL
-
-#: Seconds between a stop signal and a kill, for what is left when nothing is in flight:
-#: waitress waits up to 5 s for its threads, then Zope closes the database (FACTS,
-#: "Starting and stopping Zope").
-STOP_SECONDS = 15
-
-#: Bytes of a log file before it is rotated, and how many old ones are kept.
-LOG_BYTES = 10 * 1024 * 1024
-LOG_FILES = 3
-
-#: The lane of ordinary requests, and the one kept for requests of the instances themselves.
-VISITORS = "zope"
-CALLBACKS = "callback"
-LANES = (VISITORS, CALLBACKS)
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One Zope process.
-
-    :param agent: where its agent answers ``GET /health``.
-    :param lane: the backend of the balancer that it belongs to.
-    :param switch_interval: seconds a thread may keep the interpreter lock while another
-        waits for it; None for Python's own.
-    """
-
-    name: str
-    address: Address
-    agent: Address
-    threads: int
-    lane: str = VISITORS
-    switch_interval: float | None = None
-
-    @property
-    def maxconn(self) -> int:
-        """Requests the balancer sends at once: one a thread.
-
-        More costs throughput, since they queue inside one instance while another has a
-        free thread (FACTS, "HAProxy in front of waitress").
-        """
-        return self.threads
-
-
-@dataclass(frozen=True)
-class Balancer:
-    """HAProxy: where visitors and operators reach it, which program it is, its threads."""
-
-    http: Address
-    stats: Address
-    executable: Path
-    nbthread: int = 1
+#: HAProxy needs two file descriptors a connection and does not start where the system
+#: grants fewer; most grant at least 20000.
+MOST_CONNECTIONS = 8000
 
 
 @dataclass(frozen=True)
 class Listener:
-    """An address one of the processes opens, and the option that moves it."""
+    """An address that one of the processes opens, and the option that moves it."""
 
     process: str
     address: Address
@@ -90,32 +51,36 @@ class Stack:
     """A whole deployment on one machine.
 
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
-    :param var: where everything lives that changes while the stack runs.
-    :param user: name of the first manager; the password is in :attr:`password_file`.
-    :param eggs: distributions every instance imports.
-    :param stop_grace: seconds that requests in flight get to finish when an instance stops.
-    :param hung_after: seconds in one request after which a thread counts as stuck.
-    :param warm_up: paths an instance fetches from itself before it takes traffic.
-    :param memory_limit: as superlance's memmon takes it (``500MB``), past which an instance
-        is restarted; empty for no limit.
-    :param templates: a directory that wins over the packaged templates, file by file.
+    :param instances: finished, with what ``[instance]`` and ``[instanceN]`` say of them.
     """
 
     directory: Path
     bin: Path
     parts: Path
-    var: Path
     instances: tuple[Instance, ...]
-    zeo: Address
+    zope: Zope
     balancer: Balancer
-    user: str
-    eggs: tuple[str, ...]
-    stop_grace: int
-    hung_after: int
-    warm_up: tuple[str, ...] = ()
-    memory_limit: str = ""
-    templates: Path | None = None
-    frontend: Frontend = field(default_factory=Frontend)
+    storage: Storage
+    lifecycle: Lifecycle
+    directories: Directories
+    sites: Sites
+    tls: Tls
+    acme: Acme
+    proxies: Proxies
+    admin: Admin
+    limits: Limits
+    queue: Queue
+    affinity: Affinity
+    cache: Cache
+    access: AccessLog
+    extras: Extras
+    timings: Timings = field(default_factory=Timings)
+    sizes: Sizes = field(default_factory=Sizes)
+
+    @property
+    def var(self) -> Path:
+        """Directory of everything that changes while the stack runs."""
+        return self.directories.var
 
     @property
     def logs(self) -> Path:
@@ -139,7 +104,7 @@ class Stack:
 
     @property
     def password_file(self) -> Path:
-        """Where the first manager's password lies, readable by its owner only."""
+        """The password of the initial administrator, readable by its owner only."""
         return self.var / "admin-password"
 
     @property
@@ -169,7 +134,7 @@ class Stack:
 
     @property
     def slots_lua(self) -> Path:
-        """What gives an instance's slot back while a response is still being delivered."""
+        """What keeps the slots in HAProxy in step with the instances' threads."""
         return self.configuration / "slots.lua"
 
     @property
@@ -179,7 +144,7 @@ class Stack:
 
     @property
     def redirects_map(self) -> Path:
-        """Which host another one leads to."""
+        """Which host another one redirects to."""
         return self.configuration / "redirects.map"
 
     @property
@@ -194,7 +159,7 @@ class Stack:
 
     @property
     def unavailable_page(self) -> Path:
-        """What visitors see when no instance can serve them."""
+        """What people see when no instance can serve them."""
         return self.configuration / "503.html"
 
     @property
@@ -215,9 +180,19 @@ class Stack:
         return self.var / "haproxy.state"
 
     @property
-    def stop_seconds(self) -> int:
+    def certificate(self) -> Path | None:
+        """What HAProxy loads for https; None without https."""
+        given = self.tls.tls_certificate
+        if given is None:
+            return None
+        if given.path and not given.certbot:
+            return given.path
+        return self.var / "tls" / ("certbot.pem" if given.certbot else "self-signed.pem")
+
+    @property
+    def stop_seconds(self) -> float:
         """From a stop signal to a kill, for an instance and for HAProxy."""
-        return self.stop_grace + DRAIN_DELAY + STOP_SECONDS
+        return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
 
     @property
     def sockets(self) -> tuple[Path, ...]:
@@ -229,20 +204,21 @@ class Stack:
         return tuple(instance for instance in self.instances if instance.lane == name)
 
     @property
-    def favourites(self) -> tuple[tuple[str, Instance], ...]:
+    def preferred(self) -> tuple[tuple[str, Instance], ...]:
         """By what affinity calls an instance: its name in a cookie, else its number."""
+        by_name = self.affinity.affinity == "cookie"
         return tuple(
-            (instance.name if self.frontend.affinity == "cookie" else str(number), instance)
+            (instance.name if by_name else str(number), instance)
             for number, instance in enumerate(self.lane(VISITORS), 1)
         )
 
     @property
     def own_ports(self) -> tuple[int, ...]:
         """Ports of a host name that mean this front end: its own, and the usual ones, which
-        a router or a firewall may lead here.
+        a router or a firewall may forward here.
         """
-        tls = self.frontend.tls
-        own = {80, 443, self.balancer.http.port} | ({tls.address.port} if tls else set())
+        https = self.tls.https_address
+        own = {80, 443, self.balancer.http_address.port} | ({https.port} if https else set())
         return tuple(sorted(own))
 
     @property
@@ -251,17 +227,64 @@ class Stack:
         return sum(instance.threads for instance in self.instances)
 
     @property
+    def connections(self) -> int:
+        """Clients connected at once. Each busy thread may have many clients waiting; 2000 is
+        HAProxy's default for a small machine.
+        """
+        return min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
+
+    @property
+    def prioritized_share(self) -> int:
+        """Requests of one client in progress up to which a login goes first: half of the
+        threads, since anybody may claim to be logged in.
+        """
+        return max(1, sum(instance.threads for instance in self.lane(VISITORS)) // 2)
+
+    @property
+    def fair_share(self) -> int:
+        """Requests of one client in progress, past which they wait behind everybody else's.
+        Browsers open 6 connections.
+        """
+        return max(6, 2 * sum(instance.threads for instance in self.lane(VISITORS)))
+
+    @property
+    def upload_share(self) -> int:
+        """Bytes of bodies that one client may be sending to one instance, beside one of any
+        size.
+        """
+        return self.limits.concurrent_uploads_per_address // len(self.lane(VISITORS))
+
+    @property
     def programs(self) -> tuple[str, ...]:
         """What supervisorctl calls the processes, in the order they start."""
         return ("zeo", *(instance.name for instance in self.instances), "haproxy")
 
     def listeners(self) -> Iterator[Listener]:
-        """Every TCP address the stack opens."""
-        yield Listener("haproxy", self.balancer.http, "http-address")
-        if self.frontend.tls:
-            yield Listener("haproxy (https)", self.frontend.tls.address, "https-address")
-        yield Listener("haproxy's status page", self.balancer.stats, "stats-address")
-        yield Listener("zeo", self.zeo, "zeo-address")
+        """Every TCP address that the stack opens."""
+        yield Listener("haproxy", self.balancer.http_address, "http-address")
+        if self.tls.https_address:
+            yield Listener("haproxy (https)", self.tls.https_address, "https-address")
+        yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
+        yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:
             yield Listener(instance.name, instance.address, "base-port")
             yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")
+
+
+def _features() -> dict[str, Any]:
+    hints = get_type_hints(Stack)
+    return {
+        each.name: hints[each.name]
+        for each in fields(Stack)
+        if isinstance(hints[each.name], type) and issubclass(hints[each.name], Feature)
+    }
+
+
+#: The features that a Stack is composed of, by its field.
+FEATURES = _features()
+
+#: Every option of [stack] by name. Parsing, the error for an unknown name, the reference in docs/
+#: and the comments in buildout.cfg come from it.
+OPTIONS: dict[str, Option] = {
+    each.name: each for cls in (Instances, *FEATURES.values()) for each in options(cls)
+}

@@ -17,9 +17,9 @@ from functools import partial
 from operator import ne
 
 from tests.stack.harness import Site, until
-from zopestack.agents import ask
+from zopestack.supervisor.health import ask
 from zopestack.model import CHECK_INTERVAL, Instance
-from zopestack.runtime import Runtime
+from zopestack.haproxy.runtime import Runtime
 
 #: Kinds of failure (see ``visitors.Tally``) that a scenario may show.
 NOTHING = re.compile(r"(?!)")

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from zopestack.address import Address
+from zopestack.features.address import Address
 
 #: Seconds a visitor waits for an answer; longer than any wait that is allowed here.
 PATIENCE = 90

@@ -9,7 +9,7 @@ import pytest
 
 from tests.frontend.farm import Farm
 from tests.stack.conftest import pytest_runtest_makereport as pytest_runtest_makereport
-from zopestack import haproxy
+from zopestack.haproxy import program as haproxy
 
 
 def _version(program: Path) -> str:

@@ -19,12 +19,13 @@ from tests import describe
 from tests.stack.deployment import Deployment
 from tests.stack.fetch import Response, fetch, trusting
 from tests.stack.polling import PATIENCE, until
-from zopestack import haproxy, rendering
-from zopestack.address import Address
-from zopestack.agents import ask
-from zopestack.frontend import tls
+from zopestack.haproxy import program as haproxy
+from zopestack.render import files as rendering
+from zopestack.features.address import Address
+from zopestack.supervisor.health import ask
+from zopestack.features import certificates as tls
 from zopestack.model import LANES, Stack
-from zopestack.runtime import Runtime, Server
+from zopestack.haproxy.runtime import Runtime, Server
 
 #: An answer's first line; 100 Continue is none.
 STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d) ")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.frontend.door import Door
-from zopestack import haproxy
+from zopestack.haproxy import program as haproxy
 
 HOST = b"Host: www.example.com\r\n"
 CLOSE = b"Connection: close\r\n"

@@ -121,7 +121,7 @@ def huge(path: Path) -> None:
         file.truncate(1 << 40)
 
 
-#: What a name may stand for. A pipe is for :mod:`zopestack.frontend.webroot`.
+#: What a name may stand for. A pipe is for :mod:`zopestack.features.webroot`.
 KINDS: dict[str, Callable[[Path], None]] = {
     "a directory": Path.mkdir,
     "a link to a directory": lambda path: path.symlink_to("/etc"),

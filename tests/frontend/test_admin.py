@@ -20,7 +20,7 @@ from tests.frontend.ways import (
     listed,
     utf7,
 )
-from zopestack.address import Address
+from zopestack.features.address import Address
 
 OUTSIDE, INSIDE = "127.0.0.2", "127.0.0.9"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from zc.buildout import UserError
 
-from zopestack import settings
-from zopestack.frontend import tls
+from zopestack.config import read as settings
+from zopestack.features import certificates as tls
 from zopestack.model import Stack
 
 

@@ -14,7 +14,7 @@ from tests.frontend.door import Door
 from tests.frontend.farm import Farm
 from tests.frontend.holding import WAYS, Way
 from tests.stack.polling import until
-from zopestack.agents import ask
+from zopestack.supervisor.health import ask
 
 #: Instances and their threads: the first of them in the farm, threads.
 LAYOUTS = {"2x1": (1, 1), "2x2": (3, 2)}

@@ -17,7 +17,7 @@ from tests.frontend.farm import Farm
 from tests.frontend.holding import WAYS
 from tests.frontend.test_holding import at_rest, laid_out
 from tests.stack.polling import until
-from zopestack.agents import ask
+from zopestack.supervisor.health import ask
 
 #: Seconds of each of the four runs; a minute together.
 SECONDS = 15

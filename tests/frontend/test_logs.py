@@ -63,7 +63,7 @@ def test_the_log_can_be_turned_off(farm: Farm) -> None:
 
 def test_the_status_page_is_not_logged(farm: Farm) -> None:
     with farm.door(instances=1) as door:
-        assert "instance1" in fetch(door.stack.balancer.stats, "/").text
+        assert "instance1" in fetch(door.stack.balancer.stats_address, "/").text
         assert door.get("/?last").status == 200
         (line,) = until("the line", lambda: lines(door))
         assert line["request"] == "GET /?last HTTP/1.1"

@@ -45,10 +45,10 @@ def test_a_replayed_log_reaches_what_its_visitors_saw(farm: Farm) -> None:
     # Another front end on another port, as the benchmark's own are.
     with farm.door(sites=SITES) as other:
         assert other.ports.http != door.ports.http
-        assert all(visitors.answers(each, other.stack.balancer.http) for each in asked)
+        assert all(visitors.answers(each, other.stack.balancer.http_address) for each in asked)
         assert zope(other) == expected
         for run in (engine.run, load.run):
-            measured = run(other.stack.balancer.http, asked, Closed(2), 0.3)
+            measured = run(other.stack.balancer.http_address, asked, Closed(2), 0.3)
             assert measured.requests >= len(asked)
             assert measured.errors == {}
             assert zope(other) == expected

@@ -13,7 +13,7 @@ import pytest
 
 from tests.frontend.door import Door
 from tests.frontend.farm import Farm
-from zopestack.frontend import tls
+from zopestack.features import certificates as tls
 
 
 def make_door(farm: Farm, **options: object) -> Door:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import describe
 from tests.frontend.door import checked
-from zopestack.frontend import tls
+from zopestack.features import certificates as tls
 from zopestack.frontend.options import FRONTEND
 
 SITES = """

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from tests.stack.fetch import Response, fetch
 from tests.stack.polling import PATIENCE
-from zopestack.address import Address
+from zopestack.features.address import Address
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PARTS = {"Content-Type": "multipart/form-data; boundary=part"}

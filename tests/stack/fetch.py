@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.stack.polling import PATIENCE
-from zopestack.address import Address
+from zopestack.features.address import Address
 
 
 @dataclass(frozen=True)

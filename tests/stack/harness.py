@@ -27,11 +27,12 @@ from tests.stack.deployment import Deployment
 from tests.stack.fetch import Response, fetch
 from tests.stack.polling import PATIENCE as PATIENCE
 from tests.stack.polling import until as until
-from zopestack import store, waiting
-from zopestack.address import Address
+from zopestack import stack_file
+from zopestack.supervisor import readiness as waiting
+from zopestack.features.address import Address
 from zopestack.model import LANES, Stack
-from zopestack.runtime import Runtime, Server
-from zopestack.supervision import Process, Supervisor
+from zopestack.haproxy.runtime import Runtime, Server
+from zopestack.supervisor.client import Process, Supervisor
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -97,7 +98,7 @@ class Site(Deployment):
     @property
     def stack(self) -> Stack:
         """The Stack of the last buildout."""
-        return store.load(self.directory / "parts/stack-files/stack.json")
+        return stack_file.load(self.directory / "parts/stack-files/stack.json")
 
     # Running.
 
@@ -113,7 +114,7 @@ class Site(Deployment):
         link.parent.mkdir(exist_ok=True)
         if not link.exists():
             link.symlink_to(COMMANDS / "buildout")
-        return self.run(sys.executable, "-m", "zopestack.up").stdout
+        return self.run(sys.executable, "-m", "zopestack.supervisor.up").stdout
 
     def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until every process serves, the balancer sends to all instances included."""
@@ -164,7 +165,7 @@ class Site(Deployment):
     @property
     def admin(self) -> tuple[str, str]:
         """Name and generated password of the first manager."""
-        return self.stack.user, self.stack.password_file.read_text(encoding="utf-8").strip()
+        return self.stack.zope.user, self.stack.password_file.read_text(encoding="utf-8").strip()
 
     def get(self, path: str, at: str = "haproxy", login: tuple[str, str] | None = None) -> Response:
         """GET a page.
@@ -204,7 +205,7 @@ class Site(Deployment):
         """Where ``haproxy``, its ``stats`` page, ``zeo`` or an instance is reached."""
         stack = self.stack
         known = {instance.name: instance.address for instance in stack.instances}
-        known["haproxy"] = stack.balancer.http.reachable
-        known["stats"] = stack.balancer.stats
-        known["zeo"] = stack.zeo
+        known["haproxy"] = stack.balancer.http_address.reachable
+        known["stats"] = stack.balancer.stats_address
+        known["zeo"] = stack.storage.zeo_address
         return known[at]

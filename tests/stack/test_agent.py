@@ -14,7 +14,7 @@ import pytest
 
 from tests.stack import ledger
 from tests.stack.harness import Site, until
-from zopestack.agents import Report, ask
+from zopestack.supervisor.health import Report, ask
 
 HUNG_AFTER = 3
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack.harness import PATIENCE, Site, until
-from zopestack.frontend import tls
+from zopestack.features import certificates as tls
 
 HOOK = ("restart", "haproxy-reload")
 

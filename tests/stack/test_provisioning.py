@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack.harness import CHECKOUT, Site
-from zopestack.rendering import packaged_templates
+from zopestack.render.files import packaged_templates
 
 #: Where a connection is refused at once: a program that asks the network fails.
 NOWHERE = "http://127.0.0.1:9"

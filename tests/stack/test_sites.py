@@ -8,7 +8,7 @@ import pytest
 
 from tests.stack.fetch import Response, fetch
 from tests.stack.harness import Site
-from zopestack.address import Address
+from zopestack.features.address import Address
 
 PAGE = """<a tal:attributes="href template/absolute_url">
 <span tal:content="request/URL"></span> <i tal:content="request/BASE1"></i></a>"""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.stack.harness import Site, until
-from zopestack.waiting import NotReady
+from zopestack.supervisor.readiness import NotReady
 
 
 @pytest.mark.timeout(600)

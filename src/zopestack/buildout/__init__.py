@@ -1,0 +1,1 @@
+"""The buildout recipe: parts for the recipes that users know, packages, files written."""

@@ -1,0 +1,58 @@
+"""What each program is started with, in one word: ``supervisorctl update`` restarts it when that
+changes, and leaves it alone otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from zopestack.model import Stack
+
+
+def digests(
+    stack: Stack,
+    parts: Mapping[str, Mapping[str, str]],
+    distributions: Mapping[str, Sequence[str]],
+    rendered: Mapping[Path, str],
+) -> dict[str, str]:
+    """By program, a digest of what it is started with.
+
+    For ZEO and each instance: the options of its part, the distributions it imports, and every
+    file that the part's recipe has made, its executable included. For the reload of HAProxy: the
+    program and every file that HAProxy is given.
+
+    :param rendered: HAProxy's files.
+    :raises OSError: where a file of a part cannot be read.
+    """
+    found = {
+        part: _digest(
+            *_pairs(parts[part]), *distributions.get(part, ()), *_contents(_files(stack, part))
+        )
+        for part in ("zeo", *(instance.name for instance in stack.instances))
+    }
+    files = {str(path): text for path, text in rendered.items()}
+    return {**found, "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files))}
+
+
+def _pairs(options: Mapping[str, str]) -> Iterator[str]:
+    for name, text in sorted(options.items()):
+        yield from (name, text)
+
+
+def _files(stack: Stack, part: str) -> Iterator[Path]:
+    yield stack.bin / part
+    yield from sorted((stack.parts / part).rglob("*"))
+
+
+def _contents(files: Iterator[Path]) -> Iterator[str]:
+    for file in files:
+        if file.is_file():
+            yield str(file)
+            yield file.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def _digest(*words: str) -> str:
+    whole = "\0".join(words).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(whole).hexdigest()[:16]

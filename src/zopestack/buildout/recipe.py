@@ -1,0 +1,156 @@
+"""The buildout recipe: hands a Stack to buildout as ordinary parts.
+
+Everything that can be wrong is found in ``__init__``, before buildout has uninstalled or written
+anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from zc.buildout import UserError
+from zc.recipe.egg import Eggs
+
+from zopestack import files
+from zopestack.buildout import certificates, digests, packages, trial
+from zopestack.buildout.missing_sites import missing
+from zopestack.buildout.parts import FILES, distributions, parts
+from zopestack.config import overrides, read
+from zopestack.config.errors import error
+from zopestack.features.certificates import Unusable
+from zopestack.haproxy.program import NO_STATE
+from zopestack.render.files import TemplateProblem, balancer, supervisord
+
+logger = logging.getLogger(__name__)
+
+
+class Recipe:
+    """``recipe = zopestack``: from ``[stack]`` to all parts of the deployment.
+
+    Installed after its parts, whose files decide which programs ``supervisorctl update``
+    restarts.
+    """
+
+    def __init__(self, buildout: Any, name: str, options: Any) -> None:
+        own = buildout["buildout"]
+        where = read.Buildout(
+            directory=Path(own["directory"]),
+            bin=Path(own["bin-directory"]),
+            parts=Path(own["parts-directory"]),
+        )
+        if FILES in buildout:
+            raise UserError(
+                f"[{name}] recipe = zopestack\n  makes a second stack in this buildout; "
+                "give it a buildout.cfg and a directory of its own."
+            )
+        described = read.read(name, dict(options), _user_sections(buildout), where)
+        self.stack = described.stack
+        try:
+            self.certificates = certificates.material(self.stack)
+            trial.check(self.stack, name, options)
+            self.rendered = balancer(self.stack)
+        except Unusable as why:
+            raise error(name, "tls-certificate", "self-signed", why) from None
+        except TemplateProblem as why:
+            given = options.get("templates", "")
+            raise UserError(f"[{name}] templates = {given}\n  {why}") from None
+        self.parts = parts(self.stack, described.overrides)
+        packages.install(distributions(self.parts), own)
+        for part, part_options in self.parts.items():
+            # The user's section has been read into the part's options.
+            buildout._raw.pop(part, None)
+            buildout._data.pop(part, None)
+            buildout[part] = part_options
+        self.distributions = _find_distributions(buildout, self.parts)
+
+    def install(self) -> tuple[str, ...]:
+        """Write every generated file that changed; the directory belongs to a part of its own."""
+        stack = self.stack
+        try:
+            for directory in (stack.logs, stack.blobs, stack.database.parent):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o750)
+            files.create_password(stack.password_file)
+            if not stack.server_state.exists():
+                files.write(stack.server_state, NO_STATE, mode=0o600)
+            certificates.put(self.certificates)
+            known = digests.digests(stack, self.parts, self.distributions, self.rendered)
+            for path, text in {**self.rendered, **supervisord(stack, known)}.items():
+                files.write(path, text)
+        except OSError as why:
+            raise UserError(f"A file of the stack cannot be written: {why}") from None
+        for site in missing(stack):
+            logger.warning(
+                "sites: %s%s shows %s, which is not in the database: it answers 404.",
+                site.host,
+                site.path,
+                site.root or "/",
+            )
+        return ()
+
+    update = install
+
+
+class Files:
+    """``recipe = zopestack:files``: the directory of the generated files, a part of its own.
+
+    Its options never change, so buildout never has a moment without a configuration; removing
+    ``[stack]`` removes the files.
+    """
+
+    def __init__(self, buildout: Any, name: str, options: Any) -> None:
+        self.directory = Path(buildout["buildout"]["parts-directory"]) / name
+
+    def install(self) -> list[str]:
+        """The directory, for buildout to remove with the part."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        return [str(self.directory)]
+
+    update = install
+
+
+def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Find, or fetch, every distribution now: while a part is installed it would be too
+    late, what was there before is gone by then. Buildout keeps the result for the parts.
+
+    :returns: by part, name and version of each.
+    """
+    found = {}
+    for part in made:
+        options = dict(buildout[part])
+        if "eggs" in options:
+            try:
+                _, working_set = Eggs(buildout, part, options).working_set()
+            except UserError as why:
+                raise UserError(
+                    f"[{part}] eggs = {' '.join(options['eggs'].split())}\n  {why}\n"
+                    "  Check the names, their pins under [versions], and the network."
+                ) from None
+            found[part] = tuple(sorted(str(each) for each in working_set))
+    return found
+
+
+def _user_sections(buildout: Any) -> dict[str, dict[str, str]]:
+    """The user's sections that add to a part made here.
+
+    Read without buildout's ``buildout[name]``, which would make a section of that name
+    final, or a part of its own if it has a recipe.
+    """
+    return {
+        name: _options(buildout, name)
+        for name in list(buildout)
+        if overrides.OVERRIDE.fullmatch(name)
+    }
+
+
+def _options(buildout: Any, name: str) -> dict[str, str]:
+    """A section with what it takes from others by ``<=``. References (``${...}``) are left
+    to the part, where ``${:name}`` means the part's own, but for what is read here.
+    """
+    section = buildout.Options(buildout, name, buildout._raw[name])
+    section._raw = section._do_extend_raw(name, section._raw, [])
+    known = ("eggs", *overrides.OF_AN_INSTANCE)
+    read = {option: section[option] for option in known if option in section}
+    return {**section._raw, **read}

@@ -1,0 +1,77 @@
+"""Whether HAProxy accepts the configuration of a Stack, before anything is put in place."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from zc.buildout import UserError
+
+from zopestack import files
+from zopestack.buildout import certificates
+from zopestack.haproxy import program
+from zopestack.haproxy.blame import blame
+from zopestack.haproxy.program import NO_STATE, Verdict
+from zopestack.model import Stack
+from zopestack.render import contract
+from zopestack.render.files import balancer, supervisord
+
+logger = logging.getLogger(__name__)
+
+
+def check(stack: Stack, name: str, options: Mapping[str, str]) -> None:
+    """Render every file and have HAProxy check its own; nothing is put in place.
+
+    :param name: of the section.
+    :param options: its options.
+    :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    where = f"[{name}] templates = {options.get('templates', '')}\n "
+    haproxy_cfg = balancer(stack)[stack.haproxy_conf]
+    supervisord(stack, {})
+    if missing := contract.missing(stack, haproxy_cfg):
+        raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
+    verdict = tried(stack)
+    said, blamed = blame(stack.extras, haproxy_cfg, verdict.said)
+    if not verdict.accepted:
+        if blamed:
+            where = f"[{name}] {blamed} = {options[blamed]}\n "
+        raise UserError(
+            f"{where} makes a haproxy.cfg that HAProxy does not accept; nothing was changed. "
+            f"It says:\n{said}"
+        )
+    if said:
+        logger.warning("HAProxy accepts the configuration and says:\n%s", said)
+
+
+def tried(stack: Stack) -> Verdict:
+    """What HAProxy says of a Stack's configuration.
+
+    The whole Stack is rendered a second time for a directory of its own, so that no text needs
+    to be changed, and what is in place stays as it is.
+
+    :raises Unusable: where a certificate is to be made and cannot.
+    """
+    with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
+        home = Path(directory)
+        elsewhere = replace(
+            stack,
+            parts=home / "parts",
+            directories=replace(stack.directories, var=home / "var"),
+        )
+        for path, text in balancer(elsewhere).items():
+            files.write(path, text)
+        files.write(elsewhere.server_state, NO_STATE, mode=0o600)
+        certificates.put(certificates.material(elsewhere))
+        verdict = program.check_file(stack.balancer.executable, elsewhere.haproxy_conf)
+    said = verdict.said
+    for path, here in (
+        (elsewhere.configuration, stack.configuration),
+        (elsewhere.var, stack.var),
+    ):
+        said = said.replace(str(path), str(here))
+    return replace(verdict, said=said)

@@ -1,0 +1,1 @@
+"""From the sections of a buildout to a Stack: reading, overrides, collisions, errors."""

@@ -1,0 +1,40 @@
+"""Whether every process of a Stack can listen where it is to: ports and unix sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+
+from zc.buildout import UserError
+
+from zopestack.features.option import Refused
+from zopestack.model import Stack
+
+#: The longest path of a unix socket is 107 bytes (unix(7)); HAProxy first binds it
+#: under a temporary name some 20 longer (its manual, "bind").
+MAX_SOCKET_PATH = 87
+
+
+def check(name: str, given: Callable[[str], str], stack: Stack) -> None:
+    """Check that no two processes share an address, and that each path is short enough.
+
+    :param name: of the section.
+    :param given: an option's text.
+    :raises UserError: where two would share one.
+    :raises Refused: where a path is too long.
+    """
+    for one, other in combinations(stack.listeners(), 2):
+        if one.address.collides(other.address):
+            raise UserError(
+                f"[{name}] {one.option} = {given(one.option)} and {other.option} = "
+                f"{given(other.option)} collide:\n"
+                f"  {one.process} and {other.process} would both listen on port "
+                f"{one.address.port}. Move one of them."
+            )
+    for socket in stack.sockets:
+        if len(str(socket).encode()) > MAX_SOCKET_PATH:
+            raise Refused(
+                "var",
+                f"a shorter path: the unix socket {socket} is longer than the "
+                f"{MAX_SOCKET_PATH} bytes that the system allows",
+            )

@@ -1,0 +1,134 @@
+"""From the sections of a buildout to a Stack: every value is checked here, and only here.
+
+A wrong value is a ``zc.buildout.UserError`` that names the section, the option, the value and
+what is expected; buildout prints it and exits with 1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zc.buildout import UserError
+
+from zopestack.config import listeners, overrides
+from zopestack.config.errors import error, setting
+from zopestack.config.overrides import Section
+from zopestack.config.warnings import warn
+from zopestack.features import parsers
+from zopestack.features.balancer import Balancer
+from zopestack.features.instances import Instances
+from zopestack.features.option import Refused, composed
+from zopestack.features.unknown_name import nearest
+from zopestack.haproxy import program
+from zopestack.model import FEATURES, OPTIONS, Stack
+
+#: What buildout itself keeps in a section; ``=> other`` is the second.
+BUILDOUT_OPTIONS = frozenset({"recipe", "<part-dependencies>"})
+
+
+@dataclass(frozen=True)
+class Buildout:
+    """The buildout's own directories, absolute."""
+
+    directory: Path
+    bin: Path
+    parts: Path
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a buildout describes.
+
+    :param overrides: the user's own options of each part.
+    """
+
+    stack: Stack
+    overrides: Mapping[str, Mapping[str, str]]
+
+
+def read(
+    name: str, section: Section, sections: Mapping[str, Section], where: Buildout
+) -> Configuration:
+    """What a buildout describes.
+
+    :param name: what the [stack] section is called.
+    :param section: its options.
+    :param sections: the user's sections that match :data:`overrides.OVERRIDE`.
+    :raises UserError: on the first value that cannot be used.
+    """
+
+    def given(option: str) -> str:
+        return section.get(option, OPTIONS[option].default).strip()
+
+    values = _parse(name, section)
+    _check_directories(where)
+    try:
+        numbers = composed(Instances, values).resolved(where.directory)
+        features: dict[str, Any] = {
+            field: composed(feature, values).resolved(where.directory)
+            for field, feature in FEATURES.items()
+        }
+        features["balancer"] = _with_program(features["balancer"])
+        made = numbers.derived()
+        own = overrides.merged(made, sections)
+        stack = Stack(
+            directory=where.directory,
+            bin=where.bin,
+            parts=where.parts,
+            instances=overrides.applied(made, own, sections),
+            **features,
+        )
+        _check_var(stack)
+        listeners.check(name, given, stack)
+    except Refused as why:
+        raise error(name, why.option, given(why.option), why.expected) from None
+    warn(stack, sections)
+    return Configuration(stack, own)
+
+
+def _parse(name: str, section: Section) -> dict[str, Any]:
+    for word in section:
+        if word not in OPTIONS and word not in BUILDOUT_OPTIONS:
+            hint = nearest(word, OPTIONS, "see docs/reference/options.rst")
+            raise UserError(
+                f"{setting(name, word, section[word])}\n"
+                f"  is not accepted: there is no such option; {hint}"
+            )
+    values = {}
+    for option in OPTIONS.values():
+        text = section.get(option.name, option.default).strip()
+        try:
+            values[option.name] = option.parse(text)
+        except ValueError as expected:
+            raise error(name, option.name, text, expected) from None
+    return values
+
+
+def _check_directories(where: Buildout) -> None:
+    for option, directory in (
+        ("directory", where.directory),
+        ("bin-directory", where.bin),
+        ("parts-directory", where.parts),
+    ):
+        try:
+            parsers.path(str(directory))
+        except ValueError as expected:
+            raise error("buildout", option, str(directory), expected) from None
+
+
+def _with_program(balancer: Balancer) -> Balancer:
+    """The same with a HAProxy that this machine has."""
+    try:
+        found = parsers.path(str(program.find(balancer.haproxy)))
+    except (program.Unusable, ValueError) as why:
+        raise Refused("haproxy", why) from None
+    return replace(balancer, haproxy=found)
+
+
+def _check_var(stack: Stack) -> None:
+    if Path(os.path.realpath(stack.var)).is_relative_to(os.path.realpath(stack.parts)):
+        raise Refused("var", f"a directory outside {stack.parts}, which bin/buildout empties")

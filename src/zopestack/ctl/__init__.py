@@ -1,1 +1,0 @@
-"""What supervisorctl gains: roll, drain, ready and stack."""

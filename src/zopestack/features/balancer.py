@@ -1,0 +1,69 @@
+"""HAProxy: where clients and operators reach it, which program it is, its threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zopestack.features.address import Address
+from zopestack.features.option import Feature, feature, option
+from zopestack.features.parsers import address, loopback_address, path, whole_number
+
+#: The oldest series that the tests run.
+OLDEST = (2, 6)
+
+
+def _executable(text: str) -> Path | None:
+    """A path to a program; None stands for ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        return path(text)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or auto") from None
+
+
+def _nbthread(text: str) -> int:
+    """HAProxy takes at most 64 on any machine (its manual, "nbthread")."""
+    return whole_number(text, 1, 64)
+
+
+@feature
+class Balancer(Feature):
+    """The program and its addresses.
+
+    :ivar haproxy: None stands for the best one that the machine has; a finished Stack has a path.
+    """
+
+    http_address: Address = option(
+        address,
+        "127.0.0.1:8080",
+        "Where clients reach the site; ``*:80`` opens it to every network.",
+    )
+    stats_address: Address = option(
+        loopback_address,
+        "127.0.0.1:8404",
+        "HAProxy's own status page, and its metrics for Prometheus under ``/metrics``.",
+    )
+    haproxy: Path | None = option(
+        _executable,
+        "auto",
+        "Path of HAProxy; ``auto`` takes the system's if it is "
+        f"{'.'.join(map(str, OLDEST))} or later, else the one from PyPI.",
+    )
+    nbthread: int = option(
+        _nbthread,
+        # Two halve the rate of light pages on 2 cores: docs/explanation/measured.rst,
+        # "HAProxy in front of waitress".
+        "1",
+        "Threads of HAProxy; one serves thousands of requests a second.",
+    )
+
+    @property
+    def executable(self) -> Path:
+        """The program.
+
+        :raises ValueError: where it has not been looked for yet.
+        """
+        if self.haproxy is None:
+            raise ValueError("haproxy = auto stands for no program yet")
+        return self.haproxy

@@ -1,0 +1,33 @@
+"""Where the files of a stack are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from zopestack.features.option import Feature, Refused, feature, option
+from zopestack.features.parsers import optional_path, path
+
+
+@feature
+class Directories(Feature):
+    """Directories that a user chooses; the buildout's own are the Stack's."""
+
+    templates: Path | None = option(
+        optional_path,
+        "",
+        "A directory whose files replace the packaged templates of the same name.",
+    )
+    var: Path = option(path, "var", "Where the database, logs, sockets and the password live.")
+
+    def check(self) -> None:
+        """Check that templates are a directory and that var can be written to.
+
+        :raises Refused: where they are not.
+        """
+        # Path.is_dir raises for a name that is too long.
+        if self.templates and not os.path.isdir(self.templates):  # noqa: PTH112
+            raise Refused("templates", f"a directory, but {self.templates} is not one")
+        existing = next(each for each in (self.var, *self.var.parents) if os.path.lexists(each))
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise Refused("var", f"a directory you can write to, but {existing} is not one")

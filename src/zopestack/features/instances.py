@@ -1,0 +1,170 @@
+"""How many Zope processes share the work, how many threads each has, and where they listen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from zopestack.features import cpus
+from zopestack.features.address import Address
+from zopestack.features.option import Feature, Refused, feature, option
+from zopestack.features.parsers import MAX_PORT, optional_port, port, whole_number
+
+#: More instances than any machine has cores for, few enough for one range of ports.
+MAX_INSTANCES = 256
+
+#: Far more threads than help: they all wait for one interpreter lock.
+MAX_THREADS = 64
+
+#: The agents' ports above the instances', unless ``agent-base-port`` is set: far enough for any
+#: number of instances.
+AGENT_PORT_OFFSET = 1000
+
+#: The backends of HAProxy: ordinary requests, and requests that instances send themselves.
+VISITORS = "zope"
+CALLBACKS = "callback"
+LANES = (VISITORS, CALLBACKS)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One Zope process.
+
+    :param agent: where its agent answers ``GET /health``.
+    :param lane: the backend of HAProxy that it belongs to.
+    :param switch_interval: seconds a thread may keep the interpreter lock while another
+        waits for it; None for Python's own.
+    """
+
+    name: str
+    address: Address
+    agent: Address
+    lane: str
+    threads: int
+    switch_interval: float | None
+
+    @property
+    def maxconn(self) -> int:
+        """Requests that HAProxy sends at once: one a thread.
+
+        More would queue inside one instance while another has an idle thread
+        (docs/explanation/measured.rst, "HAProxy in front of waitress").
+        """
+        return self.threads
+
+
+def _instances(text: str) -> int | None:
+    """The number of instances; None stands for ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        return whole_number(text, 1, MAX_INSTANCES)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or auto for one a CPU core") from None
+
+
+def _threads(text: str) -> int:
+    return whole_number(text, 1, MAX_THREADS)
+
+
+def _callbacks(text: str) -> int:
+    return whole_number(text, 0, MAX_INSTANCES)
+
+
+def _switch_interval(text: str) -> float | None:
+    """Seconds of a time in milliseconds; None, for nothing, leaves Python's own."""
+    if not text:
+        return None
+    found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,2})?)ms", text)
+    milliseconds = float(found[1]) if found else 0
+    if not 0.1 <= milliseconds <= 1000:
+        raise ValueError("a time like 0.5ms, 5ms or 50ms, from 0.1ms to 1000ms, or nothing")
+    return milliseconds / 1000
+
+
+@feature
+class Instances(Feature):
+    """The numbers that the instances are derived from."""
+
+    instances: int | None = option(
+        _instances,
+        "auto",
+        "How many Zope processes share the work; ``auto`` is one a usable CPU core.",
+    )
+    threads: int = option(
+        _threads,
+        "1",
+        "Threads of each instance. More than 2 compete for one interpreter lock.",
+        per_instance=True,
+    )
+    switch_interval: float | None = option(
+        _switch_interval,
+        "",
+        "How long a thread may keep the interpreter lock while another waits for it, such as "
+        "``0.5ms``; by default Python's own, 5 ms.",
+        per_instance=True,
+    )
+    base_port: int = option(
+        port, "8081", "Instance *i* listens on loopback, port ``base-port + i - 1``."
+    )
+    agent_base_port: int | None = option(
+        optional_port,
+        "",
+        "Instance *i* answers ``GET /health`` on loopback, port ``agent-base-port + i - 1``; "
+        "by default 1000 above ``base-port``.",
+    )
+    callback_instances: int = option(
+        _callbacks,
+        "0",
+        "Additional instances for requests that the others send to the site themselves.",
+    )
+
+    @property
+    def ordinary(self) -> int:
+        """Instances for clients."""
+        return self.instances or min(cpus.usable(), MAX_INSTANCES)
+
+    @property
+    def all(self) -> int:
+        """Instances of every lane."""
+        return self.ordinary + self.callback_instances
+
+    @property
+    def first_agent_port(self) -> int:
+        """Where the first agent listens."""
+        return self.agent_base_port or self.base_port + AGENT_PORT_OFFSET
+
+    def check(self) -> None:
+        """Check that so many ports exist.
+
+        :raises Refused: where the last one would be too high.
+        """
+        self._check_last_port("base-port", self.base_port, 0)
+        if self.agent_base_port:
+            self._check_last_port("agent-base-port", self.agent_base_port, 0)
+        else:
+            self._check_last_port("base-port", self.base_port, AGENT_PORT_OFFSET)
+
+    def _check_last_port(self, name: str, first: int, above: int) -> None:
+        highest = MAX_PORT - self.all + 1 - above
+        if first > highest:
+            agents = f", with their agents {above} above" if above else ""
+            raise Refused(
+                name,
+                f"at most {highest} with {self.all} instances{agents}, "
+                f"since the last port is {MAX_PORT}",
+            )
+
+    def derived(self) -> tuple[Instance, ...]:
+        """The instances, numbered from 1, those for clients first."""
+        return tuple(
+            Instance(
+                name=f"instance{i + 1}",
+                address=Address("127.0.0.1", self.base_port + i),
+                agent=Address("127.0.0.1", self.first_agent_port + i),
+                lane=VISITORS if i < self.ordinary else CALLBACKS,
+                threads=self.threads,
+                switch_interval=self.switch_interval,
+            )
+            for i in range(self.all)
+        )

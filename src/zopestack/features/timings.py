@@ -1,0 +1,76 @@
+"""Times and sizes that are no options, each with its reason. Tests make them shorter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds."""
+
+    #: HAProxy opens a connection to an instance. It is on this machine: a second is long.
+    connect: float = 5
+    #: A client sends, or takes, the next piece of a body; not the whole of it.
+    client: float = 30
+    #: A client's connection is kept open between two requests.
+    keep_alive: float = 15
+    #: Zope answers. Exports and catalog rebuilds take minutes; a lost request ends here.
+    server: float = 600
+    #: Clients that got 503 are asked to wait.
+    retry_unavailable: float = 5
+    #: Clients that got 429 are asked to wait: the period of the rate.
+    rate_period: float = 10
+    #: A client's counters are kept after its last request.
+    counters: float = 60
+    #: HAProxy's cache keeps a response at most, so that a change is seen soon.
+    cached: float = 60
+
+    #: HAProxy asks each instance for its health, and waits for an answer.
+    check_interval: float = 1
+    check: float = 5
+    #: HAProxy looks whether requests wait: as many seconds as leave, of 100 ms, the time to ask
+    #: an agent. A look costs 0.15 ms of CPU.
+    look: float = 0.080
+    #: The same while an instance is given no requests.
+    look_closed: float = 0.010
+    #: The same at an instance that lends slots while nobody waits.
+    look_lent: float = 0.025
+
+    #: An instance gets from its start to its first answer: Plone on a slow machine, several
+    #: times over.
+    start: float = 180
+    #: Between a stop signal and a kill, for what is left when nothing is in flight: waitress
+    #: waits up to 5 s for its threads, then Zope closes the database
+    #: (docs/explanation/measured.rst, "Starting and stopping Zope").
+    stop: float = 15
+
+    @property
+    def drain_delay(self) -> float:
+        """An instance that is to stop keeps serving, so that HAProxy has seen its 404: the
+        check after the next one is over by then.
+        """
+        return 2 * self.check_interval
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes, or numbers of things."""
+
+    #: A log file before it is rotated, and how many old ones are kept.
+    log_bytes: int = 10 * 1024 * 1024
+    log_files: int = 3
+    #: Health checks without an answer until an instance gets no requests, and with one until it
+    #: gets them again.
+    check_fall: int = 3
+    check_rise: int = 1
+    #: HAProxy tries a request again on another instance, where nothing was sent.
+    retries: int = 3
+    #: Slots that one instance lends at once; more than one client may hold.
+    lent: int = 80
+    #: The largest response that HAProxy's cache keeps.
+    cached: int = 262144
+    #: Bytes of the referrer and of the user agent in a line of the access log.
+    logged_header: int = 256
+    #: Clients that are remembered; 100,000 take 10 MB.
+    clients: str = "100k"

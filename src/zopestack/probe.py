@@ -1,0 +1,33 @@
+"""One HTTP request to a process of the stack, and its answer."""
+
+from __future__ import annotations
+
+import http.client
+from dataclasses import dataclass
+
+from zopestack.features.address import Address
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and body."""
+
+    status: int
+    body: bytes
+
+
+def probe(address: Address, path: str, method: str = "GET", patience: float = 5) -> Answer:
+    """Ask once.
+
+    :param patience: seconds.
+    :raises OSError: where no HTTP answer comes in time.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=patience)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return Answer(response.status, response.read())
+    except http.client.HTTPException as why:
+        raise OSError(f"no HTTP answer from {address}: {why!r}") from why
+    finally:
+        connection.close()

@@ -1,0 +1,96 @@
+"""From a Stack to the text of its configuration files: same Stack, same bytes.
+
+Templates loop and print; the Stack and ``programs`` hold what they print.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+from zopestack import __file__ as package_file
+from zopestack import stack_file
+from zopestack.model import Stack
+from zopestack.render import maps
+from zopestack.render.programs import programs
+
+#: First line of every generated file.
+GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
+
+
+class TemplateProblem(Exception):
+    """A template that is missing or cannot be rendered; the message says where and why."""
+
+
+def balancer(stack: Stack) -> dict[Path, str]:
+    """Every file that HAProxy is given: where it goes and its text.
+
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    environment = _environment(stack.directories.templates)
+    return {
+        path: _render(environment, f"{path.name}.j2", stack=stack, maps=maps)
+        for path in stack.balancer_files
+    }
+
+
+def supervisord(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
+    """supervisord's configuration, and the Stack itself for the operator commands.
+
+    :param digests: by program, a word that changes with what the program is started with.
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    path = stack.supervisord_conf
+    environment = _environment(stack.directories.templates)
+    text = _render(environment, f"{path.name}.j2", stack=stack, programs=programs(stack, digests))
+    return {path: text, stack.stack_file: stack_file.dumps(stack)}
+
+
+def packaged_templates() -> Path:
+    """Where the templates are: inside the installed package, or beside src in a checkout."""
+    package = Path(package_file).parent
+    installed = package / "templates"
+    return installed if installed.is_dir() else package.parent.parent / "templates"
+
+
+def _environment(own: Path | None) -> jinja2.Environment:
+    directories = [own, packaged_templates()] if own else [packaged_templates()]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(directories),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # Nothing here is HTML.
+        autoescape=False,
+    )
+    environment.filters["time"] = _time
+    return environment
+
+
+def _time(seconds: float) -> str:
+    """A time as HAProxy writes it (its manual, "Time format")."""
+    return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
+
+
+def _render(environment: jinja2.Environment, name: str, **values: object) -> str:
+    try:
+        return environment.get_template(name).render(generated=GENERATED, **values)
+    except jinja2.TemplateSyntaxError as wrong:
+        # Jinja's lexer passes the file as the name.
+        file = wrong.filename or wrong.name
+        raise TemplateProblem(f"{file}, line {wrong.lineno}: {wrong.message}") from None
+    # A template is a program: it can fail with anything.
+    except Exception as wrong:
+        kind = "" if isinstance(wrong, jinja2.TemplateError) else f"{type(wrong).__name__}: "
+        raise TemplateProblem(f"{_where(wrong) or name}: {kind}{wrong}") from None
+
+
+def _where(wrong: Exception) -> str:
+    """File and line of the template that failed; Jinja puts both into the traceback."""
+    frames = traceback.extract_tb(wrong.__traceback__)
+    places = [frame for frame in frames if frame.filename.endswith(".j2")]
+    return f"{places[-1].filename}, line {places[-1].lineno}" if places else ""

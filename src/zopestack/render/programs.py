@@ -1,0 +1,138 @@
+"""The processes of a Stack, as supervisord is told about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from zopestack.features.instances import Instance
+from zopestack.model import Stack
+
+#: Seconds in which ``haproxy-reload`` knows whether HAProxy's files are any good, so that
+#: ``supervisorctl restart`` can say that they are not.
+RELOAD_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class Program:
+    """One ``[program:...]`` or ``[eventlistener:...]`` of supervisord (its manual).
+
+    :param comment: what the process is for, in the file.
+    :param priority: lower starts first and stops last.
+    :param startsecs: seconds after which it counts as started.
+    :param autorestart: whether it is started again when it has ended.
+    :param stopwaitsecs: seconds from the stop signal to a kill.
+    :param digest: changes with what the program is started with, so that ``supervisorctl
+        update`` restarts it: supervisord sees its own file only.
+    :param events: what an event listener is told; empty for a program.
+    """
+
+    name: str
+    comment: str
+    command: str
+    priority: int
+    startsecs: int = 1
+    autorestart: bool = True
+    stopsignal: str = "TERM"
+    stopwaitsecs: float = 10
+    digest: str = ""
+    events: str = ""
+
+    @property
+    def section(self) -> str:
+        """The kind of its section."""
+        return "eventlistener" if self.events else "program"
+
+
+def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
+    """Every process, in the order supervisord starts them.
+
+    :param digests: by program, of what it is started with.
+    """
+    every = (
+        _zeo(stack),
+        *(_instance(stack, instance) for instance in stack.instances),
+        _haproxy(stack),
+        _reload(stack),
+        *_guards(stack),
+    )
+    return tuple(replace(each, digest=digests.get(each.name, "")) for each in every)
+
+
+def _zeo(stack: Stack) -> Program:
+    return Program(
+        name="zeo",
+        comment="The database server. An empty database is set up once, before it listens.",
+        # The interpreter that has the instances' own eggs.
+        command=f"{stack.parts}/{stack.instances[0].name}/bin/interpreter "
+        "-m zopestack.supervisor.database "
+        f"{stack.database} {stack.zope.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
+        priority=100,
+        stopwaitsecs=stack.timings.stop,
+    )
+
+
+def _instance(stack: Stack, instance: Instance) -> Program:
+    return Program(
+        name=instance.name,
+        comment=f"A Zope with {instance.threads} thread(s) on {instance.address}; it waits for "
+        f"zeo.\n; A stop is a drain: requests get {stack.lifecycle.stop_grace} s to finish.",
+        command=f"{stack.bin}/{instance.name} console",
+        priority=200,
+        # Longer than an instance that cannot start takes to end, shorter than the 31 s
+        # after which one that has waited for zeo starts over (FACTS).
+        startsecs=5,
+        stopwaitsecs=stack.stop_seconds,
+    )
+
+
+def _haproxy(stack: Stack) -> Program:
+    return Program(
+        name="haproxy",
+        comment="The load balancer. USR1: it stops listening and finishes what it is serving.",
+        command=f"{stack.bin}/run-haproxy {stack.stack_file}",
+        priority=300,
+        stopsignal="USR1",
+        stopwaitsecs=stack.stop_seconds,
+    )
+
+
+def _reload(stack: Stack) -> Program:
+    return Program(
+        name="haproxy-reload",
+        comment="Has HAProxy take up new files without dropping a connection, and rests.\n"
+        "; The digest changes with them, so that `update` starts it anew. After a new certificate:"
+        "\n; bin/supervisorctl restart haproxy-reload",
+        command=f"{stack.bin}/reload-haproxy {stack.stack_file}",
+        priority=400,
+        # Long enough to look at the files; later would not make them better.
+        startsecs=RELOAD_SECONDS,
+        autorestart=False,
+    )
+
+
+def _guards(stack: Stack) -> Iterator[Program]:
+    """superlance's watchers. They restart through supervisord, so a restart is a drain."""
+    if stack.lifecycle.memory_limit:
+        limits = " ".join(
+            f"-p {instance.name}={stack.lifecycle.memory_limit}" for instance in stack.instances
+        )
+        yield Program(
+            name="memmon",
+            comment="Restarts an instance that uses more memory than "
+            f"{stack.lifecycle.memory_limit}.",
+            command=f"{stack.bin}/memmon {limits}",
+            priority=500,
+            events="TICK_60",
+        )
+    for instance in stack.instances:
+        yield Program(
+            name=f"guard-{instance.name}",
+            comment=f"Restarts {instance.name} if it hangs: every thread in one request for over "
+            f"{stack.lifecycle.hung_after} s, or no answer.",
+            # It tries for that long, so a start is not taken for a hang.
+            command=f"{stack.bin}/guard-instance -p {instance.name} -t {stack.timings.start:g} "
+            f"http://{instance.agent}/alive",
+            priority=500,
+            events="TICK_60",
+        )

@@ -1,0 +1,1 @@
+"""Operating a stack: the client of supervisord, what supervisorctl gains, what supervisord runs."""

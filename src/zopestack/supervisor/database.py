@@ -1,0 +1,77 @@
+"""Set up an empty database once, before any instance can open it.
+
+Several instances that open an empty database at the same time race to create its root
+objects, and the losers die (FACTS, "Starting and stopping Zope"). So ZEO's own start
+command runs this first: ZEO listens only when the database is there, complete.
+
+    python -m zopestack.supervisor.database Data.fs USER PASSWORD_FILE COMMAND ...
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+#: A FileStorage that holds no transaction is its 4 magic bytes (ZODB, FileStorage/format).
+EMPTY_BYTES = 4
+
+CONFIGURATION = """\
+instancehome {home}
+<zodb_db main>
+  mount-point /
+  <filestorage>
+    path {database}
+  </filestorage>
+</zodb_db>
+"""
+
+
+def main(database: str, user: str, password_file: str, *command: str) -> None:
+    """Create the database where there is none, then become the command."""
+    create(Path(database), user, Path(password_file))
+    os.execv(command[0], command)
+
+
+def create(database: Path, user: str, password_file: Path) -> bool:
+    """Make ``database`` with Zope's root objects and one manager; whether it was missing.
+
+    It is made under another name and renamed when it is complete, so a crash half-way
+    leaves nothing that looks like a database.
+
+    :raises OSError: where the directory cannot be written or the password not read.
+    :raises ValueError: for a password that lets everyone in.
+    """
+    if database.exists() and database.stat().st_size > EMPTY_BYTES:
+        return False
+    password = password_file.read_text(encoding="utf-8").strip()
+    if not password:
+        raise ValueError(f"{password_file} is empty; put the first manager's password into it.")
+    print(f"There is no database at {database}: creating it.", flush=True)
+    database.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as directory:
+        unfinished = Path(directory) / database.name
+        _initialize(Path(directory), unfinished, user, password)
+        # An index that belongs to the other name would be rebuilt anyway.
+        os.replace(unfinished, database)
+    return True
+
+
+def _initialize(home: Path, database: Path, user: str, password: str) -> None:
+    import transaction
+    import Zope2
+    from Zope2.Startup.run import configure_wsgi
+
+    configuration = home / "zope.conf"
+    configuration.write_text(CONFIGURATION.format(home=home, database=database), encoding="utf-8")
+    configure_wsgi(str(configuration))
+    app = Zope2.app()
+    app.acl_users._doAddUser(user, password, ["Manager"], [])
+    transaction.commit()
+    app._p_jar.close()
+    Zope2.DB.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

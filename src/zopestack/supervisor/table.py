@@ -1,0 +1,90 @@
+"""The whole stack in one table: what supervisord, the agents and HAProxy each know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import psutil
+
+from zopestack.features.instances import LANES
+from zopestack.haproxy.runtime import Runtime, Server
+from zopestack.model import Stack
+from zopestack.supervisor.client import Process, Supervisor
+from zopestack.supervisor.health import Report, ask
+
+HEADINGS = (
+    "instance",
+    "state",
+    "pid",
+    "uptime",
+    "memory",
+    "busy/threads",
+    "in flight",
+    "queue",
+    "requests",
+    "switch",
+    "last check",
+)
+
+
+def table(stack: Stack) -> str:
+    """The table as text, a line an instance, and a last one for what waits in HAProxy.
+
+    :raises OSError: where supervisord does not answer.
+    """
+    processes = Supervisor(stack.supervisor_socket).processes()
+    try:
+        servers = Runtime(stack.haproxy_socket).servers(*LANES)
+    except OSError:
+        servers = {}
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    for instance in stack.instances:
+        rows.append(
+            tuple(
+                _cells(
+                    instance.name,
+                    processes.get(instance.name),
+                    ask(instance),
+                    servers.get(instance.name),
+                )
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _cells(
+    name: str, process: Process | None, report: Report | None, server: Server | None
+) -> Iterator[str]:
+    yield name
+    if process is None:
+        yield from ("unknown, run update", *["-"] * (len(HEADINGS) - 2))
+        return
+    yield report.why if report and process.state == "RUNNING" else process.state.lower()
+    yield str(process.pid) if process.pid else "-"
+    yield _duration(time.time() - process.started) if process.pid else "-"
+    yield _memory(process.pid) if process.pid else "-"
+    if report:
+        yield f"{report.busy}/{report.threads}"
+        yield from (str(report.in_flight), str(report.queue), str(report.requests))
+        yield f"{1000 * report.switch_interval:g} ms"
+    else:
+        yield from ["-"] * 5
+    yield f"{server.check} {server.status}" if server else "-"
+
+
+def _memory(pid: int) -> str:
+    """The process's share of memory (PSS: pages shared with others count in part)."""
+    try:
+        return f"{psutil.Process(pid).memory_full_info().pss / 1024 / 1024:.0f} MB"
+    except psutil.Error:
+        return "-"
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
