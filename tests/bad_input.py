@@ -208,7 +208,7 @@ NAMED_WRONG = [
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
     bad("capital", "Threads", "2", "did you mean threads?"),
     bad("shortened", "zeo", "8400", "did you mean zeo-address?"),
-    bad("like nothing known", "xyzzy", "1", "more, in the table in README.rst"),
+    bad("like nothing known", "xyzzy", "1", "more, see docs/reference/options.rst"),
     bad("lines in an unknown option", "instance", "4\n5", "did you mean instances?"),
 ]
 
@@ -258,8 +258,8 @@ SECTIONS = [
     bad_section("zeo", "file-storage", "Other.fs", "change [stack] var"),
     bad_section("zeo", "recipe", "plone.recipe.zeoserver", "delete this line"),
     bad_section("supervisor", "recipe", "zc.recipe.egg", "delete this line"),
-    bad_section("instance", "eggs", "Zope my.site", "'Zope my.site' is none, one a line"),
-    bad_section("instance2", "eggs", "Zope\n-e .", "'-e .' is none, one a line"),
+    bad_section("instance", "eggs", "Zope my.site", "'Zope my.site' is not one. Write one a line"),
+    bad_section("instance2", "eggs", "Zope\n-e .", "'-e .' is not one. Write one a line"),
     bad_section("zeo", "eggs", "ZEO @ https://192.0.2.1/z.whl", "more than a name"),
     bad_section("instance", "threads", "two", f"{NUMBER} 64"),
     bad_section("instance1", "threads", "0", f"{NUMBER} 64", name="no thread in one"),
@@ -276,7 +276,7 @@ SECTIONS = [
 
 USERS = [
     bad("a password", "user", "admin:admin", "the password is generated", buildout=True),
-    bad("an empty password", "user", "admin:", "a name alone"),
+    bad("an empty password", "user", "admin:", "a name without a password"),
     bad("no user", "user", "", "a name of letters"),
     bad("two words", "user", "the admin", "a name of letters"),
     bad("quote in a user", "user", "o'brien", "a name of letters"),
@@ -293,11 +293,11 @@ USERS = [
 
 EGGS = [
     bad("no eggs", "eggs", "", NAMES),
-    bad("an option for an egg", "eggs", "Zope -e .", "'-e' is none"),
+    bad("an option for an egg", "eggs", "Zope -e .", "'-e' is not one"),
     bad("an index for an egg", "eggs", "--index-url=http://192.0.2.1", NAMES),
-    bad("a path for an egg", "eggs", "../mine", "'../mine' is none"),
-    bad("a single =", "eggs", "Zope=6.3", "'Zope=6.3' is none"),
-    bad("spaces around >=", "eggs", "Zope >= 6", "'>=' is none"),
+    bad("a path for an egg", "eggs", "../mine", "'../mine' is not one"),
+    bad("a single =", "eggs", "Zope=6.3", "'Zope=6.3' is not one"),
+    bad("spaces around >=", "eggs", "Zope >= 6", "'>=' is not one"),
     bad("a URL for an egg", "eggs", "Zope@https://192.0.2.1/z.whl", "more than a name"),
     bad("a marker", "eggs", "Zope;python_version>'3'", "more than a name"),
     bad("code behind an egg", "eggs", "Zope\n'''+evil()", NAMES),

@@ -6,7 +6,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from zopestack.config import read as settings
+from zopestack.config.read import Buildout, Configuration
+from zopestack.config.read import read as configuration
 from zopestack.model import Stack
 
 CHECKOUT = Path(__file__).parents[1]
@@ -17,9 +18,18 @@ TEMPLATES = CHECKOUT / "templates"
 OLD_HAPROXY = "HA-Proxy version 1.8.19-1+deb10u3 2020/08/01"
 
 
-def directories(home: Path) -> settings.Directories:
+def directories(home: Path) -> Buildout:
     """Those of a buildout in ``home``."""
-    return settings.Directories(buildout=home, bin=home / "bin", parts=home / "parts")
+    return Buildout(directory=home, bin=home / "bin", parts=home / "parts")
+
+
+def described(
+    home: Path,
+    options: Mapping[str, str] | None = None,
+    sections: Mapping[str, Mapping[str, str]] | None = None,
+) -> Configuration:
+    """What a buildout in ``home`` with these options of [stack] describes."""
+    return configuration("stack", options or {}, sections or {}, directories(home))
 
 
 def read(
@@ -28,7 +38,7 @@ def read(
     sections: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Stack:
     """The Stack of a buildout in ``home`` with these options of [stack]."""
-    return settings.read("stack", options or {}, sections or {}, directories(home))
+    return described(home, options, sections).stack
 
 
 def buildout_cfg(

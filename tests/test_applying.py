@@ -2,61 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from zopestack.model import Stack
+from tests import describe
+from zopestack.buildout.digests import digests
 from zopestack.buildout.parts import parts
+from zopestack.render.files import balancer
 from zopestack.render.programs import Program, programs
-from zopestack.config.read import Directories, Section, read
 
-HERE = Path("/srv/site")
-
-
-def stack(section: Section, sections: dict[str, Section] | None = None) -> Stack:
-    where = Directories(buildout=HERE, bin=HERE / "bin", parts=HERE / "parts")
-    return read("stack", section, sections or {}, where)
+Sections = Mapping[str, Mapping[str, str]]
 
 
-def sections(of: Stack) -> dict[str, Program]:
+def made(
+    home: Path,
+    options: Mapping[str, str],
+    sections: Sections | None = None,
+    distributions: Mapping[str, tuple[str, ...]] | None = None,
+) -> dict[str, Program]:
     """Each program by name, without its comment, which supervisord does not read."""
-    return {program.name: replace(program, comment="") for program in programs(of, "digest")}
+    found = describe.described(home, {"instances": "2", **options}, sections)
+    stack = found.stack
+    known = digests(stack, parts(stack, found.overrides), distributions or {}, balancer(stack))
+    return {program.name: replace(program, comment="") for program in programs(stack, known)}
+
+
+def changed(before: Mapping[str, Program], after: Mapping[str, Program]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+INSTANCES = {"instance1", "instance2"}
+GUARDS = {"guard-instance1", "guard-instance2"}
+RELOAD = {"haproxy-reload"}
 
 
 @pytest.mark.parametrize(
     ("option", "value", "restarted"),
     [
-        ("threads", "2", {"instance1", "instance2"}),
-        ("base-port", "7081", {"instance1", "instance2", "guard-instance1", "guard-instance2"}),
-        ("warm-up", "/", {"instance1", "instance2"}),
-        ("eggs", "Zope\nProducts.PythonScripts", {"instance1", "instance2"}),
-        ("zeo-address", "127.0.0.1:9100", {"zeo", "instance1", "instance2"}),
-        ("switch-interval", "50ms", {"instance1", "instance2"}),
-        ("timeout-http-request", "5s", {"instance1", "instance2"}),
-        ("stop-grace", "5s", {"instance1", "instance2", "haproxy"}),
-        ("instances", "4", set()),
-        ("nbthread", "2", set()),
-        ("stats-address", "127.0.0.1:9404", set()),
+        ("threads", "2", INSTANCES | RELOAD),
+        ("base-port", "7081", INSTANCES | GUARDS | RELOAD),
+        ("warm-up", "/", INSTANCES),
+        ("eggs", "Zope\nProducts.PythonScripts", INSTANCES),
+        ("zeo-address", "127.0.0.1:9100", {"zeo"} | INSTANCES),
+        ("switch-interval", "50ms", INSTANCES),
+        ("timeout-http-request", "5s", INSTANCES | RELOAD),
+        ("max-body-size", "5MB", INSTANCES | RELOAD),
+        ("stop-grace", "5s", INSTANCES | {"haproxy"}),
+        ("instances", "4", RELOAD),
+        ("callback-instances", "1", INSTANCES | RELOAD),
+        ("nbthread", "2", RELOAD),
+        ("stats-address", "127.0.0.1:9404", RELOAD),
+        ("haproxy", "other-haproxy", RELOAD),
     ],
 )
 def test_a_changed_option_restarts_what_was_started_with_it(
-    option: str, value: str, restarted: set[str]
+    home: Path, option: str, value: str, restarted: set[str]
 ) -> None:
-    before = sections(stack({"instances": "2"}))
-    after = sections(stack({"instances": "2", option: value}))
-    assert {name for name in before if before[name] != after[name]} == restarted
+    describe.program(home / "other-haproxy", "HAProxy version 2.8.0")
+    assert changed(made(home, {}), made(home, {option: value})) == restarted
 
 
-@pytest.mark.parametrize(("option", "value"), [("threads", "2"), ("switch-interval", "1ms")])
-def test_an_option_of_one_instance_restarts_that_instance(option: str, value: str) -> None:
-    before = sections(stack({"instances": "2"}))
-    after = sections(stack({"instances": "2"}, {"instance2": {option: value}}))
-    assert {name for name in before if before[name] != after[name]} == {"instance2"}
+@pytest.mark.parametrize(
+    ("section", "option", "value", "restarted"),
+    [
+        ("instance", "zodb-cache-size", "7", INSTANCES),
+        ("instance2", "zodb-cache-size", "7", {"instance2"}),
+        ("instance2", "threads", "2", {"instance2"} | RELOAD),
+        ("instance2", "switch-interval", "1ms", {"instance2"}),
+        ("instance2", "environment-vars", "TZ UTC", {"instance2"}),
+        ("zeo", "invalidation-queue-size", "7", {"zeo"}),
+    ],
+)
+def test_an_option_of_a_part_restarts_its_program(
+    home: Path, section: str, option: str, value: str, restarted: set[str]
+) -> None:
+    assert changed(made(home, {}), made(home, {}, {section: {option: value}})) == restarted
 
 
-def test_eggs_of_an_instance_keep_the_package_that_sets_up_the_database() -> None:
-    own: dict[str, Section] = {"instance": {"eggs": "Zope\nmy.site"}}
-    made = parts(stack({"instances": "1"}, own), own)
-    assert made["instance1"]["eggs"].split() == ["Zope", "my.site", "zopestack"]
+def test_a_file_that_a_recipe_has_made_restarts_its_program(home: Path) -> None:
+    before = made(home, {})
+    for path in ("parts/instance1/etc/zope.conf", "bin/instance2", "parts/zeo/etc/zeo.conf"):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text("new")
+    assert changed(before, made(home, {})) == {"zeo", *INSTANCES}
+
+
+def test_a_new_version_of_a_distribution_restarts_who_imports_it(home: Path) -> None:
+    one, two = (made(home, {}, None, {"instance1": (f"Zope {x}",)}) for x in ("6.1", "6.2"))
+    assert changed(one, two) == {"instance1"}
+
+
+def test_nothing_changed_restarts_nothing(home: Path) -> None:
+    assert changed(made(home, {}), made(home, {})) == set()
+
+
+def test_eggs_of_an_instance_keep_the_package_that_has_the_agent(home: Path) -> None:
+    found = describe.described(home, {"instances": "1"}, {"instance": {"eggs": "Zope\nmy.site"}})
+    own = parts(found.stack, found.overrides)["instance1"]
+    assert own["eggs"].split() == ["Zope", "my.site", "zopestack"]

@@ -15,16 +15,17 @@ import docutils.utils
 import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
-
-from zopestack.config import read as settings
-from zopestack.supervisor import up
-from zopestack.bench import cli
-from zopestack.supervisor.plugin import Plugin
-from zopestack.features import certificates as tls
 from zopestack.frontend.options import FRONTEND
-from zopestack.model import Stack
-from zopestack.features.table import OPTIONS, Option
+
+from zopestack.bench import cli
+from zopestack.buildout import certificates
 from zopestack.buildout.parts import parts
+from zopestack.config import read as settings
+from zopestack.features.certificates import CHAIN, KEY
+from zopestack.features.option import Option
+from zopestack.model import OPTIONS, Stack
+from zopestack.supervisor import up
+from zopestack.supervisor.plugin import Plugin
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.rst").read_text(encoding="utf-8")
@@ -91,19 +92,19 @@ def furnish(sections: Sections, home: Path) -> None:
         section[option] = f"{home}{section[option]}"
         Path(section[option]).mkdir(parents=True)
     if certificate := section.get("tls-certificate"):
-        tls.make_self_signed(home / "made.pem", ["www.example.com", "example.com"])
-        (home / "made.pem").rename(Path(certificate) / tls.CHAIN)
-        (home / "made.pem.key").rename(Path(certificate) / tls.KEY)
+        certificates.make_self_signed(home / "made.pem", ["www.example.com", "example.com"])
+        (home / "made.pem").rename(Path(certificate) / CHAIN)
+        (home / "made.pem.key").rename(Path(certificate) / KEY)
 
 
 def stack(sections: Sections, home: Path) -> Stack:
     """The Stack of a configuration; of one without [stack], that of four instances."""
     furnish(sections, home)
-    where = settings.Directories(buildout=home, bin=home / "bin", parts=home / "parts")
+    where = settings.Buildout(directory=home, bin=home / "bin", parts=home / "parts")
     section = sections.get("stack", {"instances": "4"})
     (home / section.get("templates", "")).mkdir(exist_ok=True)
     own = {name: sections[name] for name in sections if name.startswith("instance")}
-    return settings.read("stack", section, own, where)
+    return settings.read("stack", section, own, where).stack
 
 
 def without_markup(text: str) -> str:
@@ -158,7 +159,10 @@ def test_the_diagram_shows_the_default_ports(tmp_path: Path) -> None:
     shown = set(re.findall(r":(\d{4})<", (CHECKOUT / "docs/stack.svg").read_text("utf-8")))
     of = stack({"stack": {"instances": "2"}}, tmp_path)
     assert shown <= {str(listener.address.port) for listener in of.listeners()}
-    assert shown >= {str(address.port) for address in (of.balancer.http_address, of.balancer.stats_address, of.storage.zeo_address)}
+    assert shown >= {
+        str(address.port)
+        for address in (of.balancer.http_address, of.balancer.stats_address, of.storage.zeo_address)
+    }
 
 
 @pytest.mark.parametrize("block", blocks("ini"), ids=lambda block: block.splitlines()[-1])

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import describe
-from zopestack.render import maps
-from zopestack.frontend.model import Site
+from zopestack.features.sites import Site
 from zopestack.model import Stack
+from zopestack.render import maps
 
 SITES = """
     www.example.com = /Plone

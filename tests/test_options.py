@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tests.describe import CHECKOUT
-from zopestack.features.table import OPTIONS, Option
+from zopestack.features.option import Option
+from zopestack.model import OPTIONS
 
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)

@@ -15,7 +15,8 @@ def made(
     home: Path, sections: Mapping[str, Mapping[str, str]] | None = None, **options: str
 ) -> Parts:
     texts = {"instances": "2", **{name.replace("_", "-"): text for name, text in options.items()}}
-    return parts(describe.read(home, texts, sections), sections or {})
+    found = describe.described(home, texts, sections)
+    return parts(found.stack, found.overrides)
 
 
 def test_order_of_the_parts(home: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack.model import DRAIN_DELAY, Stack
+from zopestack.features.timings import Timings
+from zopestack.model import Stack
 from zopestack.render.programs import Program, programs
 
 
@@ -19,7 +20,7 @@ def stack(home: Path) -> Stack:
 
 @pytest.fixture
 def made(stack: Stack) -> dict[str, Program]:
-    return {program.name: program for program in programs(stack, "digest")}
+    return {program.name: program for program in programs(stack, {})}
 
 
 def test_storage_starts_first_and_the_balancer_after_the_instances(
@@ -32,11 +33,11 @@ def test_storage_starts_first_and_the_balancer_after_the_instances(
 
 
 def test_instances_run_as_console_and_get_their_grace(made: dict[str, Program], home: Path) -> None:
-    """fg leaves a child that outlives its parent (FACTS)."""
+    """fg leaves a child that outlives its parent (docs/explanation/measured.rst)."""
     instance = made["instance2"]
     assert instance.command == f"{home}/bin/instance2 console"
     assert instance.stopsignal == "TERM"
-    assert instance.stopwaitsecs > 300 + DRAIN_DELAY
+    assert instance.stopwaitsecs > 300 + Timings.check_interval
 
 
 def test_zeo_sets_up_the_database_first(made: dict[str, Program], home: Path) -> None:
@@ -51,7 +52,7 @@ def test_zeo_sets_up_the_database_first(made: dict[str, Program], home: Path) ->
 
 
 def test_a_new_haproxy_cfg_changes_the_reload_and_nothing_else(stack: Stack) -> None:
-    before, after = programs(stack, "one"), programs(stack, "two")
+    before, after = (programs(stack, {"haproxy-reload": each}) for each in ("one", "two"))
     changed = [one.name for one, other in zip(before, after, strict=True) if one != other]
     assert changed == ["haproxy-reload"]
 
@@ -65,5 +66,5 @@ def test_every_instance_has_a_guard(made: dict[str, Program]) -> None:
 
 def test_a_memory_limit_is_watched_for_all(home: Path) -> None:
     stack = describe.read(home, {"instances": "2", "memory-limit": "500MB"})
-    (memmon,) = (program for program in programs(stack, "x") if program.name == "memmon")
+    (memmon,) = (program for program in programs(stack, {}) if program.name == "memmon")
     assert memmon.command.endswith("memmon -p instance1=500MB -p instance2=500MB")

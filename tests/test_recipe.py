@@ -134,7 +134,10 @@ def test_every_file_agrees_with_the_stack(site: Path) -> None:
     assert "server instance2 127.0.0.1:8182 maxconn 1" in stack.haproxy_conf.read_text()
     assert "listen = 127.0.0.1:8182" in (site / "parts/instance2/etc/wsgi.ini").read_text()
     assert f"address {stack.storage.zeo_address}\n" in (site / "parts/zeo/etc/zeo.conf").read_text()
-    assert f"server {stack.storage.zeo_address}\n" in (site / "parts/instance1/etc/zope.conf").read_text()
+    assert (
+        f"server {stack.storage.zeo_address}\n"
+        in (site / "parts/instance1/etc/zope.conf").read_text()
+    )
 
 
 def test_the_password_is_in_its_file_and_nowhere_else(site: Path) -> None:

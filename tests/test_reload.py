@@ -12,11 +12,12 @@ import pytest
 
 from tests import describe
 from zopestack import files
+from zopestack.buildout import certificates
+from zopestack.features.certificates import CHAIN, KEY
 from zopestack.haproxy import program as haproxy
-from zopestack.supervisor import reload
-from zopestack.render import files as rendering
-from zopestack.features import certificates as tls
 from zopestack.model import Stack
+from zopestack.render import files as rendering
+from zopestack.supervisor import reload
 
 LONG_AGO = 1_000_000_000
 
@@ -24,7 +25,7 @@ LONG_AGO = 1_000_000_000
 @pytest.fixture
 def stack(home: Path) -> Stack:
     """A stack whose files are in place, with a certificate of the user's own."""
-    tls.make_self_signed(home / "own.pem", ["www.example.com"])
+    certificates.make_self_signed(home / "own.pem", ["www.example.com"])
     stack = describe.read(home, {"https-address": "8443", "tls-certificate": "own.pem"})
     for path, text in rendering.render(stack).items():
         files.write(path, text)
@@ -60,14 +61,14 @@ def test_a_renewal_by_certbot_counts(home: Path) -> None:
     live, archive = home / "live", home / "archive"
     live.mkdir()
     for number in (1, 2):
-        tls.make_self_signed(archive / f"{number}", [])
-    for name, suffix in ((tls.CHAIN, ""), (tls.KEY, ".key")):
+        certificates.make_self_signed(archive / f"{number}", [])
+    for name, suffix in ((CHAIN, ""), (KEY, ".key")):
         (live / name).symlink_to(archive / f"1{suffix}")
     stack = describe.read(home, {"https-address": "8443", "tls-certificate": "live"})
-    tls.prepare(stack.frontend)
+    certificates.put(certificates.material(stack))
     before = reload.newest(stack)
     tick()
-    files.link(live / tls.CHAIN, archive / "2")
+    files.link(live / CHAIN, archive / "2")
     tick()
     (archive / "2").touch()
     assert reload.newest(stack) > before
@@ -75,7 +76,7 @@ def test_a_renewal_by_certbot_counts(home: Path) -> None:
 
 def test_a_certificate_that_is_taken_from_a_directory_counts(home: Path) -> None:
     for name in ("one", "two"):
-        tls.make_self_signed(home / "certificates" / f"{name}.pem", [name])
+        certificates.make_self_signed(home / "certificates" / f"{name}.pem", [name])
     stack = describe.read(home, {"https-address": "8443", "tls-certificate": "certificates"})
     before = reload.newest(stack)
     tick()
@@ -88,7 +89,7 @@ def test_good_files_are_not_refused(stack: Stack) -> None:
 
 
 def test_a_broken_certificate_is_refused_in_our_words(stack: Stack) -> None:
-    tls.make_self_signed(stack.directory / "other.pem", [])
+    certificates.make_self_signed(stack.directory / "other.pem", [])
     shutil.copy(stack.directory / "other.pem", stack.directory / "own.pem")
     assert "belongs to another certificate" in reload.refusal(stack)
 

@@ -18,10 +18,10 @@ from tests.stack import freeports
 from tests.stack.polling import until
 from zopestack import files
 from zopestack.haproxy import program as haproxy
-from zopestack.render import files as rendering
 from zopestack.haproxy import run as run_haproxy
-from zopestack.model import Stack
 from zopestack.haproxy.runtime import Runtime
+from zopestack.model import Stack
+from zopestack.render import files as rendering
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from zc.buildout import UserError
 from tests import describe
 from tests.bad_input import BAD, Bad
 from tests.frontend.test_bad_input import CASES
-from zopestack.render import files as rendering
+from zopestack.config.read import Buildout, read
 from zopestack.features.address import Address
-from zopestack.model import Stack
 from zopestack.features.unknown_name import nearest
-from zopestack.features.table import OPTIONS
-from zopestack.config.read import Directories, read
+from zopestack.model import OPTIONS, Stack
+from zopestack.render import files as rendering
 
 
 def shown(value: str) -> str:
@@ -50,7 +49,11 @@ def test_defaults(home: Path) -> None:
         "127.0.0.1:8082",
     ]
     assert [instance.threads for instance in stack.instances] == [1, 1]
-    assert (stack.zope.user, stack.zope.eggs, stack.directories.templates) == ("admin", ("Zope",), None)
+    assert (stack.zope.user, stack.zope.eggs, stack.directories.templates) == (
+        "admin",
+        ("Zope",),
+        None,
+    )
     assert stack.var == home / "var"
 
 
@@ -150,11 +153,11 @@ def test_what_buildout_keeps_in_a_section_is_no_option(home: Path) -> None:
     describe.read(home, {"recipe": "zopestack", "<part-dependencies>": "other"})
 
 
-@pytest.mark.parametrize("option", ["buildout", "bin", "parts"])
+@pytest.mark.parametrize("option", ["directory", "bin", "parts"])
 def test_directories_of_the_buildout_are_checked(home: Path, option: str) -> None:
     directories = vars(describe.directories(home)) | {option: home / "my site"}
     with pytest.raises(UserError, match=r"\[buildout\] .*directory = .*my site\n.*without ' '"):
-        read("stack", {}, {}, Directories(**directories))
+        read("stack", {}, {}, Buildout(**directories))
 
 
 def test_home_with_a_space_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,9 +21,9 @@ INSTALLED = """
 from pathlib import Path
 import zopestack
 from zopestack.render import files as rendering
-from zopestack.config import read as settings
+from zopestack.config.read import Buildout, read
 home = Path.cwd()
-stack = settings.read("stack", {"instances": "2"}, {}, settings.Directories(home, home, home / "p"))
+stack = read("stack", {"instances": "2"}, {}, Buildout(home, home, home / "p")).stack
 assert "server instance2" in rendering.render(stack)[stack.haproxy_conf]
 print(zopestack.__file__, rendering.packaged_templates())
 """

@@ -18,9 +18,9 @@ import psutil
 
 from tests.stack import ledger
 from tests.stack.harness import Site
-from zopestack.features.address import Address
 from zopestack.bootstrap import say
 from zopestack.buildout.parts import AGENT
+from zopestack.features.address import Address
 
 ROUNDS = 15
 REQUESTS = 1500

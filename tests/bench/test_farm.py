@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from zopestack.agents import ask
+from zopestack.waiting import listens
 
 from zopestack import rendering
-from zopestack.agents import ask
 from zopestack.bench import engine, fronts, polling, proc, rounds
 from zopestack.bench.farm import Broken, Farm, Source, counters, fetch
 from zopestack.bench.layouts import generated, generated_layout, layouts
@@ -21,7 +22,6 @@ from zopestack.bench.measured import Closed, Open
 from zopestack.bench.peers import missing, peers
 from zopestack.bench.record import Experiment
 from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
-from zopestack.waiting import listens
 
 VERSIONS = Path(__file__).parents[2] / "versions.cfg"
 

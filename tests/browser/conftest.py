@@ -49,8 +49,8 @@ def door() -> Iterator[Site]:
 @pytest.fixture
 def browser(door: Site) -> Iterator[Browser]:
     """One that has accepted the self-signed certificate; nobody is logged in."""
-    assert door.stack.frontend.tls
-    with Browser(trusted=door.stack.frontend.tls.certificate) as started:
+    assert door.stack.certificate
+    with Browser(trusted=door.stack.certificate) as started:
         yield started
 
 

@@ -45,8 +45,8 @@ def test_a_page_template_is_added_edited_and_seen(door: Site, manager: Browser) 
     assert manager.errors() == []
     strayed = [x for x in manager.traffic() if not x.good or not x.url.startswith(f"{origin}/")]
     assert strayed == []
-    assert door.stack.frontend.tls
-    with Browser(trusted=door.stack.frontend.tls.certificate) as visitor:
+    assert door.stack.certificate
+    with Browser(trusted=door.stack.certificate) as visitor:
         visitor.open(f"{origin}/hours")
         assert visitor.driver.title == "Opening hours"
         assert visitor.find("p").text == "Open until 5"

@@ -17,9 +17,10 @@ from functools import partial
 from operator import ne
 
 from tests.stack.harness import Site, until
-from zopestack.supervisor.health import ask
-from zopestack.model import CHECK_INTERVAL, Instance
+from zopestack.features.instances import Instance
+from zopestack.features.timings import Timings
 from zopestack.haproxy.runtime import Runtime
+from zopestack.supervisor.health import ask
 
 #: Kinds of failure (see ``visitors.Tally``) that a scenario may show.
 NOTHING = re.compile(r"(?!)")
@@ -172,7 +173,7 @@ def _serves(site: Site, instance: Instance) -> bool:
 
 #: Seconds until a process that does not answer at all is left out: ``timeout check`` and the
 #: interval, three times over (templates/haproxy.cfg.j2).
-OUT_OF_ROTATION = 3 * (5 + CHECK_INTERVAL)
+OUT_OF_ROTATION = 3 * (5 + Timings.check_interval)
 
 
 def scenarios(long: bool) -> list[Scenario]:

@@ -19,13 +19,14 @@ from tests import describe
 from tests.stack.deployment import Deployment
 from tests.stack.fetch import Response, fetch, trusting
 from tests.stack.polling import PATIENCE, until
-from zopestack.haproxy import program as haproxy
-from zopestack.render import files as rendering
+from zopestack.buildout import certificates, trial
 from zopestack.features.address import Address
-from zopestack.supervisor.health import ask
-from zopestack.features import certificates as tls
-from zopestack.model import LANES, Stack
+from zopestack.features.instances import LANES
+from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime, Server
+from zopestack.model import Stack
+from zopestack.render.files import render
+from zopestack.supervisor.health import ask
 
 #: An answer's first line; 100 Continue is none.
 STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d) ")
@@ -241,13 +242,12 @@ class Door(Deployment):
 
 def checked(stack: Stack) -> dict[Path, str]:
     """The files of a Stack, with which HAProxy finds nothing wrong."""
-    tls.prepare(stack.frontend)
-    named = {**rendering.render(stack), stack.server_state: haproxy.NO_STATE}
-    verdict = haproxy.check(stack.balancer.executable, named, stack.haproxy_conf)
+    certificates.put(certificates.material(stack))
+    verdict = trial.tried(stack)
     assert verdict.accepted
     # Since 3.0 it says so where tests ask for more threads than the machine has cores.
     assert not verdict.said or "threads will compete for the same CPU" in verdict.said
-    return named
+    return {**render(stack), stack.server_state: NO_STATE}
 
 
 def received(connection: socket.socket) -> bytes:

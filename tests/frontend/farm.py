@@ -15,7 +15,7 @@ from tests.frontend.door import Door
 from tests.stack.deployment import Deployment
 from tests.stack.fetch import fetch
 from tests.stack.harness import Site, until
-from zopestack.model import Instance
+from zopestack.features.instances import Instance
 
 #: Put on the path of every instance.
 PRODUCT = Path(__file__).parent / "product"

@@ -225,8 +225,8 @@ def test_a_webroot_that_others_can_write_to_is_a_warning(
     directory.chmod(0o757)
     (said,) = warnings(home, home / "web", caplog)
     assert said == (
-        f"acme-challenge: {directory} can be written to by everybody. Whoever may write there "
-        "can stop HAProxy, with a named pipe."
+        f"acme-challenge: {directory} can be written to by everybody. Whoever can write there "
+        "can block HAProxy with a named pipe."
     )
     directory.chmod(0o1777)
     assert warnings(home, home / "web", caplog) == []

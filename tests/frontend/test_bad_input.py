@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from zc.buildout import UserError
 
-from zopestack.config import read as settings
-from zopestack.features import certificates as tls
+from tests import describe
+from zopestack.buildout import certificates
+from zopestack.features.certificates import Unusable, check
 from zopestack.model import Stack
 
 
@@ -33,32 +34,32 @@ NOBODY = 65534
 HTTPS = (("https-address", "8443"),)
 
 CASES = (
-    Bad("sites", "www.example.com", "'www.example.com' is none"),
-    Bad("sites", "www.example.com = Plone", "is none"),
-    Bad("sites", "www.example.com = /Plone\nWWW.example.com = /Other", "is there twice"),
-    Bad("sites", "www.example.com = /Plone\nwww.example.com -> example.com", "is there twice"),
-    Bad("sites", "a.example/x = /x\na.example/x/ = /y", "a.example/x is there twice"),
-    Bad("sites", "* = /\n* = /Plone", "* is there twice"),
+    Bad("sites", "www.example.com", "'www.example.com' is not one"),
+    Bad("sites", "www.example.com = Plone", "is not one"),
+    Bad("sites", "www.example.com = /Plone\nWWW.example.com = /Other", "is given twice"),
+    Bad("sites", "www.example.com = /Plone\nwww.example.com -> example.com", "is given twice"),
+    Bad("sites", "a.example/x = /x\na.example/x/ = /y", "a.example/x is given twice"),
+    Bad("sites", "* = /\n* = /Plone", "* is given twice"),
     Bad("sites", "*/x = /Plone", "* has no sub-path"),
-    Bad("sites", "www_example.com = /Plone", "is no host name"),
-    Bad("sites", "http://www.example.com = /Plone", "is no host name"),
-    Bad("sites", "-a.example = /Plone", "is no host name"),
-    Bad("sites", f"{'a' * 64}.example = /Plone", "is no host name"),
-    Bad("sites", "a.example:0x50 = /Plone", "is no host name"),
+    Bad("sites", "www_example.com = /Plone", "is not a host name"),
+    Bad("sites", "http://www.example.com = /Plone", "is not a host name"),
+    Bad("sites", "-a.example = /Plone", "is not a host name"),
+    Bad("sites", f"{'a' * 64}.example = /Plone", "is not a host name"),
+    Bad("sites", "a.example:0x50 = /Plone", "is not a host name"),
     Bad("sites", "a.example = /a b", "a path is letters"),
     Bad("sites", "a.example = /a'", "a path is letters"),
     Bad("sites", "a.example = //a", "a path is letters"),
-    Bad("sites", "a.example = /VirtualHostRoot", "means something else to Zope"),
-    Bad("sites", "a.example = /_vh_a", "means something else to Zope"),
-    Bad("sites", "a.example = /a/..", "means something else to Zope"),
-    Bad("sites", "a.example. = /Plone", "is no host name"),
+    Bad("sites", "a.example = /VirtualHostRoot", "has another meaning in Zope"),
+    Bad("sites", "a.example = /_vh_a", "has another meaning in Zope"),
+    Bad("sites", "a.example = /a/..", "has another meaning in Zope"),
+    Bad("sites", "a.example. = /Plone", "is not a host name"),
     Bad("sites", "a.example:70000 = /Plone", "the port in 'a.example:70000 = /Plone' is a whole"),
-    Bad("sites", "a.example:080 = /Plone", "is no host name"),
-    Bad("sites", "A.example:81 = /\na.Example:81 = /x", "a.example:81 is there twice"),
+    Bad("sites", "a.example:080 = /Plone", "is not a host name"),
+    Bad("sites", "A.example:81 = /\na.Example:81 = /x", "a.example:81 is given twice"),
     Bad("sites", "a.example/x = /x\nA.example -> b.example", "nobody would see a.example/x"),
-    Bad("sites", "a.example -> a.example", "leads to itself"),
-    Bad("sites", "a.example -> b.example\nb.example -> a.example", "leads on"),
-    Bad("sites", "a.example -> b.example/x", "is no host name"),
+    Bad("sites", "a.example -> a.example", "redirects to itself"),
+    Bad("sites", "a.example -> b.example\nb.example -> a.example", "is itself redirected"),
+    Bad("sites", "a.example -> b.example/x", "is not a host name"),
     Bad("https-address", "host:8443", "an address like"),
     Bad("https-address", "8443", "tls-certificate to be set"),
     Bad("tls-certificate", "self-signed", "https-address to be set"),
@@ -84,7 +85,7 @@ CASES = (
     Bad("proxy-protocol", "on", "trusted-proxies to be set"),
     Bad("proxy-protocol", "true", "on or off"),
     Bad("methods", "", "GET among them"),
-    Bad("methods", "GET post", "'post' is none"),
+    Bad("methods", "GET post", "'post' is not one"),
     Bad("methods", "POST", "GET among them"),
     Bad("max-body-size", "1 GB", "a size like"),
     Bad("max-body-size", "0MB", "a size like"),
@@ -112,7 +113,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A buildout's directory with certificates of every kind of wrong."""
     where = tmp_path_factory.mktemp("buildout")
     for name in ("one", "two"):
-        tls.make_self_signed(where / "made" / f"{name}.pem", [name])
+        certificates.make_self_signed(where / "made" / f"{name}.pem", [name])
     one, two = where / "made/one.pem", where / "made/two.pem"
     one_key, two_key = (each.with_name(f"{each.name}.key") for each in (one, two))
     subprocess.run(
@@ -135,8 +136,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def read(directory: Path) -> Callable[[dict[str, str]], Stack]:
-    where = settings.Directories(directory, directory / "bin", directory / "parts")
-    return lambda options: settings.read("stack", options, {}, where)
+    return lambda options: describe.read(directory, options)
 
 
 @pytest.mark.parametrize("bad", CASES, ids=lambda bad: f"{bad.option}={bad.value[:40]}")
@@ -161,8 +161,8 @@ def test_an_unreadable_key_is_named(directory: Path) -> None:
     if root:
         os.seteuid(NOBODY)
     try:
-        with pytest.raises(tls.Unusable, match=r"may read; .*is not readable"):
-            tls.check(directory / "secret" / certificate.name)
+        with pytest.raises(Unusable, match=r"may read; .*is not readable"):
+            check(directory / "secret" / certificate.name)
     finally:
         if root:
             os.seteuid(0)
@@ -180,9 +180,8 @@ def test_a_good_certificate_is_taken(
     read: Callable[[dict[str, str]], Stack], directory: Path
 ) -> None:
     stack = read({"https-address": "8443", "tls-certificate": "good.pem"})
-    assert stack.frontend.tls
-    assert stack.frontend.tls.certificate == directory / "good.pem"
-    assert stack.frontend.tls.hsts == 730 * 86400
+    assert stack.certificate == directory / "good.pem"
+    assert stack.tls.hsts_seconds == 730 * 86400
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -257,22 +256,22 @@ def test_self_signed_without_openssl_names_the_remedy(
 ) -> None:
     stack = read({"https-address": "8443", "tls-certificate": "self-signed"})
     monkeypatch.setenv("PATH", str(directory))
-    with pytest.raises(tls.Unusable, match="apt-get install openssl"):
-        tls.material(stack.frontend)
+    with pytest.raises(Unusable, match="apt-get install openssl"):
+        certificates.material(stack)
 
 
 def test_a_self_signed_certificate_is_made_anew_when_its_hosts_change(
     read: Callable[[dict[str, str]], Stack],
 ) -> None:
     options = {"https-address": "8443", "tls-certificate": "self-signed", "var": "anew"}
-    frontend = read({**options, "sites": "one.example = /"}).frontend
-    assert frontend.tls
-    tls.prepare(frontend)
-    first = frontend.tls.certificate.read_text()
-    assert frontend.tls.certificate.stat().st_mode & 0o777 == 0o600
-    assert frontend.tls.certificate.parent.stat().st_mode & 0o777 == 0o700
-    assert tls.material(frontend) == {}
-    other = read({**options, "sites": "one.example = /\ntwo.example = /"}).frontend
-    tls.prepare(other)
-    assert frontend.tls.certificate.read_text() != first
-    assert tls.material(frontend) == {}
+    stack = read({**options, "sites": "one.example = /"})
+    assert stack.certificate
+    certificates.put(certificates.material(stack))
+    first = stack.certificate.read_text()
+    assert stack.certificate.stat().st_mode & 0o777 == 0o600
+    assert stack.certificate.parent.stat().st_mode & 0o777 == 0o700
+    assert certificates.material(stack) == {}
+    other = read({**options, "sites": "one.example = /\ntwo.example = /"})
+    certificates.put(certificates.material(other))
+    assert stack.certificate.read_text() != first
+    assert certificates.material(stack) == {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.frontend.door import Door, received, statuses
 from tests.frontend.farm import Farm
-from zopestack.frontend.model import MOST_PROXIES
+from zopestack.features.proxies import MOST_PROXIES
 
 #: Networks of trusted proxies, and addresses in them from which a test can connect.
 TRUSTED = ("127.0.0.8/32", "127.0.1.0/24", "2001:db8:1::/48")

@@ -16,8 +16,8 @@ from tests.frontend.farm import Farm
 from tests.frontend.http2 import Connection
 from tests.stack.fetch import Response
 from tests.stack.harness import until
+from zopestack.features.instances import Instance
 from zopestack.supervisor.health import ask
-from zopestack.model import Instance
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import pytest
 
 from tests.frontend.door import Door
 from tests.frontend.farm import Farm
-from zopestack.features import certificates as tls
+from zopestack.buildout import certificates
+from zopestack.features.certificates import CHAIN, KEY
 
 
 def make_door(farm: Farm, **options: object) -> Door:
@@ -33,7 +34,7 @@ def door(farm: Farm) -> Iterator[Door]:
 def certificate(directory: Path, name: str) -> Path:
     """A certificate with its key in the same file."""
     made = directory / f"{name}.pem"
-    tls.make_self_signed(made, [name])
+    certificates.make_self_signed(made, [name])
     key = made.with_name(f"{name}.pem.key")
     made.write_text(made.read_text() + key.read_text())
     key.unlink()
@@ -126,9 +127,9 @@ def test_a_new_certificate_is_taken_up_by_a_reload(tmp_path: Path, farm: Farm) -
 
     def renew(name: str) -> None:
         made = tmp_path / f"{name}.pem"
-        tls.make_self_signed(made, [name])
-        shutil.copy(made, live / tls.CHAIN)
-        shutil.copy(made.with_name(f"{name}.pem.key"), live / tls.KEY)
+        certificates.make_self_signed(made, [name])
+        shutil.copy(made, live / CHAIN)
+        shutil.copy(made.with_name(f"{name}.pem.key"), live / KEY)
 
     renew("first")
     with make_door(farm, tls_certificate=live) as door:

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 
 from tests import describe
 from tests.frontend.door import checked
-from zopestack.features import certificates as tls
-from zopestack.frontend.options import FRONTEND
+from zopestack.buildout import certificates
+from zopestack.features.balancer import Balancer
+from zopestack.features.certificates import CHAIN, KEY
+from zopestack.features.directories import Directories
+from zopestack.features.instances import Instances
+from zopestack.features.lifecycle import Lifecycle
+from zopestack.features.option import options
+from zopestack.features.storage import Storage
+from zopestack.features.zope import Zope
+from zopestack.model import OPTIONS
 
 SITES = """
 www.example.com = /Plone
@@ -81,15 +89,17 @@ def furnish(where: Path) -> None:
         (where / name).mkdir()
     (where / "lines").write_text("http-request set-header X-Own yes\n")
     own = where / "own.pem"
-    tls.make_self_signed(own, ["www.example.com"])
+    certificates.make_self_signed(own, ["www.example.com"])
     key = own.with_name("own.pem.key")
     (where / "certificates/one.pem").write_text(own.read_text() + key.read_text())
-    (where / "certbot" / tls.CHAIN).write_text(own.read_text())
-    (where / "certbot" / tls.KEY).write_text(key.read_text())
+    (where / "certbot" / CHAIN).write_text(own.read_text())
+    (where / "certbot" / KEY).write_text(key.read_text())
 
 
 def test_every_option_of_the_front_end_has_a_variant() -> None:
-    assert set(VALUES) == {option.name for option in FRONTEND}
+    elsewhere = (Instances, Zope, Balancer, Storage, Lifecycle, Directories)
+    known = {option.name for feature in elsewhere for option in options(feature)}
+    assert set(VALUES) | known == set(OPTIONS)
 
 
 @pytest.mark.parametrize(

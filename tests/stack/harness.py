@@ -28,10 +28,11 @@ from tests.stack.fetch import Response, fetch
 from tests.stack.polling import PATIENCE as PATIENCE
 from tests.stack.polling import until as until
 from zopestack import stack_file
-from zopestack.supervisor import readiness as waiting
 from zopestack.features.address import Address
-from zopestack.model import LANES, Stack
+from zopestack.features.instances import LANES
 from zopestack.haproxy.runtime import Runtime, Server
+from zopestack.model import Stack
+from zopestack.supervisor import readiness as waiting
 from zopestack.supervisor.client import Process, Supervisor
 
 CHECKOUT = Path(__file__).parents[2]

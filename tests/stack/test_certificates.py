@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.stack.harness import PATIENCE, Site, until
-from zopestack.features import certificates as tls
 
 HOOK = ("restart", "haproxy-reload")
 
@@ -31,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def renew(directory: Path, name: str) -> Path:
     """Put another certificate where the site's is."""
     made = directory / "made" / name
-    tls.make_self_signed(made, [name])
+    certificates.make_self_signed(made, [name])
     live = directory / "live.pem"
     live.write_text(made.read_text() + made.with_name(f"{name}.key").read_text())
     return live
@@ -39,8 +38,8 @@ def renew(directory: Path, name: str) -> Path:
 
 def certificates(site: Site) -> Path:
     """Where the site's certificate is."""
-    assert site.stack.frontend.tls
-    return site.stack.frontend.tls.certificate.parent
+    assert site.stack.certificate
+    return site.stack.certificate.parent
 
 
 def shown(site: Site) -> str:
@@ -85,7 +84,7 @@ def test_a_broken_certificate_changes_nothing_and_the_hook_fails(site: Site) -> 
     assert said.returncode != 0
     assert "ERROR (spawn error)" in said.stdout
     message = site.log("haproxy-reload.out.log")
-    assert f"tls-certificate = {live} takes a PEM file" in message
+    assert f"tls-certificate = {live}: expected a PEM file" in message
     assert "has no private key" in message
     assert "Traceback" not in message
     assert shown(site) == before

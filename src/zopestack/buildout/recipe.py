@@ -22,7 +22,7 @@ from zopestack.config import overrides, read
 from zopestack.config.errors import error
 from zopestack.features.certificates import Unusable
 from zopestack.haproxy.program import NO_STATE
-from zopestack.render.files import TemplateProblem, balancer, supervisord
+from zopestack.render.files import TemplateProblem, balancer, render
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,6 @@ class Recipe:
         try:
             self.certificates = certificates.material(self.stack)
             trial.check(self.stack, name, options)
-            self.rendered = balancer(self.stack)
         except Unusable as why:
             raise error(name, "tls-certificate", "self-signed", why) from None
         except TemplateProblem as why:
@@ -76,8 +75,8 @@ class Recipe:
             if not stack.server_state.exists():
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
-            known = digests.digests(stack, self.parts, self.distributions, self.rendered)
-            for path, text in {**self.rendered, **supervisord(stack, known)}.items():
+            known = digests.digests(stack, self.parts, self.distributions, balancer(stack))
+            for path, text in render(stack, known).items():
                 files.write(path, text)
         except OSError as why:
             raise UserError(f"A file of the stack cannot be written: {why}") from None

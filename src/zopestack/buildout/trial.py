@@ -17,7 +17,7 @@ from zopestack.haproxy.blame import blame
 from zopestack.haproxy.program import NO_STATE, Verdict
 from zopestack.model import Stack
 from zopestack.render import contract
-from zopestack.render.files import balancer, supervisord
+from zopestack.render.files import balancer, render
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,7 @@ def check(stack: Stack, name: str, options: Mapping[str, str]) -> None:
     :raises TemplateProblem: for a template that is missing or broken.
     """
     where = f"[{name}] templates = {options.get('templates', '')}\n "
-    haproxy_cfg = balancer(stack)[stack.haproxy_conf]
-    supervisord(stack, {})
+    haproxy_cfg = render(stack)[stack.haproxy_conf]
     if missing := contract.missing(stack, haproxy_cfg):
         raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
     verdict = tried(stack)

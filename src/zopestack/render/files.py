@@ -37,16 +37,20 @@ def balancer(stack: Stack) -> dict[Path, str]:
     }
 
 
-def supervisord(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
-    """supervisord's configuration, and the Stack itself for the operator commands.
+def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:
+    """Every generated file: where it goes and its text.
 
     :param digests: by program, a word that changes with what the program is started with.
     :raises TemplateProblem: for a template that is missing or broken.
     """
     path = stack.supervisord_conf
     environment = _environment(stack.directories.templates)
-    text = _render(environment, f"{path.name}.j2", stack=stack, programs=programs(stack, digests))
-    return {path: text, stack.stack_file: stack_file.dumps(stack)}
+    made = programs(stack, digests or {})
+    return {
+        **balancer(stack),
+        path: _render(environment, f"{path.name}.j2", stack=stack, programs=made),
+        stack.stack_file: stack_file.dumps(stack),
+    }
 
 
 def packaged_templates() -> Path:

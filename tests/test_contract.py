@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack.render import contract as invariants
-from zopestack.render import files as rendering
 from zopestack.model import Stack
+from zopestack.render import contract
+from zopestack.render import files as rendering
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def text(stack: Stack) -> str:
 
 
 def test_the_packaged_template_leaves_nothing_out(stack: Stack, text: str) -> None:
-    assert invariants.missing(stack, text) == ""
+    assert contract.missing(stack, text) == ""
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_the_packaged_template_leaves_nothing_out(stack: Stack, text: str) -> No
 )
 def test_what_is_left_out_is_named(stack: Stack, text: str, old: str, new: str, says: str) -> None:
     assert old in text
-    assert says in invariants.missing(stack, text.replace(old, new))
+    assert says in contract.missing(stack, text.replace(old, new))
 
 
 def test_an_instance_may_ask_for_its_own_check(stack: Stack, text: str) -> None:
     own = text.replace("default-server check", "default-server").replace(" port 9", " check port 9")
-    assert invariants.missing(stack, own) == ""
+    assert contract.missing(stack, own) == ""
