@@ -56,6 +56,7 @@ RELOAD = {"haproxy-reload"}
         ("nbthread", "2", RELOAD),
         ("stats-address", "127.0.0.1:9404", RELOAD),
         ("haproxy", "other-haproxy", RELOAD),
+        ("sites", "* = /Plone", RELOAD),
     ],
 )
 def test_a_changed_option_restarts_what_was_started_with_it(

@@ -305,10 +305,3 @@ def test_a_part_of_the_front_end_is_turned_off_by_an_empty_template(
     assert len(files[stack.haproxy_conf]) < len(usual[stack.haproxy_conf])
     verdict = trial.tried(stack)
     assert verdict == haproxy.Verdict(accepted=True, said="")
-
-
-def test_a_new_map_alone_changes_what_supervisord_is_told(home: Path) -> None:
-    one, two = (describe.read(home, {"sites": f"a.example = /{name}"}) for name in ("x", "y"))
-    before, after = rendering.render(one), rendering.render(two)
-    assert before[one.haproxy_conf] == after[two.haproxy_conf]
-    assert before[one.supervisord_conf] != after[two.supervisord_conf]
