@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import describe
+from tests.support import describe
 from zopestack import haproxy
 
 

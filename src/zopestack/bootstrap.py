@@ -22,7 +22,7 @@ from pathlib import Path
 COMMANDS = {
     "up": ("zopestack.up", ""),
     "test": ("zopestack.checks", "[test]"),
-    "chaos": ("tests.chaos.run", "[test]"),
+    "chaos": ("tests.system.chaos.run", "[test]"),
     "bench": ("zopestack.bench.cli", "[bench]"),
     "tune": ("zopestack.bench.tune", "[bench]"),
 }

@@ -2,7 +2,7 @@
 
 Arguments go to pytest and then the linters are left out:
 
-    scripts/test tests/test_settings.py -k ports
+    scripts/test tests/unit/test_settings.py -k ports
 
 Before anything else it looks for the programs of other projects that the chosen tests run.
 A test is never skipped because one is missing: that would look like success.
@@ -99,7 +99,7 @@ def complaint(missing: Sequence[Requirement]) -> str:
             *lines,
             "On Debian and Ubuntu, as root:",
             f"  apt-get install {' '.join(needed.package for needed in missing)}",
-            "Without them, name the tests to run: scripts/test tests/test_settings.py",
+            "Without them, name the tests to run: scripts/test tests/unit/test_settings.py",
         )
     )
 
