@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from zopestack import orphans, ports, store
-from zopestack.bootstrap import say
 from zopestack.model import START_SECONDS, Stack
 from zopestack.supervision import Supervisor
 from zopestack.waiting import NotReady, wait_ready
@@ -147,6 +146,11 @@ def _origin(stack: Stack, host: str = "*") -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def say(what: str) -> None:
+    """One line of progress."""
+    print(f"* {what}", flush=True)
 
 
 def _run(command: list[str]) -> None:

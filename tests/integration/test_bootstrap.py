@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from scripts import bootstrap
 from tests.support.describe import CHECKOUT
-from zopestack import bootstrap
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def provisioned(extras: str) -> None:
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
-    code = f"import sys; sys.path.insert(0, {str(CHECKOUT / 'src')!r}); import zopestack.bootstrap"
+    code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); import scripts.bootstrap"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -69,8 +70,9 @@ def test_no_place_for_an_environment(checkout: Path) -> None:
 def test_a_failure_is_one_message(checkout: Path) -> None:
     (checkout / ".venv").write_text("in the way")
     done = subprocess.run(
-        [sys.executable, "-m", "zopestack.bootstrap", "up"],
+        [sys.executable, "-m", "scripts.bootstrap", "up"],
         cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts import checks
 from tests.support.describe import CHECKOUT
-from zopestack import checks
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """scripts/test, once its environment is there, on a machine with nothing but ``path``."""
-    code = f"import sys; from zopestack import checks; checks.SYSTEM = ''; {arguments = }\n"
+    code = f"import sys; from scripts import checks; checks.SYSTEM = ''; {arguments = }\n"
     code += "sys.exit(checks.main(list(arguments)))"
     return subprocess.run(
         [sys.executable, "-c", code],

@@ -16,10 +16,10 @@ import sys
 
 import psutil
 
+from scripts.bootstrap import say
 from tests.support import ledger
 from tests.support.harness import Site
 from zopestack.address import Address
-from zopestack.bootstrap import say
 from zopestack.parts import AGENT
 
 ROUNDS = 15

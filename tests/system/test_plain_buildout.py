@@ -7,9 +7,9 @@ import venv
 import zipfile
 from collections.abc import Callable
 
+from scripts.bootstrap import read_pins
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.harness import CHECKOUT, COMMANDS, Site
-from zopestack.bootstrap import read_pins
 
 
 def test_clone_is_provisioned_without_uv(make_checkout: Callable[..., Checkout]) -> None:

@@ -13,12 +13,12 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scripts.bootstrap import say
 from tests.support import ledger
 from tests.support.harness import Site
 from tests.system.chaos.scenarios import Scenario, scenarios
 from tests.system.chaos.slow import SlowClients
 from tests.system.chaos.visitors import Crowd
-from zopestack.bootstrap import say
 
 #: Connections kept busy.
 VISITORS = 8

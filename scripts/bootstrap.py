@@ -4,7 +4,7 @@ Runs before anything is installed, so it imports the standard library only. A vi
 environment in .venv, uv from PyPI in it, and then everything else in one go: resolving
 one distribution at a time takes 68 s where uv takes 2 (FACTS, "Provisioning").
 
-    python -m zopestack.bootstrap up|test|bench|tune [arguments for the command]
+    python -m scripts.bootstrap up|test|chaos|bench|tune [arguments for the command]
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 #: What each command runs once the environment is there, and the extras it needs.
 COMMANDS = {
     "up": ("zopestack.up", ""),
-    "test": ("zopestack.checks", "[test]"),
+    "test": ("scripts.checks", "[test]"),
     "chaos": ("tests.system.chaos.run", "[test]"),
     "bench": ("zopestack.bench.cli", "[bench]"),
     "tune": ("zopestack.bench.tune", "[bench]"),

@@ -18,11 +18,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from zopestack.bootstrap import say
+from scripts.bootstrap import say
 
 LINTERS = (
-    ("ruff", "check", "src", "tests", "setup.py"),
-    ("ruff", "format", "--check", "src", "tests", "setup.py"),
+    ("ruff", "check", "src", "tests", "scripts", "setup.py"),
+    ("ruff", "format", "--check", "src", "tests", "scripts", "setup.py"),
     ("mypy",),
 )
 
