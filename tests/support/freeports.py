@@ -20,18 +20,21 @@ class Ports:
 
     :param base: the first of 40 consecutive ports, for the instances and what they open.
     :param spare: the first of 5 more, for whatever a test itself listens with.
+    :param lock: the port whose listener owns the block.
     """
+
+    lock: int
 
     http: int
     stats: int
     zeo: int
     spare: int
     base: int
-    _lock: socket.socket
+    _held: socket.socket
 
     def release(self) -> None:
         """Let another test have the block."""
-        self._lock.close()
+        self._held.close()
 
 
 def reserve() -> Ports:
@@ -51,7 +54,7 @@ def reserve() -> Ports:
         except OSError:
             continue
         if all(_free(port) for port in range(start + 1, start + SIZE)):
-            return Ports(start + 1, start + 2, start + 3, start + 4, start + 10, lock)
+            return Ports(start, start + 1, start + 2, start + 3, start + 4, start + 10, lock)
         lock.close()
     raise RuntimeError(f"no block of {SIZE} ports is free between {FIRST} and {LAST}")
 

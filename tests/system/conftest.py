@@ -1,8 +1,8 @@
-"""Sites for tests, and their logs in the report of a test that fails."""
+"""Sites for tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -43,13 +43,3 @@ def site() -> Iterator[Site]:
     with Site(instances=2) as running:
         running.start()
         yield running
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.failed:
-        report.sections += [(f"Logs of {site.directory}", site.tails()) for site in Site.live]
-    return report

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.farm import Farm
-from tests.system.conftest import pytest_runtest_makereport as pytest_runtest_makereport
-from zopestack import haproxy
-
-
-def _version(program: Path) -> str:
-    return haproxy.dotted(haproxy.version(program) or ())
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +15,3 @@ def farm() -> Iterator[Farm]:
     with Farm() as running:
         running.start()
         yield running
-
-
-@pytest.fixture(scope="session", params=haproxy.installed(), ids=_version)
-def program(request: pytest.FixtureRequest) -> Path:
-    """Each HAProxy of this machine in turn."""
-    return request.param

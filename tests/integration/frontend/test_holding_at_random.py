@@ -19,6 +19,8 @@ from tests.support.holding import WAYS
 from tests.support.polling import until
 from zopestack.agents import ask
 
+pytestmark = pytest.mark.alone
+
 #: Seconds of each of the four runs; a minute together.
 SECONDS = 15
 
