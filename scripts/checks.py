@@ -95,7 +95,9 @@ def _tests(arguments: Sequence[str], passes: Sequence[Sequence[str]]) -> int:
     with tempfile.TemporaryDirectory(prefix="zt-") as temporary:
         for options in passes:
             say(" ".join(("pytest", *options)))
-            command = [f"{TOOLS}/pytest", "--durations=10", *options, *arguments]
+            # A short path: that of a unix socket is limited, and each process adds its name.
+            short = ("--basetemp", f"{temporary}/t")
+            command = [f"{TOOLS}/pytest", "--durations=10", *short, *options, *arguments]
             environment = {**os.environ, "TMPDIR": temporary}
             code = subprocess.run(command, env=environment, check=False).returncode
             worst = worst or (0 if code == NO_TESTS and len(passes) > 1 else code)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support.harness import CHECKOUT, Site
 
 #: Seconds for everything from nothing to a running Plone, several times over.
-PATIENCE = 280.0
+PATIENCE = 500.0
 
 
 class Checkout(Site):

@@ -202,6 +202,8 @@ def without_stackdemo() -> Iterator[None]:
     subprocess.run(uninstall, check=True)
 
 
+# It changes what is installed where all tests run.
+@pytest.mark.alone
 @pytest.mark.usefixtures("without_stackdemo")
 def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
     """A new pin, bin/buildout, roll: every instance runs the new version."""

@@ -7,9 +7,15 @@ import venv
 import zipfile
 from collections.abc import Callable
 
+import pytest
+
 from scripts.bootstrap import read_pins
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.harness import CHECKOUT, COMMANDS, Site
+
+
+#: Most of it is pip, which fetches and builds.
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_clone_is_provisioned_without_uv(make_checkout: Callable[..., Checkout]) -> None:

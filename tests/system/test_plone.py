@@ -14,7 +14,7 @@ from tests.support.polling import until
 from tests.support.ways import FORM, Request, Visitor, kept_in, let_through, listed
 
 #: The first of them installs Plone.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 TITLE = "News, balanced"
 

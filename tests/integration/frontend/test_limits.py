@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -65,8 +65,16 @@ def test_a_body_in_chunks_that_grows_too_large_gets_413_from_the_instance(door: 
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
     assert statuses(door.raw(head + 15 * chunk + b"0\r\n\r\n")) == (200,)
     assert [len(request.body) for request in door.seen()] == [15 * 0x10000]
-    assert statuses(door.raw(head + 17 * chunk + b"0\r\n\r\n")) == (413,)
+    assert refusal(lambda: door.raw(head + 17 * chunk + b"0\r\n\r\n")) == (413,)
     assert door.seen() == []
+
+
+def refusal(send: Callable[[], bytes]) -> tuple[int, ...]:
+    """The answer of an instance that closes while there is more to read.
+
+    On a busy machine its reset may overtake the answer in HAProxy, which then has none.
+    """
+    return until("an answer", lambda: statuses(send()), bool)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +173,12 @@ def test_bytes_that_one_client_is_sending_are_bounded_and_others_are_served(farm
         begin(LARGEST)
         begin(150_000)
         begin(150_000)
-        over = open_ones.enter_context(uploading(door, 300_000, ONE))
-        assert statuses(over.recv(65536)) == (429,)
+
+        def more() -> bytes:
+            with uploading(door, 300_000, ONE) as over:
+                return over.recv(65536)
+
+        assert refusal(more) == (429,)
         other = open_ones.enter_context(uploading(door, 300_000, OTHER))
         other.sendall(bytes(280_000))
         assert statuses(other.recv(65536)) == (200,)

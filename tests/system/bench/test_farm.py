@@ -23,6 +23,9 @@ from zopestack.bench.record import Experiment
 from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 from zopestack.waiting import listens
 
+#: It counts and compares, and takes ports from the kernel's own range.
+pytestmark = pytest.mark.alone
+
 VERSIONS = Path(__file__).parents[3] / "versions.cfg"
 
 KNOWN = {**layouts(2), **peers(2)}

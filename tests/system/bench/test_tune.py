@@ -12,6 +12,9 @@ from tests.support import describe
 from tests.support.harness import Site, until
 from zopestack.bench import advise, refine, tune
 
+#: It measures.
+pytestmark = pytest.mark.alone
+
 PAGE = """<i tal:content="request/URL"></i>"""
 
 SECTIONS = """

@@ -39,6 +39,8 @@ def log() -> Iterator[Callable[[], str]]:
     handler.setFormatter(logging.Formatter("HEAD %(levelname)s [%(name)s] %(message)s"))
     logger.addHandler(handler)
     logger.propagate = False
+    # Whatever level Zope has set for all loggers of this process.
+    logger.setLevel(logging.WARNING)
 
     def written() -> str:
         stream.flush()
