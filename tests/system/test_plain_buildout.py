@@ -13,7 +13,6 @@ from scripts.bootstrap import read_pins
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.harness import CHECKOUT, COMMANDS, Site
 
-
 #: Most of it is pip, which fetches and builds.
 pytestmark = pytest.mark.timeout(900)
 
