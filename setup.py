@@ -67,6 +67,7 @@ setup(
             "plone.recipe.zope2instance",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "ruff",
             "selenium",
             "types-psutil",

@@ -1,1 +1,5 @@
-"""Tests, laid out as src/zopestack is; tests/stack runs whole deployments."""
+"""The tests, by what they cost.
+
+unit: milliseconds, no process. integration: one real program or two, such as HAProxy,
+waitress or buildout. system: whole stacks, a browser, chaos. support: what they share.
+"""

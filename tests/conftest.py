@@ -1,15 +1,106 @@
-"""Fixtures of the unit tests."""
+"""How the tests are run, and fixtures of more than one kind of them."""
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-from tests import describe
+from tests.support import describe, leftovers
+from tests.support.deployment import Deployment
 from zopestack.haproxy import program as haproxy
+
+#: Modules that take longest start first, so that no process ends with one of them.
+ORDER = ("tests/system/test_plone.py", "tests/system/test_up.py", "tests/system")
+
+#: The part of a test's name that says which HAProxy it runs, and in which layout.
+VARIANT = re.compile(r"\[\d+\.\d+\.\d+(?:-\dx\d-nbthread\d)?")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which HAProxy is tested."""
+    parser.addoption(
+        "--haproxy",
+        default="auto",
+        metavar="auto|all|PATH",
+        help="run the tests with the HAProxy that `haproxy = auto` takes (default), with this "
+        "program in its place, or those of the front end with every version of this machine",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have ``haproxy = auto`` take the program that was asked for."""
+    config.addinivalue_line("markers", "alone: measures or loads the machine; runs by itself")
+    wanted = config.getoption("--haproxy")
+    if wanted in ("auto", "all") or hasattr(config, "workerinput"):
+        return
+    program = Path(wanted).absolute()
+    if haproxy.version(program) is None:
+        raise pytest.UsageError(f"--haproxy {wanted}: expected auto, all, or the path of HAProxy")
+    directory = tempfile.TemporaryDirectory(prefix="zs-")
+    config.add_cleanup(directory.cleanup)
+    (Path(directory.name) / "haproxy").symlink_to(program)
+    os.environ["PATH"] = f"{directory.name}:{os.environ['PATH']}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for ``program`` with each HAProxy in turn."""
+    if "program" in metafunc.fixturenames:
+        installed = haproxy.installed()
+        chosen = installed if metafunc.config.getoption("--haproxy") == "all" else installed[:1]
+        names = [haproxy.dotted(haproxy.version(program) or ()) for program in chosen]
+        metafunc.parametrize("program", chosen, ids=names, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with what takes longest."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, path in enumerate(ORDER) if item.nodeid.startswith(path)), len(ORDER))
+
+    items.sort(key=rank)
+
+
+class Groups(LoadScopeScheduling):
+    """Keeps a module's tests in one process, since they share what it starts.
+
+    One that runs with several HAProxies or layouts starts anew for each, which may be elsewhere.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        variant = VARIANT.search(nodeid)
+        return nodeid.partition("::")[0] + (variant[0] if variant else "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Distribute groups in the order in which they were collected."""
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of every deployment in the report of a test that fails."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"Logs of {each.directory}", each.tails()) for each in Deployment.live]
+    return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """No module leaves a process, a server or another current directory behind."""
+    before = leftovers.look()
+    yield
+    leftovers.check(before)
 
 
 @pytest.fixture

@@ -95,7 +95,8 @@ def _check_eggs(sections: Mapping[str, Section]) -> None:
             try:
                 requirement(line.strip() or "Zope")
             except ValueError as expected:
-                raise error(section, "eggs", given["eggs"], f"{expected}. Write one a line") from None
+                why = f"{expected}. Write one a line"
+                raise error(section, "eggs", given["eggs"], why) from None
 
 
 def _applied(instance: Instance, own: Section, sections: Mapping[str, Section]) -> Instance:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, dataclass_transform
 
 #: Where a field keeps its option.
-METADATA = "zopestack.option"
+METADATA = "option of [stack]"
 
 Class = TypeVar("Class")
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from zopestack import stack_file
-from zopestack.bootstrap import say
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.supervisor import orphans, ports
@@ -149,6 +148,11 @@ def _origin(stack: Stack, host: str = "*") -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def say(what: str) -> None:
+    """One line of progress."""
+    print(f"* {what}", flush=True)
 
 
 def _run(command: list[str]) -> None:

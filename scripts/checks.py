@@ -1,0 +1,120 @@
+"""scripts/test: every check of the project, in the order of how fast they fail.
+
+scripts/test                   everything
+scripts/test --fast            lint, types, unit tests, `haproxy -c`, one stack: three minutes
+scripts/test --haproxy PATH    the same with another HAProxy
+scripts/test tests/unit -k ports     what follows goes to pytest; no linters
+
+Tests run in several processes at once, since most of them wait. Those marked `alone` measure
+or load the machine; they run afterwards, one at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import packages
+from scripts.bootstrap import say
+
+SOURCES = ("src", "tests", "scripts", "setup.py")
+
+LINTERS = (
+    ("ruff", "check", *SOURCES),
+    ("ruff", "format", "--check", *SOURCES),
+    ("mypy",),
+)
+
+#: Tests of ``--fast``: decisions, every template through ``haproxy -c``, one whole stack.
+FAST = ("tests/unit", "tests/integration/test_rendering.py", "tests/system/test_site.py")
+
+#: Where the environment has its commands.
+TOOLS = str(Path(sys.executable).parent)
+
+#: Processes of pytest: two a core, since tests wait more than they work.
+PROCESSES = min(16, 2 * (os.cpu_count() or 2))
+
+#: Arguments of pytest for each of its runs: side by side, and what has to be alone.
+PASSES = (("-n", str(PROCESSES), "-m", "not alone"), ("-m", "alone"))
+
+#: An exit status of pytest: no test was chosen.
+NO_TESTS = 5
+
+
+def main(arguments: list[str]) -> int:
+    """Run the checks; the exit status of the first that fails, or 0."""
+    options, chosen = _parser().parse_known_args(arguments)
+    whole = options.fast or not chosen
+    if options.fast:
+        chosen = [*FAST, *chosen]
+    if absent := packages.missing(chosen):
+        packages.install(absent)
+        absent = packages.missing(chosen)
+    for linter in LINTERS if whole else ():
+        say(" ".join(linter))
+        if code := subprocess.run([f"{TOOLS}/{linter[0]}", *linter[1:]], check=False).returncode:
+            return code
+    selected = [*chosen, *_without(absent)]
+    code = _tests([f"--haproxy={options.haproxy}", *selected], PASSES if whole else ((),))
+    if absent:
+        count = _count(chosen) - _count(selected)
+        programs = ", ".join(needed.program for needed in absent)
+        remedy = packages.command(absent)
+        print(f"{count} tests were not run, for want of {programs}: {remedy}", file=sys.stderr)
+        code = code or int(os.environ.get("CI") == "true")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/test",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--fast", action="store_true", help="the checks of three minutes")
+    parser.add_argument(
+        "--haproxy",
+        default="all",
+        metavar="auto|all|PATH",
+        help="the HAProxy of the run: the one `haproxy = auto` takes, or this program; all "
+        "(default) tests the front end with every version of this machine, stacks with auto",
+    )
+    return parser
+
+
+def _tests(arguments: Sequence[str], passes: Sequence[Sequence[str]]) -> int:
+    """Run pytest once for each pass; the exit status of the first that fails, or 0."""
+    worst = 0
+    # What a program that was killed leaves in the directory for temporary files goes with it.
+    with tempfile.TemporaryDirectory(prefix="zt-") as temporary:
+        for options in passes:
+            say(" ".join(("pytest", *options)))
+            # A short path: that of a unix socket is limited, and each process adds its name.
+            short = ("--basetemp", f"{temporary}/t")
+            command = [f"{TOOLS}/pytest", "--durations=10", *short, *options, *arguments]
+            environment = {**os.environ, "TMPDIR": temporary}
+            code = subprocess.run(command, env=environment, check=False).returncode
+            worst = worst or (0 if code == NO_TESTS and len(passes) > 1 else code)
+    return worst
+
+
+def _without(absent: Sequence[packages.Requirement]) -> list[str]:
+    """Arguments of pytest that leave out the tests of missing programs."""
+    return [f"--deselect={tests}" for needed in absent for tests in needed.tests]
+
+
+def _count(selected: Sequence[str]) -> int:
+    """How many tests these arguments of pytest select."""
+    command = [f"{TOOLS}/pytest", "--collect-only", "-qq", *selected]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return sum(int(line.rpartition(": ")[2]) for line in listed.splitlines() if ".py: " in line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,1 +1,0 @@
-"""Parts of the agent on their own; tests/stack has it inside a real Zope."""

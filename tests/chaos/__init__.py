@@ -1,4 +1,0 @@
-"""A site under load that is restarted, scaled, reloaded and killed, and loses nothing.
-
-tests/chaos/test_chaos.py runs it in a short form, scripts/chaos in a long one.
-"""

@@ -1,0 +1,1 @@
+"""One part of zopestack with the real program that it drives."""

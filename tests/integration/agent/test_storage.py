@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import transaction
+from persistent.mapping import PersistentMapping
+from transaction.interfaces import TransientError
+from ZEO.ClientStorage import ClientStorage
+from ZODB import DB
+from ZODB.POSException import StorageError
+
+from tests.support.harness import until
+from zopestack.agent.storage import OutcomeUnknown, finish_once, forget_oids
+
+
+@pytest.fixture
+def address() -> tuple[str, int]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return "127.0.0.1", free.getsockname()[1]
+
+
+@contextmanager
+def zeo(address: tuple[str, int], database: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real ZEO server of a database, killed at the end."""
+    command = [sys.executable, "-m", "ZEO.runzeo", "-a", "{}:{}".format(*address), "-f"]
+    server = subprocess.Popen([*command, str(database)], stderr=subprocess.DEVNULL)
+    try:
+        until("ZEO to listen", lambda: socket.create_connection(address).close() is None)
+        yield server
+    finally:
+        os.kill(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def oids(storage: ClientStorage) -> set[bytes]:
+    return {storage.new_oid() for _ in range(50)}
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "as ZEO is"])
+def test_no_object_id_is_given_twice_after_zeo_died(
+    address: tuple[str, int], tmp_path: Path, mended: bool
+) -> None:
+    """Without the mending ZEO gives ids twice; once it does not, this test says so."""
+    with zeo(address, tmp_path / "Data.fs"):
+        one = ClientStorage(address, name="one", wait_timeout=30)
+        if mended:
+            forget_oids(one)
+        database = DB(one)
+        with database.transaction() as connection:
+            connection.root()["x"] = PersistentMapping()
+    until("the client to notice", lambda: not one.is_connected())
+    with zeo(address, tmp_path / "Data.fs"):
+        until("the client to be back", one.is_connected)
+        other = ClientStorage(address, name="other", wait_timeout=30)
+        assert bool(oids(one) & oids(other)) is not mended
+        other.close()
+        transaction.abort()
+        database.close()
+
+
+class Relay:
+    """Between a client and its server; from some moment on the server is not heard."""
+
+    def __init__(self, server: tuple[str, int]) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listening.getsockname()
+        self.server = server
+        self.muted = False
+        self.ends: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listening.accept()
+                server = socket.create_connection(self.server)
+                self.ends += [client, server]
+                for source, sink, mutes in ((client, server, False), (server, client, True)):
+                    threading.Thread(
+                        target=self._pass_on, args=(source, sink, mutes), daemon=True
+                    ).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, mutes: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not (mutes and self.muted):
+                    sink.sendall(data)
+
+    def mute_after(self, storage: ClientStorage, name: str) -> None:
+        """The client hears nothing more once this method of its storage has returned."""
+        method = getattr(storage, name)
+
+        def muting(*arguments: object) -> object:
+            answer = method(*arguments)
+            self.muted = True
+            return answer
+
+        setattr(storage, name, muting)
+
+    def close_once(self, condition: Callable[[], bool]) -> None:
+        """Nobody gets through any more, once it holds."""
+        until("what the relay waits for", condition)
+        for end in (self.listening, *self.ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+@pytest.mark.parametrize("mended", [True, False], ids=["mended", "as ZEO is"])
+def test_what_may_have_been_finished_is_not_done_again(
+    address: tuple[str, int], tmp_path: Path, mended: bool
+) -> None:
+    """Without the mending Zope would do it again; once ZEO says so, this test does."""
+    with zeo(address, tmp_path / "Data.fs"):
+        other = DB(ClientStorage(address, name="other", wait_timeout=30))
+        with other.transaction() as connection:
+            connection.root()["done"] = False
+        relay = Relay(address)
+        storage = ClientStorage(relay.address, name="one", wait_timeout=5)
+        relay.mute_after(storage, "tpc_vote")
+        if mended:
+            finish_once(storage)
+        database = DB(storage)
+        cut = threading.Thread(target=relay.close_once, args=(lambda: is_done(other),))
+        cut.start()
+        with pytest.raises(StorageError) as told, database.transaction() as connection:
+            connection.root()["done"] = True
+        cut.join()
+        assert is_done(other)
+        assert isinstance(told.value, OutcomeUnknown) is mended
+        # What Zope's publisher tries again (ZPublisher.WSGIPublisher).
+        assert isinstance(told.value, TransientError) is not mended
+        other.close()
+        database.close()
+
+
+def is_done(database: DB) -> bool:
+    with database.transaction() as connection:
+        return connection.root()["done"]

@@ -1,0 +1,43 @@
+"""What is measured answers; the rest of advise is tested on a real site in test_tune."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.integration.bench.conftest import KnownServer
+from zopestack.bench import advise
+from zopestack.bench.farm import Broken, Farm
+from zopestack.bench.layouts import Layout
+from zopestack.bench.rounds import Track
+from zopestack.bench.target import Target
+from zopestack.bench.workloads import Workload
+
+
+def track(server: KnownServer) -> Track:
+    @contextmanager
+    def serve(farm: Farm, layout: Layout) -> Iterator[Target]:
+        yield Target(server.address, {})
+
+    return Track(None, {"1x1": Layout("1x1", "", 1, 1, serve)}, ExitStack())  # type: ignore[arg-type]
+
+
+def test_pages_that_answer_with_an_error_are_left_out_and_named(
+    serve: Callable[..., KnownServer],
+) -> None:
+    server, said = serve(fails_every=3), list[str]()
+    workload = Workload("site", ("/a", "/b", "/c", "/a"), "")
+    kept = advise._checked(track(server), workload, said.append)
+    # Each page is asked for once, and what is replayed keeps its order and its repetitions.
+    assert server.asked == 3
+    assert kept.paths == ("/a", "/b", "/a")
+    assert said[-1] == "left out, since a stranger gets an error: 1 pages, such as /c"
+
+
+def test_where_no_page_answers_there_is_nothing_to_measure(
+    serve: Callable[..., KnownServer],
+) -> None:
+    with pytest.raises(Broken, match="no page answers a stranger, /a for one"):
+        advise._checked(track(serve(fails_every=1)), Workload("site", ("/a", "/b"), ""), print)

@@ -1,0 +1,123 @@
+"""Clients that open, stall and drop at random; the slots invariant is looked at from outside."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.frontend.test_holding import at_rest, laid_out
+from tests.support.door import Door
+from tests.support.farm import Farm
+from tests.support.holding import WAYS
+from tests.support.polling import until
+from zopestack.supervisor.health import ask
+
+pytestmark = pytest.mark.alone
+
+#: Seconds of each of the four runs; a minute together.
+SECONDS = 15
+
+#: Who holds slots, and who wants pages, some of which take a while.
+HOLDERS, VISITORS = 4, 6
+PAGES = ("/", "/", "/sized?bytes=10&seconds=0.05", "/sized?bytes=20000&seconds=0.3")
+
+#: Seconds for which nobody waits beside an idle thread. The docs have the figures; here a machine
+#: that stands still must not look like a slot that is held, which costs 10 s at least.
+LONGEST = 2.0
+
+
+@pytest.fixture(params=[("2x1", 1), ("2x2", 4)], ids=lambda p: f"{p[0]}-nbthread{p[1]}")
+def door(farm: Farm, program: Path, request: pytest.FixtureRequest) -> Iterator[Door]:
+    with laid_out(farm, program, *request.param) as running:
+        yield running
+
+
+@dataclass
+class Seen:
+    """What was seen from outside.
+
+    :ivar waited: the longest time, in seconds, in which somebody waited in HAProxy's queue and
+        an instance had an idle thread at every look.
+    :ivar over: the longest time, in seconds, in which an instance had more requests that need
+        a thread than it has threads, at every look.
+    :ivar answers: statuses of the visitors' pages.
+    """
+
+    waited: float = 0
+    over: float = 0
+    looks: int = 0
+    answers: list[int | str] = None  # type: ignore[assignment]
+
+
+def hold_at_random(door: Door, chance: random.Random, end: threading.Event) -> None:
+    """Hold slots in one way after the other, for a while each."""
+    while not end.is_set():
+        with ExitStack() as held, suppress(OSError):
+            for _ in range(chance.randint(1, 3)):
+                chance.choice(WAYS).hold(door, held)
+            end.wait(chance.random())
+
+
+def visit(door: Door, chance: random.Random, end: threading.Event, seen: Seen) -> None:
+    while not end.is_set():
+        try:
+            seen.answers.append(door.get(chance.choice(PAGES), source="127.0.0.3").status)
+        except OSError as why:
+            seen.answers.append(repr(why))
+        end.wait(chance.random() / 10)
+
+
+def watch(door: Door, end: threading.Event, seen: Seen) -> None:
+    """Compare what HAProxy and the agents say until the end."""
+    since = crowded = None
+    while not end.is_set():
+        waiting = int(door.figures()["zope/BACKEND"]["qcur"])
+        reports = [ask(instance) for instance in door.stack.instances]
+        idle = [r for r in reports if r and r.busy + r.queue < r.threads]
+        now = time.monotonic()
+        if waiting and idle:
+            since = since or now
+            seen.waited = max(seen.waited, now - since)
+        else:
+            since = None
+        over = [max(0, r.busy + r.queue - r.threads) for r in reports if r]
+        if any(over):
+            crowded = crowded or now
+            seen.over = max(seen.over, now - crowded)
+        else:
+            crowded = None
+        seen.looks += 1
+
+
+def test_nobody_waits_beside_an_idle_thread(door: Door) -> None:
+    seen, end = Seen(answers=[]), threading.Event()
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chances = [random.Random(seed + number) for number in range(HOLDERS + VISITORS)]
+    threads = [threading.Thread(target=watch, args=(door, end, seen))]
+    threads += [
+        threading.Thread(target=hold_at_random, args=(door, chance, end))
+        for chance in chances[:HOLDERS]
+    ]
+    threads += [
+        threading.Thread(target=visit, args=(door, chance, end, seen))
+        for chance in chances[HOLDERS:]
+    ]
+    for thread in threads:
+        thread.start()
+    end.wait(SECONDS)
+    end.set()
+    for thread in threads:
+        thread.join()
+    print(seen.waited, seen.over, seen.looks, len(seen.answers))
+    assert set(seen.answers) == {200}
+    assert seen.waited < LONGEST
+    assert seen.over < LONGEST
+    until("everything to be as before", lambda: at_rest(door))

@@ -1,0 +1,128 @@
+"""Whatever is set, every HAProxy of this machine accepts the file without a word."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import describe
+from tests.support.door import checked
+from zopestack.buildout import certificates
+from zopestack.features.balancer import Balancer
+from zopestack.features.certificates import CHAIN, KEY
+from zopestack.features.directories import Directories
+from zopestack.features.instances import Instances
+from zopestack.features.lifecycle import Lifecycle
+from zopestack.features.option import options
+from zopestack.features.storage import Storage
+from zopestack.features.zope import Zope
+from zopestack.model import OPTIONS
+
+SITES = """
+www.example.com = /Plone
+example.com -> www.example.com
+example.org = /
+example.org/in.tra+net = /intranet
+odd.example:9999 = /odd"""
+
+#: Values of each option other than its default; paths are in :func:`buildout`.
+VALUES = {
+    "sites": (SITES, "* = /", f"{SITES}\n* = /other"),
+    "https-address": ("8443", "*:443"),
+    "tls-certificate": ("self-signed", "own.pem", "certificates", "certbot"),
+    "http-redirect": ("off",),
+    "hsts": ("off", "30d"),
+    "acme-challenge": ("challenges", "8888"),
+    "trusted-proxies": ("127.0.0.8 10.0.0.0/8 2001:db8::/32",),
+    "proxy-protocol": ("on",),
+    "admin-networks": ("10.0.0.0/8 2001:db8::1",),
+    "methods": ("GET", "GET HEAD POST PROPFIND"),
+    "max-body-size": ("1kB", "999999GB"),
+    "connections-per-address": ("off", "1"),
+    "requests-per-address": ("off", "1"),
+    "concurrent-requests-per-address": ("off", "1"),
+    "concurrent-uploads-per-address": ("off", "1kB", "2GB"),
+    "timeout-http-request": ("1s", "10m"),
+    "timeout-queue": ("1s", "10m"),
+    "queue-limit": ("off", "1"),
+    "queue-priorities": ("on",),
+    "affinity": ("cookie", "authenticated", "path"),
+    "callback-instances": ("1", "3"),
+    "static-cache": ("1MB", "4095MB"),
+    "access-log": ("off",),
+    "frontend-extra": ("lines",),
+    "backend-extra": ("lines",),
+}
+
+#: What an option means nothing, or is an error, without.
+WITH = {
+    "https-address": {"tls-certificate": "self-signed"},
+    "tls-certificate": {"https-address": "8443"},
+    "http-redirect": {"https-address": "8443", "tls-certificate": "self-signed"},
+    "hsts": {"https-address": "8443", "tls-certificate": "own.pem"},
+    "proxy-protocol": {"trusted-proxies": "127.0.0.8"},
+}
+
+SINGLE = [{**WITH.get(name, {}), name: value} for name, given in VALUES.items() for value in given]
+
+DRAWN = st.fixed_dictionaries(
+    {"instances": st.sampled_from(["1", "3"]), "threads": st.sampled_from(["1", "4"])},
+    optional={name: st.sampled_from(given) for name, given in VALUES.items()},
+)
+
+
+@pytest.fixture(scope="module")
+def buildout() -> Iterator[Path]:
+    """A buildout's directory with what the values name."""
+    with tempfile.TemporaryDirectory(prefix="zs-") as directory:
+        furnish(Path(directory))
+        yield Path(directory)
+
+
+def furnish(where: Path) -> None:
+    for name in ("challenges", "certificates", "certbot"):
+        (where / name).mkdir()
+    (where / "lines").write_text("http-request set-header X-Own yes\n")
+    own = where / "own.pem"
+    certificates.make_self_signed(own, ["www.example.com"])
+    key = own.with_name("own.pem.key")
+    (where / "certificates/one.pem").write_text(own.read_text() + key.read_text())
+    (where / "certbot" / CHAIN).write_text(own.read_text())
+    (where / "certbot" / KEY).write_text(key.read_text())
+
+
+def test_every_option_of_the_front_end_has_a_variant() -> None:
+    elsewhere = (Instances, Zope, Balancer, Storage, Lifecycle, Directories)
+    known = {option.name for feature in elsewhere for option in options(feature)}
+    assert set(VALUES) | known == set(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    "options", SINGLE, ids=lambda options: " = ".join(list(options.items())[-1])
+)
+def test_each_value_alone(buildout: Path, program: Path, options: dict[str, str]) -> None:
+    check(buildout, program, options)
+
+
+@given(options=DRAWN)
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_values_together(buildout: Path, program: Path, options: dict[str, str]) -> None:
+    needed = {}
+    for name in options:
+        needed |= WITH.get(name, {})
+    check(buildout, program, {**needed, **options})
+
+
+def check(buildout: Path, program: Path, options: dict[str, str]) -> None:
+    """HAProxy accepts the file and says nothing."""
+    checked(describe.read(buildout, {"haproxy": str(program), **options}))

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support import describe, freeports
+from tests.support.polling import until
+from zopestack import files
+from zopestack.haproxy import program as haproxy
+from zopestack.haproxy.program import run as run_haproxy
+from zopestack.haproxy.runtime import Runtime
+from zopestack.model import Stack
+from zopestack.render import files as rendering
+
+
+@pytest.fixture
+def run(home: Path) -> Iterator[Callable[..., Stack]]:
+    """Runs HAProxy without any instance; what it serves are its own answers."""
+    ports = freeports.reserve()
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(**options: str) -> Stack:
+        addresses = {
+            "instances": "1",
+            "http-address": f"{ports.http}",
+            "stats-address": f"{ports.stats}",
+            "base-port": f"{ports.base}",
+            "agent-base-port": f"{ports.base + 20}",
+        }
+        stack = describe.read(home, addresses | options)
+        stack.logs.mkdir(parents=True)
+        for path, text in rendering.render(stack).items():
+            files.write(path, text)
+        files.write(stack.server_state, haproxy.NO_STATE)
+        command = [sys.executable, "-m", "zopestack.haproxy.run", str(stack.stack_file)]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True))
+        until("HAProxy to listen", lambda: ask(stack, "/started"))
+        return stack
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    ports.release()
+
+
+def ask(stack: Stack, path: str) -> int:
+    """The status of an answer: nobody is there to serve."""
+    try:
+        urllib.request.urlopen(f"http://{stack.balancer.http_address}{path}")
+    except urllib.error.HTTPError as answer:
+        return answer.code
+    raise AssertionError("somebody serves")
+
+
+def reload_master(stack: Stack) -> None:
+    """Have HAProxy take up its files anew."""
+    runtime = Runtime(stack.haproxy_socket)
+    worker = runtime.worker()
+    psutil.Process(worker).parent().send_signal(signal.SIGUSR2)
+    until("a new worker", runtime.worker, lambda now: now != worker)
+
+
+def lines(stack: Stack) -> list[str]:
+    try:
+        return re.findall(r'"GET (\S+) ', stack.access_log.read_text())
+    except FileNotFoundError:
+        return []
+
+
+def test_every_request_is_in_the_access_log(run: Callable[..., Stack]) -> None:
+    stack = run()
+    wanted = [f"/{number}" for number in range(100)]
+    assert {ask(stack, path) for path in wanted} == {503}
+    until("all lines", lambda: lines(stack)[-1:] == wanted[-1:])
+    assert lines(stack) == ["/started", *wanted]
+
+
+def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
+    stack = run(**{"access-log": "off"})
+    assert ask(stack, "/") == 503
+    assert not stack.access_log.exists()
+    # Wanted after all: a reload does.
+    wanted = replace(stack, frontend=replace(stack.frontend, access_log=True))
+    files.write(stack.haproxy_conf, rendering.render(wanted)[stack.haproxy_conf])
+    reload_master(stack)
+    until("a line", lambda: ask(stack, "/") and lines(stack))
+
+
+def test_what_was_written_before_the_end_is_kept(home: Path) -> None:
+    log = home / "access.log"
+    with open(run_haproxy.kept(log), "wb") as writer:
+        writer.write(b"one\n" * 1000)
+        writer.write(b"\xff is no UTF-8\n")
+    until("the last line", lambda: log.read_bytes() == b"one\n" * 1000 + b"\xff is no UTF-8\n")
+
+
+def test_a_large_log_is_rotated_between_lines(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_haproxy, "LOG_BYTES", 1000)
+    log, older = home / "access.log", home / "access.log.1"
+    with open(run_haproxy.kept(log), "wb", buffering=0) as writer:
+        for number in range(20):
+            writer.write(b"%02d " % number + b"x" * 96 + b"\n")
+            until("it to be written", lambda n=number: b"%02d " % n in log.read_bytes())
+    assert older.stat().st_size <= 1000
+    assert all(len(line) == 99 for line in older.read_bytes().splitlines())
+
+
+def test_a_signal_to_haproxys_group_does_not_end_it(home: Path) -> None:
+    log = home / "access.log"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from zopestack import run_haproxy\n"
+        "writer = run_haproxy.kept(Path(sys.argv[1]))\n"
+        "os.write(writer, b'before\\n'); print('written', flush=True); signal.pause()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout.readline()
+        os.killpg(process.pid, signal.SIGTERM)
+    until("the line", lambda: log.read_text() == "before\n")

@@ -1,1 +1,0 @@
-"""Tests against real processes: Zope, ZEO, HAProxy and supervisord."""

@@ -1,0 +1,1 @@
+"""What tests share: deployments, their ports, and what speaks to them."""

@@ -1,0 +1,113 @@
+"""Pages for the tests of the front end, at every object of a real Zope.
+
+    hold?until=   answers when there is a file of that name
+    stream        5 MB off the thread, as Zope serves a blob
+    sized?bytes=  a page of so many bytes; with seconds=, made in so many
+    call?url=     fetches a URL before it answers
+    cached        may be cached; says how often this process has made it
+    moved         leads to the object itself, by its whole URL
+    fail?text=    an error of that text; with log=, that is logged as well
+    management-views    what the management interface consists of; see ``management.py``
+
+Loaded into the instances of ``tests.support.farm`` only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from Products.Five.browser import BrowserView
+from ZPublisher.Iterators import filestream_iterator
+
+#: Seconds to wait for company, or for a page of one's own.
+PATIENCE = 20
+
+#: Names the file that ``stream`` delivers.
+FILE = "FRONTEND_FILE"
+
+_numbers = itertools.count(1)
+
+logger = logging.getLogger("frontend_pages")
+
+
+class Hold(BrowserView):
+    """Keeps its thread until there is a file."""
+
+    def __call__(self) -> str:
+        until = Path(self.request.form["until"])
+        deadline = time.monotonic() + PATIENCE
+        while not until.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return "held"
+
+
+class Stream(BrowserView):
+    """A file, streamed by waitress after the thread is free, as Zope hands it blobs."""
+
+    def __call__(self) -> Any:
+        self.HEAD()
+        return filestream_iterator(os.environ[FILE], "rb")
+
+    def HEAD(self) -> str:  # noqa: N802
+        """The same without a body; Zope looks for a method of this name."""
+        response = self.request.response
+        response.setHeader("Content-Type", "video/mp4")
+        response.setHeader("Content-Length", str(Path(os.environ[FILE]).stat().st_size))
+        return ""
+
+
+class Sized(BrowserView):
+    """A page as large as it is asked for."""
+
+    def __call__(self) -> bytes:
+        time.sleep(float(self.request.form.get("seconds", 0)))
+        return b"x" * int(self.request.form["bytes"])
+
+
+class Call(BrowserView):
+    """Answers when another page has answered."""
+
+    def __call__(self) -> str:
+        with urllib.request.urlopen(self.request.form["url"], timeout=PATIENCE) as inner:
+            return str(inner.status)
+
+
+class Cached(BrowserView):
+    """A page that any cache may hold, unless it is asked for another kind."""
+
+    def __call__(self) -> str:
+        form, response = self.request.form, self.request.response
+        response.setHeader("Cache-Control", form.get("control", "public, max-age=60"))
+        if "cookie" in form:
+            response.setCookie("session", "1")
+        if "vary" in form:
+            response.setHeader("Vary", form["vary"])
+        # What a cache might guess from.
+        response.setHeader("Last-Modified", "Sat, 01 Jan 2000 00:00:00 GMT")
+        return str(next(_numbers))
+
+
+class Moved(BrowserView):
+    """Leads elsewhere, for which Zope takes its own URL apart and puts it together again."""
+
+    def __call__(self) -> str:
+        return self.request.response.redirect(self.context.absolute_url())
+
+
+class Fail(BrowserView):
+    """Fails with what the visitor has sent, as programs do."""
+
+    def __call__(self) -> str:
+        form = self.request.form
+        if "log" in form:
+            logger.warning("about to fail: %s", form["log"])
+            logger.warning(f"about to fail: {form['log']}")
+        error = ValueError(form["text"])
+        error.add_note(form["text"])
+        raise error

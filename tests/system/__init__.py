@@ -1,0 +1,1 @@
+"""Whole stacks, started as users start them."""

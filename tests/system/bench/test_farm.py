@@ -1,0 +1,211 @@
+"""The built-in pages in real instances, behind everything that is here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from zopestack.agents import ask
+from zopestack.waiting import listens
+
+from zopestack import rendering
+from zopestack.bench import engine, fronts, polling, proc, rounds
+from zopestack.bench.farm import Broken, Farm, Source, counters, fetch
+from zopestack.bench.layouts import generated, generated_layout, layouts
+from zopestack.bench.measured import Closed, Open
+from zopestack.bench.peers import missing, peers
+from zopestack.bench.record import Experiment
+from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
+
+#: It counts and compares, and takes ports from the kernel's own range.
+pytestmark = pytest.mark.alone
+
+VERSIONS = Path(__file__).parents[3] / "versions.cfg"
+
+KNOWN = {**layouts(2), **peers(2)}
+
+#: Those that this machine has and that two instances of one thread suffice for.
+THERE = [name for name, x in KNOWN.items() if name not in missing() and x.threads == 1]
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory):
+    """Two instances of one thread."""
+    directory = tmp_path_factory.mktemp("farm")
+    found = Farm(directory, Source(VERSIONS), {1: 2})
+    try:
+        found.start(print)
+        pids = [found.pid(name) for name in ("zeo", "instance1", "instance2")]
+        yield found
+    finally:
+        found.stop()
+    # Nothing is left behind.
+    polling.until(lambda: not any(map(alive, pids)), 30)
+    assert not listens(found.stack.instances[0].address)
+
+
+def writes(farm: Farm) -> int:
+    # Through ZEO an instance may learn of the last transaction a moment later.
+    return max(int(counters(instance)["writes"]) for instance in farm.stack.instances)
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_every_write_that_is_counted_is_in_the_database(farm, name):
+    before = writes(farm)
+    with KNOWN[name].serve(farm, KNOWN[name]) as target:
+        if KNOWN[name].lasting:
+            target.settle()
+        measured = engine.run(target.address, WORKLOADS["write"].paths, Closed(4), 1)
+        processes = target.processes
+        assert proc.usage(processes["zope"]).cpu > 0
+    assert measured.requests > 0
+    expected = before + measured.requests
+    polling.until(lambda: writes(farm) >= expected, 10)
+    assert writes(farm) == expected
+    # What the layout brought is gone with it.
+    assert not listens(target.address) or name.endswith("direct")
+
+
+def test_a_sample_has_every_figure(farm):
+    names = ("1x1 direct", "2x1")
+    experiment = Experiment("cpu", Closed(2), names, 1, 1)
+    with ExitStack() as lasting:
+        track = rounds.Track(farm, {name: KNOWN[name] for name in names}, lasting)
+        outcome = rounds.run(track, experiment, WORKLOADS["cpu"], print)
+    direct, balanced = outcome.samples
+    for sample in outcome.samples:
+        assert sample.measured.requests > 0
+        assert sample.measured.errors == {}
+        assert sample.cpu["zope"] > 0
+        assert sample.pss["zope"] > 10_000_000
+        assert sample.voluntary + sample.involuntary > 0
+        assert sample.gil is not None
+    assert "balancer" not in direct.cpu
+    assert balanced.cpu["balancer"] > 0
+    assert balanced.queue is not None
+    # Memory is counted for the instances of the layout alone.
+    assert balanced.pss["zope"] > direct.pss["zope"]
+
+
+def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
+    settings = {"switch-interval": "0.5ms", "nbthread": "2", "affinity": "path"}
+    layout = generated_layout(2, 1, settings)
+    instances = farm.instances(2, 1)
+    usual = [ask(each).switch_interval for each in instances]
+    with layout.serve(farm, layout) as target:
+        assert [ask(each).switch_interval for each in instances] == [0.0005, 0.0005]
+        assert "Nbthread: 2\n" in target.runtime.command("show info")
+        before = [ask(each).requests for each in instances]
+        for _ in range(20):
+            fetch(target.address, "/bench-light")
+        served = [ask(each).requests - was for each, was in zip(instances, before, strict=True)]
+        # Each gets 10 without affinity. A request goes elsewhere while its instance is not known
+        # to be free, which two threads of HAProxy may see a moment late.
+        assert sum(served) == 20
+        assert max(served) >= 15
+    assert [ask(each).switch_interval for each in instances] == usual
+    plain = generated_layout(2, 1)
+    with plain.serve(farm, plain) as target:
+        assert "Nbthread: 1\n" in target.runtime.command("show info")
+
+
+FRONTS = fronts.layouts()
+
+
+@pytest.mark.parametrize("name", [name for name in FRONTS if name != fronts.NO_SLOTS_READERS])
+def test_every_front_end_that_is_compared_answers(farm, name):
+    with FRONTS[name].serve(farm, FRONTS[name]) as target:
+        measured = engine.run(target.address, ("/bench-light",), Open(20), 1, source=target.visitor)
+        assert (measured.requests, measured.errors) == (20, {})
+        assert len(target.crowd) == (1 if "slow" in name else 0)
+        assert proc.usage(target.processes["log"]).cpu > 0
+    assert not listens(target.address)
+
+
+def test_without_slots_no_page_is_answered_while_downloads_last(farm):
+    layout = FRONTS[fronts.NO_SLOTS_READERS]
+    with layout.serve(farm, layout) as target:
+        measured = engine.run(target.address, ("/bench-light",), Open(5), 1, patience=1)
+    assert (measured.requests, measured.errors) == (0, {"timeout": 5})
+
+
+def test_what_is_left_out_of_a_front_end_is_left_out(farm):
+    render = rendering.render(farm.stack)[farm.stack.haproxy_conf]
+    assert "slots.lua" not in fronts.without_slots(render)
+    assert "deny_status 400" not in fronts.unchecked(render)
+    assert "http-request capture" in fronts.unchecked(render)
+    assert "127.0.0.1 ::1" not in fronts.from_outside(render)
+    for edit in (fronts.without_slots, fronts.unchecked, fronts.from_outside):
+        with pytest.raises(Broken, match="does not know it any more"):
+            edit("global\n    nbthread 1\n")
+
+
+def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
+    fronts.prepare(farm)
+    hits = {}
+    for kind in ("none", "path"):
+        layout = FRONTS[f"affinity {kind}"]
+        workload = LIBRARY["large site"]
+        experiment = Experiment(workload.name, Closed(1), (layout.name,), 1, 1)
+        with layout.serve(farm, layout) as target:
+            # Every shelf some times over, one after the other: each favourite is free.
+            for _ in range(3):
+                shelves = tuple(dict.fromkeys(workload.paths))
+                for path in shelves:
+                    fetch(target.address, path)
+            sample = rounds.measure(layout.name, 1, target, workload, experiment)
+        assert sample.objects == pytest.approx(175)
+        hits[kind] = sample.figure("cache hits %")
+    assert hits["none"] < 80 < hits["path"]
+
+
+def test_a_front_end_haproxy_refuses_is_an_error_with_its_last_lines(farm):
+    layout = FRONTS[fronts.GENERATED]
+    serve = generated(farm, layout, edit=lambda text: text + "    no-such-keyword\n")
+    with pytest.raises(Broken, match="no-such-keyword"), serve:
+        pass
+    # The next one starts.
+    with layout.serve(farm, layout) as target:
+        assert fetch(target.address, "/bench-light") == b"light\n"
+
+
+def test_the_pages_are_what_they_are_said_to_be(farm):
+    address = farm.stack.instances[0].address
+    assert fetch(address, "/bench-cpu").count(b"<a href=") == 300
+    assert fetch(address, "/bench-light") == b"light\n"
+    assert len(fetch(address, BLOB)) == 16 * 1024 * 1024
+    assert len(fetch(address, DOWNLOAD)) == 5_000_000
+    with pytest.raises(Broken, match="answers 404"):
+        fetch(address, "/no-such-page")
+
+
+def test_a_run_that_is_stopped_leaves_nothing_behind():
+    # supervisord's socket has little room for the path.
+    command = [sys.executable, "-m", "zopestack.bench.cli", "--quick", "--only", "1x1"]
+    with TemporaryDirectory(prefix="zs-") as temporary:
+        environment = {**os.environ, "TMPDIR": temporary}
+        with subprocess.Popen(
+            command, cwd=VERSIONS.parent, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            while "starting them" not in process.stdout.readline():
+                pass
+            process.send_signal(signal.SIGTERM)
+            process.stdout.read()
+        assert process.returncode == 1
+        assert not list(Path(temporary).iterdir())
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert temporary not in running
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

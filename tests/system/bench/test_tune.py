@@ -1,0 +1,111 @@
+"""scripts/tune on a real site, a copy of which it measures."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import describe
+from tests.support.harness import Site, until
+from zopestack.bench import advise, refine, tune
+
+#: It measures.
+pytestmark = pytest.mark.alone
+
+PAGE = """<i tal:content="request/URL"></i>"""
+
+SECTIONS = """
+[instance]
+zcml-additional =
+    <include package="Products.Five" />
+"""
+
+#: What may not change.
+FILES = ("buildout.cfg", ".installed.cfg", "parts", "bin", "my-templates", "extra.cfg")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """One instance behind https, with /Plone/page shown as www.example.com/page."""
+    with Site(SECTIONS, instances=1) as running:
+        last = "stats hide-version\n"
+        describe.template(running.directory, "my-templates", "haproxy.cfg.j2", last, last)
+        (running.directory / "extra.cfg").write_text("http-response set-header X-Extra yes\n")
+        running.configure(
+            SECTIONS,
+            sites="www.example.com = /Plone",
+            https_address=f"127.0.0.1:{running.ports.spare}",
+            tls_certificate="self-signed",
+            http_redirect="off",
+            templates="my-templates",
+            frontend_extra="extra.cfg",
+        )
+        running.start()
+        folder = {"id": "Plone", "title": ""}
+        add = "manage_addProduct/OFSP/manage_addFolder"
+        running.post(f"/{add}", folder, at="instance1", login=running.admin)
+        add = "/Plone/manage_addProduct/PageTemplates/manage_addPageTemplate"
+        page = {"id": "page", "title": "", "text": PAGE}
+        running.post(add, page, at="instance1", login=running.admin)
+        yield running
+
+
+def files(site: Site) -> dict[str, float]:
+    """When each generated file of the site was written."""
+    return {
+        str(path): path.stat().st_mtime
+        for name in FILES
+        for path in (site.directory / name, *(site.directory / name).rglob("*"))
+    }
+
+
+def test_a_copy_of_the_site_is_measured_and_the_site_left_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in ("/page", "/page?again", "/no-such-page"):
+        site.request("GET", path, headers={"Host": "www.example.com"})
+    log = site.stack.access_log
+    until("the log", lambda: "/no-such-page" in log.read_text())
+    pids, before = site.pids(), files(site)
+    # Memory for one instance; time for a setting or two, of which one round will do.
+    urls = ("--url", "http://www.example.com/page", "--url", "/nowhere", "--log", str(log))
+    limits = ("--memory", "200M", "--minutes", "0.75", "--check")
+    monkeypatch.setattr(sys, "argv", ["tune", *urls, *limits])
+    monkeypatch.setattr(advise, "REFINEMENT", 0.8)
+    for module in (advise, refine):
+        monkeypatch.setattr(module, "FEWEST_ROUNDS", 1)
+    monkeypatch.chdir(site.directory)
+    tune.main()
+    said = capsys.readouterr().out
+    assert "asking for 3 pages once" in said
+    assert "left out, since a stranger gets an error: 1 pages, such as" in said
+    assert "http://www.example.com/nowhere" in said
+    assert " errors" not in said
+    for layout in ("1x1", "1x2"):
+        assert re.search(rf"^{layout} +[1-9][0-9.]+ +\d+ +\d+ MB ", said, re.MULTILINE)
+    assert re.search(r"^  switch-interval = 0.5ms +\d", said, re.MULTILINE)
+    assert "no difference: nothing is better" in said or "\n[stack]\ninstances = 1\n" in said
+    assert "check, 2 layouts in" in said
+    # Nothing of the site has changed, and nothing is left.
+    assert (site.pids(), files(site)) == (pids, before)
+    assert not list(site.stack.var.glob("tune-*"))
+    assert site.get("/").status == 421
+
+
+def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) -> None:
+    configuration = site.directory / "buildout.cfg"
+    text = configuration.read_text()
+    configuration.write_text(text + "\n[instance1]\nthreads = 1\n")
+    try:
+        command = (sys.executable, "-m", "zopestack.bench.tune", "--url", "/page", "--write")
+        done = site.run(*command, check=False)
+    finally:
+        configuration.write_text(text)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "buildout.cfg cannot be changed: [instance1] threads = 1 wins over the same option of "
+        "the stack; delete it first"
+    ]

@@ -1,0 +1,193 @@
+"""What is done to the site while visitors are on it, and what they may notice of it.
+
+Each function does one thing to a running site and returns the seconds until the site was
+whole again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from operator import ne
+
+from tests.support.harness import Site, until
+from zopestack.features.instances import Instance
+from zopestack.features.timings import Timings
+from zopestack.haproxy.runtime import Runtime
+from zopestack.supervisor.health import ask
+
+#: Kinds of failure (see ``visitors.Tally``) that a scenario may show.
+NOTHING = re.compile(r"(?!)")
+#: A POST may have reached the process that was killed, so it is not sent again.
+POST_IN_FLIGHT = re.compile(r"POST (502|503|504|RemoteDisconnected|IncompleteRead)")
+#: The site says that it cannot answer now, or that it does not know whether it has written.
+ZEO_AWAY = re.compile(r"(GET|POST) 503|POST 500")
+#: While HAProxy itself is dead nobody answers.
+ANYTHING = re.compile(r"")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One thing that happens to a busy site.
+
+    :param allowed: kinds of failure that visitors may see.
+    :param limit: seconds within which the site has to be whole again, where there is a promise.
+    """
+
+    name: str
+    act: Callable[[Site], float]
+    allowed: re.Pattern[str] = NOTHING
+    limit: float | None = None
+
+
+def timed(act: Callable[..., None]) -> Callable[..., float]:
+    """Make a scenario of something that is over when it returns."""
+
+    def run(site: Site, **options: int) -> float:
+        began = time.monotonic()
+        act(site, **options)
+        return time.monotonic() - began
+
+    return run
+
+
+@timed
+def roll_all(site: Site) -> None:
+    """``supervisorctl roll all``."""
+    site.supervisorctl("roll", "all", check=True)
+
+
+@timed
+def restart_each(site: Site) -> None:
+    """``supervisorctl restart NAME``, one after the other, as somebody types it."""
+    for instance in site.stack.instances:
+        site.supervisorctl("restart", instance.name, check=True)
+        site.wait_ready()
+
+
+@timed
+def scale(site: Site) -> None:
+    """2 -> 4 -> 2 instances with ``bin/buildout`` and ``supervisorctl update``."""
+    for count in (4, 2):
+        before = site.pids()
+        site.configure(site.sections, instances=count)
+        site.buildout()
+        site.supervisorctl("update", check=True)
+        site.wait_ready()
+        after = site.pids()
+        kept = [name for name in before if name in after and name != "haproxy-reload"]
+        assert {name: before[name] for name in kept} == {name: after[name] for name in kept}
+        assert len(site.servers()) == count
+
+
+@timed
+def change_haproxy(site: Site) -> None:
+    """Change an option of HAProxy's alone, and ``update``."""
+    pid = site.pids()["haproxy"]
+    site.configure(site.sections, stats_address=f"127.0.0.1:{site.ports.spare}")
+    site.buildout()
+    site.supervisorctl("update", check=True)
+    until("the new status page", lambda: site.get("/", at="stats").status == 200)
+    assert site.pids()["haproxy"] == pid, "HAProxy was restarted, not reloaded"
+
+
+@timed
+def reload_haproxy(site: Site, times: int) -> None:
+    """Have HAProxy take up its file."""
+    runtime = Runtime(site.stack.haproxy_socket)
+    for _ in range(times):
+        worker = until("HAProxy to answer", runtime.worker)
+        site.stack.haproxy_conf.touch()
+        site.supervisorctl("restart", "haproxy-reload", check=True)
+        until("a new HAProxy worker", runtime.worker, partial(ne, worker))
+
+
+def kill_instance(site: Site) -> float:
+    """``kill -9`` of a random instance."""
+    victim = random.choice(site.stack.instances)
+    killed = site.pids()[victim.name]
+    os.kill(killed, signal.SIGKILL)
+    began = time.monotonic()
+    until(f"{victim.name} to be back", lambda: site.pids()[victim.name] not in (0, killed))
+    until(f"{victim.name} in rotation", lambda: _serves(site, victim))
+    return time.monotonic() - began
+
+
+def stop_instance(site: Site) -> float:
+    """SIGSTOP, a hang of the whole process; the seconds until it is out of rotation."""
+    victim = random.choice(site.stack.instances)
+    pid = site.pids()[victim.name]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        until("HAProxy to leave it out", lambda: not site.servers()[victim.name].up)
+        out = time.monotonic() - began
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until("it to be back", lambda: _serves(site, victim))
+    return out
+
+
+def kill_zeo(site: Site) -> float:
+    """``kill -9`` of the database server."""
+    os.kill(site.pids()["zeo"], signal.SIGKILL)
+    began = time.monotonic()
+    until("a page from the database", lambda: site.get("/ledger/page").status == 200)
+    until("every instance", lambda: all(_serves(site, each) for each in site.stack.instances))
+    return time.monotonic() - began
+
+
+def kill_haproxy(site: Site) -> float:
+    """``kill -9`` of the balancer."""
+    killed = site.pids()["haproxy"]
+    os.kill(killed, signal.SIGKILL)
+    began = time.monotonic()
+    until("a new HAProxy", lambda: site.pids()["haproxy"] not in (0, killed))
+    until("a page", lambda: site.get("/ledger/page").status == 200)
+    whole = time.monotonic() - began
+    site.wait_ready()
+    return whole
+
+
+@timed
+def kill_supervisord(site: Site) -> None:
+    """``kill -9`` of supervisord, then ``scripts/up``: it takes over what was left."""
+    os.kill(int((site.stack.var / "supervisord.pid").read_text()), signal.SIGKILL)
+    left = {process.pid for process in site.processes()}
+    site.up()
+    site.wait_ready()
+    now = {process.pid for process in site.processes()}
+    assert not left & now, "orphans of the dead supervisord still run"
+
+
+def _serves(site: Site, instance: Instance) -> bool:
+    report = ask(instance)
+    return bool(report and report.healthy and site.servers()[instance.name].up)
+
+
+#: Seconds until a process that does not answer at all is left out: ``timeout check`` and the
+#: interval, three times over (templates/haproxy.cfg.j2).
+OUT_OF_ROTATION = 3 * (5 + Timings.check_interval)
+
+
+def scenarios(long: bool) -> list[Scenario]:
+    """The whole list, once over, or as often as the promise says."""
+    rolls, reloads, kills = (3, 20, 10) if long else (1, 3, 2)
+    return [
+        *[Scenario("roll all", roll_all)] * rolls,
+        Scenario("scale 2 -> 4 -> 2", scale),
+        Scenario("change an option of HAProxy", change_haproxy),
+        Scenario(f"reload HAProxy {reloads} times", partial(reload_haproxy, times=reloads)),
+        Scenario("restart each instance", restart_each),
+        *[Scenario("kill -9 an instance", kill_instance, POST_IN_FLIGHT, 10)] * kills,
+        Scenario("SIGSTOP an instance", stop_instance, NOTHING, OUT_OF_ROTATION + 2),
+        Scenario("kill -9 zeo", kill_zeo, ZEO_AWAY, 15),
+        Scenario("kill -9 haproxy", kill_haproxy, ANYTHING, 3),
+        Scenario("kill -9 supervisord, scripts/up", kill_supervisord, ANYTHING),
+    ]

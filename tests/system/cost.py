@@ -1,0 +1,73 @@
+"""What the agent costs a request, in CPU time of the instance: with it and without, in turns.
+
+    .venv/bin/python -m tests.system.cost
+
+Two instances of one site serve the same light page to one client, round by round; the
+second one's pipeline leaves the agent out. CPU time is what the kernel charged the process,
+so a busy machine disturbs it less than the clock. It prints the median of the rounds'
+ratios and their quartiles.
+"""
+
+from __future__ import annotations
+
+import http.client
+import statistics
+import sys
+
+import psutil
+
+from scripts.bootstrap import say
+from tests.support import ledger
+from tests.support.harness import Site
+from zopestack.buildout.parts import AGENT
+from zopestack.features.address import Address
+
+ROUNDS = 15
+REQUESTS = 1500
+
+
+def cpu_of(pid: int, address: Address) -> float:
+    """Milliseconds of CPU a request took, over one round."""
+    process = psutil.Process(pid)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+    before = process.cpu_times()
+    for _ in range(REQUESTS):
+        connection.request("GET", "/ledger/light")
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 200:
+            sys.exit(f"{address} answered {answer.status}")
+    after = process.cpu_times()
+    connection.close()
+    return (after.user + after.system - before.user - before.system) * 1000 / REQUESTS
+
+
+def main() -> None:
+    """Measure and print."""
+    with Site(ledger.SECTIONS, instances=2) as site:
+        site.start()
+        ledger.create(site, visitors=1)
+        # HAProxy's checks are left out as well: they would ask only one of the two.
+        site.supervisorctl("stop", "haproxy", check=True)
+        wsgi = site.stack.parts / "instance2" / "etc" / "wsgi.ini"
+        wsgi.write_text(wsgi.read_text().replace(f"    {AGENT}\n", ""))
+        site.supervisorctl("restart", "instance2", check=True)
+        with_agent, without = site.stack.instances
+        pids = site.pids()
+        ratios, figures = [], []
+        for number in range(ROUNDS + 1):
+            one = cpu_of(pids[with_agent.name], with_agent.address)
+            other = cpu_of(pids[without.name], without.address)
+            if number:  # the first round only warms up
+                say(f"round {number}: {one:.3f} ms with the agent, {other:.3f} ms without")
+                ratios.append(one / other)
+                figures.append(other)
+    low, median, high = statistics.quantiles(ratios, n=4)
+    print(
+        f"CPU a request, with the agent over without: {median:.3f} "
+        f"(quartiles {low:.3f} to {high:.3f}), a page of {statistics.median(figures):.2f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,259 @@
+"""What an operator types, with supervisorctl, on a real stack."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ledger
+from tests.support.harness import Site, until
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site(ledger.SECTIONS, instances=2) as running:
+        running.start()
+        ledger.create(running, visitors=1)
+        yield running
+
+
+def instances(site: Site) -> dict[str, int]:
+    return {name: pid for name, pid in site.pids().items() if re.fullmatch(r"instance\d", name)}
+
+
+def test_stack_is_one_table(site: Site) -> None:
+    site.get("/ledger/page")
+    said = site.supervisorctl("stack", check=True).stdout.splitlines()
+    assert said[0].split("  ")[0] == "instance"
+    assert [line.split()[0] for line in said[1:]] == ["instance1", "instance2"]
+    cells = re.split(r"  +", said[1])
+    assert cells[1] == "serving"
+    assert cells[2] == str(site.pids()["instance1"])
+    assert re.fullmatch(r"\d+ MB", cells[4])
+    assert cells[5] == "0/1"
+    assert cells[-1] == "L7OK UP"
+
+
+def test_roll_replaces_every_process(site: Site) -> None:
+    before = instances(site)
+    said = site.supervisorctl("roll", "all", check=True).stdout
+    after = instances(site)
+    assert not set(before.values()) & set(after.values())
+    assert said.index("instance1: in rotation") < said.index("instance2: draining")
+
+
+def test_roll_one(site: Site) -> None:
+    before = instances(site)
+    site.supervisorctl("roll", "instance2", check=True)
+    after = instances(site)
+    assert after["instance1"] == before["instance1"]
+    assert after["instance2"] != before["instance2"]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("roll", "instance7"), "instance7: no such instance; did you mean instance"),
+        (("roll", "haproxy"), "haproxy: no such instance; known are instance1, instance2"),
+        (("roll", "all", "--at-once", "2"), "no instance beside instance1, instance2 serves"),
+        (("roll", "--at-once", "none"), "invalid int value"),
+        (("roll", "--at-once", "0"), "--at-once takes 1 or more"),
+        (("roll", "--fast"), "unrecognized arguments: --fast"),
+        (("drain",), "name an instance"),
+        (("drain", "instance1", "instance2"), "no instance beside instance1, instance2 serves"),
+        (("ready", "instnace1"), "instnace1: no such instance; did you mean instance1?"),
+    ],
+)
+def test_a_mistake_is_one_message_and_changes_nothing(
+    site: Site, command: tuple[str, ...], message: str
+) -> None:
+    before = site.pids()
+    done = site.supervisorctl(*command)
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout
+    assert site.pids() == before
+    assert all(server.up for server in site.servers().values())
+
+
+def test_roll_without_haproxy_touches_nothing(site: Site) -> None:
+    site.supervisorctl("stop", "haproxy", check=True)
+    before = instances(site)
+    try:
+        done = site.supervisorctl("roll", "all")
+    finally:
+        site.supervisorctl("start", "haproxy", check=True)
+    assert done.returncode != 0
+    assert "HAProxy does not answer, so nothing was touched" in done.stdout
+    assert instances(site) == before
+    site.wait_ready()
+
+
+@pytest.mark.parametrize("command", ["roll", "drain", "ready", "stack"])
+def test_help(site: Site, command: str) -> None:
+    assert command in site.supervisorctl("help", command, check=True).stdout
+
+
+def test_a_page_for_people_when_nothing_is_up(site: Site) -> None:
+    site.supervisorctl("stop", "instance1", "instance2", check=True)
+    try:
+        answer = until("the page", lambda: site.get("/"), lambda seen: seen.status == 503)
+    finally:
+        site.supervisorctl("start", "instance1", "instance2", check=True)
+    assert answer.headers["retry-after"] == "5"
+    assert "back in a moment" in answer.text
+    site.wait_ready()
+
+
+def test_haproxy_takes_up_its_own_options_without_a_restart(site: Site) -> None:
+    pid = site.pids()["haproxy"]
+    before = instances(site)
+    site.configure(ledger.SECTIONS, stats_address=f"127.0.0.1:{site.ports.spare}")
+    site.buildout()
+    site.supervisorctl("update", check=True)
+    until("the new address", lambda: site.get("/", at="stats").status == 200)
+    assert site.pids()["haproxy"] == pid
+    assert instances(site) == before
+
+
+def test_a_get_whose_instance_dies_is_answered_by_another(site: Site) -> None:
+    from tests.system.test_agent import in_background, report
+
+    with in_background(lambda: site.get("/ledger/slow?seconds=3")) as answer:
+        until("a busy instance", lambda: report(site, 0).busy + report(site, 1).busy == 1)
+        victim = "instance1" if report(site, 0).busy else "instance2"
+        os.kill(site.pids()[victim], signal.SIGKILL)
+    assert answer[0].status == 200  # type: ignore[attr-defined]
+    site.wait_ready()
+
+
+def test_a_post_whose_instance_dies_is_not_sent_again(site: Site) -> None:
+    from tests.system.test_agent import in_background, report
+
+    with in_background(lambda: site.post("/ledger/slow", {"seconds": "3"})) as answer:
+        until("a busy instance", lambda: report(site, 0).busy + report(site, 1).busy == 1)
+        victim = "instance1" if report(site, 0).busy else "instance2"
+        other = 1 if victim == "instance1" else 0
+        before = report(site, other).requests
+        os.kill(site.pids()[victim], signal.SIGKILL)
+    assert answer[0].status in (502, 503)  # type: ignore[attr-defined]
+    assert report(site, other).busy == 0
+    assert report(site, other).requests == before
+    site.wait_ready()
+
+
+def listener_asked(site: Site, *command: str) -> str:
+    """What an event listener says to one tick of supervisord's clock."""
+    tick = "ver:3.0 server:x serial:1 pool:g poolserial:1 eventname:TICK_60 len:0\n"
+    done = subprocess.run(
+        [site.stack.bin / command[0], *command[1:]],
+        input=tick,
+        env={**site.environment, "SUPERVISOR_SERVER_URL": f"unix://{site.stack.supervisor_socket}"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    return done.stderr
+
+
+def test_a_guard_restarts_what_hangs(make_site: Callable[..., Site]) -> None:
+    """The guard asks once a minute; here it is asked at once, as supervisord would."""
+    site = make_site(instances=2, stop_grace="1s")
+    site.start()
+    pid = site.pids()["instance1"]
+    os.kill(pid, signal.SIGSTOP)
+    address = site.stack.instances[0].agent
+    said = listener_asked(
+        site, "guard-instance", "-p", "instance1", "-t", "2", f"http://{address}/alive"
+    )
+    assert "instance1 restarted" in said
+    assert site.pids()["instance1"] not in (0, pid)
+    site.wait_ready()
+
+
+def test_an_instance_past_its_memory_limit_is_drained_and_restarted(
+    make_site: Callable[..., Site],
+) -> None:
+    """memmon too asks once a minute, and is asked at once here."""
+    site = make_site(instances=2, memory_limit="1GB")
+    site.start()
+    assert site.states()["memmon"] == "RUNNING"
+    pid = site.pids()["instance1"]
+    said = listener_asked(site, "memmon", "-p", "instance1=1MB")
+    assert "Restarting instance1" in said
+    assert site.pids()["instance1"] not in (0, pid)
+    assert "drained after" in site.log("instance1.log")
+    site.wait_ready()
+
+
+@pytest.fixture
+def without_stackdemo() -> Iterator[None]:
+    """Leaves the environment of the tests as it was."""
+    yield
+    uninstall = [sys.executable, "-m", "pip", "uninstall", "--yes", "--quiet", "stackdemo"]
+    subprocess.run(uninstall, check=True)
+
+
+# It changes what is installed where all tests run.
+@pytest.mark.alone
+@pytest.mark.usefixtures("without_stackdemo")
+def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
+    """A new pin, bin/buildout, roll: every instance runs the new version."""
+    site = make_site(instances=2)
+    wheels = site.directory / "wheels"
+    for version in ("1.0", "2.0"):
+        build_wheel(site.directory / f"source-{version}", wheels, version)
+    # Nothing of this is to be looked up in an index.
+    finding = f"[buildout]\nfind-links = {wheels}\nallow-hosts = none.invalid\n"
+
+    def pin(version: str) -> None:
+        site.configure(
+            f"{finding}\n[instance]\neggs =\n    Zope\n    zopestack\n    stackdemo\n"
+            "pipeline =\n    egg:stackdemo#version\n    egg:Zope#httpexceptions\n    zope\n"
+            f"[versions]\nstackdemo = {version}\n"
+        )
+        site.buildout("-N")
+
+    pin("1.0")
+    site.run("bin/supervisord")
+    site.wait_ready()
+    assert site.get("/").headers["x-stackdemo"] == "1.0"
+    pin("2.0")
+    assert site.get("/").headers["x-stackdemo"] == "1.0"
+    site.supervisorctl("roll", "all", check=True)
+    for instance in ("instance1", "instance2"):
+        assert site.get("/", at=instance).headers["X-Stackdemo"] == "2.0"
+
+
+STACKDEMO = """\
+def factory(global_conf):
+    def add(application):
+        def call(environ, start_response):
+            def start(status, headers, *rest):
+                headers = [*headers, ("X-Stackdemo", "{version}")]
+                return start_response(status, headers, *rest)
+            return application(environ, start)
+        return call
+    return add
+"""
+
+
+def build_wheel(source: Path, wheels: Path, version: str) -> None:
+    """A distribution whose filter tells its version in a header."""
+    source.mkdir()
+    (source / "setup.py").write_text(
+        "from setuptools import setup\n"
+        f"setup(name='stackdemo', version='{version}', py_modules=['stackdemo'],\n"
+        "      entry_points={'paste.filter_factory': ['version = stackdemo:factory']})\n"
+    )
+    (source / "stackdemo.py").write_text(STACKDEMO.format(version=version))
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+    subprocess.run([*command, "--no-build-isolation", "-w", str(wheels), str(source)], check=True)

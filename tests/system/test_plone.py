@@ -1,0 +1,123 @@
+"""``eggs = Plone`` and nothing else changed but what the tests look through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.support.checkout import PATIENCE, Checkout
+from tests.support.farm import PRODUCT
+from tests.support.polling import until
+from tests.support.ways import FORM, Request, Visitor, kept_in, let_through, listed
+
+#: The first of them installs Plone.
+pytestmark = pytest.mark.timeout(900)
+
+TITLE = "News, balanced"
+
+#: What a person fills in on Plone's "create a new site" page, which sends it like this.
+ANSWERS = {
+    "site_id": "news",
+    "title": TITLE,
+    "default_language": "en",
+    "portal_timezone": "UTC",
+    "setup_content": True,
+}
+
+#: A view that lists all others, and what Zope has off by default.
+SECTIONS = f"""
+[instance]
+extra-paths = {PRODUCT}
+zope-conf-additional = enable-xmlrpc on
+zcml-additional =
+    <configure xmlns="http://namespaces.zope.org/zope">
+      <include package="frontend_pages" />
+    </configure>
+"""
+
+#: The tests' requests come from this machine itself.
+INSIDE, OUTSIDE = "127.0.0.1", "127.0.0.2"
+
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+#: Who sets up and edits a site without being a manager of Zope.
+EDITOR = ("editor", "Correct.Horse.7")
+
+#: What such a person sees, and a visitor who is not logged in.
+EDITING = (
+    "folder_contents", "edit", "++add++Document", "sharing", "@@historyview", "@@manage-portlets",
+    "@@overview-controlpanel", "@@site-controlpanel", "@@usergroup-userprefs",
+    "@@mail-controlpanel", "@@theming-controlpanel", "@@personal-information",
+)  # fmt: skip
+VISITING = ("", "login", "sitemap", "@@search", "contact-info")
+
+
+@pytest.fixture(scope="module")
+def plone() -> Iterator[Checkout]:
+    """A Plone with a site, by the steps of README.rst."""
+    with Checkout(eggs="Plone", instances=2, admin_networks=INSIDE) as running:
+        running.set(requests_per_address="off")
+        running.configure(SECTIONS)
+        running.script("up", "--timeout", str(int(PATIENCE)))
+        tell(running, "/@sites/classic", ANSWERS, 200)
+        yield running
+
+
+def tell(plone: Checkout, path: str, content: Mapping[str, object], status: int) -> None:
+    """POST to Plone's REST API, as a manager who is inside."""
+    answer = plone.request("POST", path, json.dumps(content), JSON, login=plone.admin)
+    assert answer.status == status, answer.text
+
+
+def test_plone_site_is_added_and_served(plone: Checkout) -> None:
+    assert "Welcome to Plone" in plone.get("/").text
+    for at in ("haproxy", "instance1", "instance2"):
+        page = plone.get("/news", at=at)
+        assert page.status == 200
+        assert TITLE in page.text
+
+
+def test_nobody_outside_reaches_the_management_interface(plone: Checkout) -> None:
+    managing, rest = listed(plone.address("instance1"))
+    assert {view.place for view in managing} >= {"/news", "/news/portal_setup", "/acl_users"}
+    door = plone.address("haproxy")
+    assert kept_in(door, managing, INSIDE, OUTSIDE, plone.admin) > 2 * len(managing)
+    assert let_through(door, rest, INSIDE, OUTSIDE) == {}
+
+
+def test_a_site_is_edited_and_set_up_from_outside(plone: Checkout) -> None:
+    # plone.restapi is open to others than managers where it is installed in the site.
+    tell(plone, "/news/@addons/plone.restapi/install", {}, 204)
+    name, password = EDITOR
+    user = {"username": name, "password": password, "email": "editor@example.com"}
+    tell(plone, "/news/@users", {**user, "roles": ["Member", "Site Administrator"]}, 201)
+    outsider = Visitor(plone.address("haproxy"), OUTSIDE)
+
+    def asked(path: str, method: str = "GET", **content: str) -> int:
+        body = json.dumps(content).encode() if content else None
+        headers = JSON if "@" in path[:7] or content else {}
+        return outsider.ask(Request(f"/news/{path}", method, body, headers).by(EDITOR)).status
+
+    assert {path: asked(path) for path in EDITING} == dict.fromkeys(EDITING, 200)
+    assert asked("logout") == 302
+    assert asked("", "POST", **{"@type": "Document", "id": "written", "title": "Written"}) == 201
+    assert asked("news", "PATCH", title="Changed") == 204
+    visited = {path: outsider.ask(Request(f"/news/{path}")).status for path in VISITING}
+    assert visited == dict.fromkeys(VISITING, 200)
+
+
+def test_a_private_page_is_not_the_management_interface(plone: Checkout) -> None:
+    page = {"@type": "Document", "id": "internal", "title": "Internal"}
+    tell(plone, "/news", page, 201)
+    view = {"permission_to_manage": "View", "roles:list": "Manager"}
+    change = Request("/news/internal/manage_permission", "POST", urlencode(view).encode(), FORM)
+    insider = Visitor(plone.address("haproxy"), INSIDE)
+    outsider = Visitor(plone.address("haproxy"), OUTSIDE)
+    ask = Request("/news/internal")
+    # An instance sees a little later what another one has written.
+    until("it to be there", lambda: insider.ask(change.by(plone.admin)).status, lambda s: s < 400)
+    until("it to be private", lambda: outsider.ask(ask).status, lambda status: status == 302)
+    assert outsider.ask(ask.by(plone.admin)).status == 200

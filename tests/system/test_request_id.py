@@ -1,0 +1,39 @@
+"""One number for a request, in HAProxy's log and in Zope's."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.harness import Site, until
+
+BROKEN = {
+    "id": "broken",
+    "title": "",
+    "text": "<p tal:content='python: 1 / 0' />",
+    "submit": "Add",
+}
+
+
+def test_an_error_in_the_event_log_is_found_in_the_access_log(site: Site) -> None:
+    made = site.post(
+        "/manage_addProduct/PageTemplates/manage_addPageTemplate", BROKEN, login=site.admin
+    )
+    assert made.status < 400
+    assert site.get("/broken?x=1").status == 500
+
+    def served_by() -> re.Match[str] | None:
+        return re.search(
+            r'"GET /broken\?x=1 HTTP/1.1" 500 .* (instance\d) .* id=(\S+)',
+            site.log("access.log"),
+        )
+
+    line = until("the request in HAProxy's log", served_by)
+    assert line
+    instance, number = line.groups()
+    errors = [
+        text
+        for text in site.log(f"{instance}.log").splitlines()
+        if " ERROR " in text and number in text
+    ]
+    assert len(errors) == 1, "one error, which names the request"
+    assert re.search(rf"\[waitress-\d+ id={number}\]", errors[0])

@@ -1,0 +1,1 @@
+"""Decisions and rendered text: milliseconds each, and no process is started."""

@@ -1,0 +1,206 @@
+"""The report is whole, valid and needs nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bench import records
+from tests.unit.bench.records import sample
+from zopestack.bench import fronts, plots, record, report, summary
+from zopestack.bench.claims import claims, findings
+from zopestack.bench.layouts import layouts
+from zopestack.bench.measured import Closed, Measured
+from zopestack.bench.peers import peers
+from zopestack.bench.plan import END, FULL, QUICK, duration, fits
+from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+
+VOID = {"meta", "img", "br", "link", "source"}
+
+
+@pytest.fixture
+def run() -> Run:
+    return records.run()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a report; drawing it takes seconds, so the tests that look share it."""
+    return report.write(records.run(), tmp_path_factory.mktemp("report")).parent
+
+
+class Page(HTMLParser):
+    """Fails on a tag that is not closed, and collects what a browser would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.fetched += [v for k, v in attributes if k in ("src", "href", "srcset", "data")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_is_valid_and_fetches_nothing(written):
+    text = (written / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    # Each for wide and for narrow screens.
+    assert len(page.fetched) == 2 * len(plots.PLOTS)
+    for reference in page.fetched:
+        kind, _, data = reference.partition(",")
+        assert kind == "data:image/png;base64"
+        assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
+    assert "<script" not in text
+    assert not re.search(r"@import|url\(|https?://", text)
+    assert "'/<script>'" in page.text
+    assert "<b>&" in page.text
+    assert "varnish is left out" in page.text
+
+
+def test_the_page_leads_with_the_default_layout_over_one_instance(run):
+    lead = report.lead(run)
+    assert lead
+    assert (lead.this, lead.load) == ("a layout", "cpu page, 8 clients")
+    assert [(how, what) for how, what, _ in lead.figures] == [
+        ("2.20 times", "the requests/s"),
+        ("0.45 times", "the p99 latency"),
+        ("0.45 times", "the rescheduling interrupts a request"),
+        ("No difference", "in memory"),
+    ]
+    run.machine["cores"] = "64"
+    assert report.lead(run) is None
+
+
+def test_the_page_shows_the_medians_and_the_claims(run, written):
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
+    # Of 66, 132 and 198 requests/s, and of the same ratio in every round.
+    assert "132" in page.text
+    assert "2.20 (2.20 to 2.20)" in page.text
+    by_title = {claim.title: claim for claim in claims(run)}
+    assert by_title["cpu page, 8 clients: requests/s of 2x1 over 1x4 direct"].met
+    assert by_title["cpu page, 8 clients: p99 ms of 2x1 over 1x4 direct"].met
+    assert not any("gunicorn" in title for title in by_title)
+
+
+def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
+    run.outcomes.append(
+        records.outcome("cpu", fronts.ARRIVALS, {fronts.UNDISTURBED: 10, fronts.SLOW_READERS: 5})
+    )
+    lines = summary.text(run).splitlines()
+    kept, lost = (next(x for x in lines if name in x) for name in ("2x1 over 1x4", "slow readers"))
+    assert "at least 2.1" in kept
+    assert kept.endswith("kept")
+    assert not kept.endswith("not kept")
+    # Half the rate is twice the latency.
+    assert "at most 1.5" in lost
+    assert "2.00 (2.00 to 2.00)" in lost
+    assert lost.endswith("not kept")
+    assert len(lines) == 1 + len(claims(run))
+
+
+def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
+    none, path = (f"affinity {kind}" for kind in ("none", "path"))
+    run.outcomes = [records.outcome("large site", fronts.ALONE, {none: 10, path: 20})]
+    samples = []
+    for found in run.outcomes[0].samples:
+        hits = 0.9 if found.layout == path else 0.6
+        samples.append(replace(found, objects=100.0, loads=100 * (1 - hits)))
+    run.outcomes[0].samples[:] = samples
+    by_title = {claim.title: claim for claim in findings(run)}
+    title = "large site page, 1 client: cache hits % of affinity path over affinity none"
+    assert by_title[title].ratio.median == pytest.approx(1.5)
+    assert by_title[title].verdict == ""
+    assert title in summary.text(run)
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert title in page.text
+    assert "What the front end's parts cost and bring" in page.text
+
+
+def test_a_run_of_which_nothing_is_promised_says_nothing(run):
+    run.outcomes = []
+    assert summary.text(run) == ""
+
+
+@pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
+def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
+    for outcome in run.outcomes:
+        outcome.samples[:] = [replace(sample, others=others) for sample in outcome.samples]
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert ("Other processes took 1.5 of 2 cores" in page.text) is warned
+
+
+def test_every_plot_is_a_file_of_its_own(written):
+    for name in plots.PLOTS:
+        assert (written / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_samples_survive_their_file(run, written):
+    assert record.load(written / "samples.json") == run
+
+
+def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
+    run = Run(
+        "scripts/bench", "now", {"processor": "P", "cores": "1", "memory": "1", "kernel": "K"}
+    )
+    nothing = Sample("as it is", 1, Measured(1, 0), {}, 0, 0, None, {})
+    run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
+    run.moments = [Moment(0.5, "as it is", None, 0.0, 0.0)]
+    Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    assert record.load(tmp_path / "samples.json") == run
+
+
+def test_figures_are_per_answered_request():
+    it = sample("2x1", 1, 10, {"status 503": 100})
+    # 100 good answers and 100 bad ones, which cost as much.
+    assert it.figure("Zope CPU ms") == pytest.approx(25)
+    assert it.figure("CPU ms") == pytest.approx(28)
+    assert it.figure("rescheduling interrupts") == pytest.approx(2.5)
+    assert it.figure("errors") == 100
+    assert it.figure("requests/s") == 10
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 16])
+def test_a_plan_asks_only_for_layouts_that_are_there(number):
+    there = {**layouts(number), **peers(number)}
+    for few in (there, {"2x1": there["2x1"]}, {"gunicorn": there["gunicorn"]}):
+        for plan in (QUICK, FULL):
+            experiments = plan.closed(few, None) + plan.open(few, "cpu", 30)
+            assert {name for x in experiments for name in x.layouts} <= set(few)
+            assert all(x.layouts for x in experiments)
+
+
+def test_quick_is_planned_for_less_than_five_minutes_on_two_cores():
+    there = {**layouts(2), **peers(2)}
+    experiments = QUICK.closed(there, None) + QUICK.open(there, "cpu", 30)
+    # A minute is left to build and start the instances.
+    assert QUICK.total(there, None) <= 240
+    assert QUICK.total(there, None) > duration(experiments)
+
+
+def test_a_quick_run_begins_nothing_for_which_there_is_no_time():
+    there = {**layouts(2), **peers(2)}
+    for experiment in QUICK.closed(there, None):
+        assert fits(experiment, duration([experiment]) + END)
+        assert not fits(experiment, duration([experiment]) + END - 1)
+        assert fits(experiment, FULL.limit)
+
+
+def test_the_front_end_is_planned_for_less_than_six_minutes():
+    assert duration(fronts.experiments()) + fronts.UNANSWERED <= 300
