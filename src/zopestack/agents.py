@@ -1,4 +1,4 @@
-"""Ask an instance's agent how it is, from outside."""
+"""Ask an instance's agent for its report, from another process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 from zopestack.model import Instance
 
-#: Seconds an agent gets; it answers from a thread of its own in milliseconds.
+#: Timeout in seconds; an agent answers from a thread of its own within milliseconds.
 PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an agent says (see ``zopestack.agent.health``).
+    """What an agent reports (see ``zopestack.agent.health``).
 
     :param status: 200 serving, 404 draining, 503 not ready, hung or cut off from storage.
-    :param why: the reason in words.
-    :param switch_interval: seconds a thread may keep the lock that another waits for.
+    :param why: the reason as text.
+    :param switch_interval: seconds for which a thread may keep the interpreter lock while another
+        one waits for it.
     """
 
     status: int
@@ -34,12 +35,12 @@ class Report:
 
     @property
     def healthy(self) -> bool:
-        """Whether the instance is to be given requests."""
+        """Whether the instance may be given requests."""
         return self.status == 200
 
 
 def ask(instance: Instance) -> Report | None:
-    """The report of an instance's agent, or None where none answers."""
+    """Return the report of an instance's agent, or None if the agent does not answer."""
     connection = http.client.HTTPConnection(
         instance.agent.host, instance.agent.port, timeout=PATIENCE
     )

@@ -1,4 +1,4 @@
-"""Wait until a whole stack serves, and say what keeps it from doing so."""
+"""Wait until a whole stack serves requests, and report what prevents it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from zopestack.model import LANES, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 
-#: Seconds between two looks.
+#: Poll interval in seconds.
 INTERVAL = 0.1
 
-#: Lines of a log shown when its process does not come up.
+#: Number of log lines shown for a process that does not start.
 LOG_LINES = 20
 
-#: supervisord's state of a program it has given up on.
+#: supervisord's state of a program that it no longer tries to start.
 GIVEN_UP = "FATAL"
 
 
 class NotReady(Exception):
-    """The stack does not serve; the message says which part and why."""
+    """The stack does not serve; the message says which part does not, and why."""
 
 
 def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None:
-    """Return once every instance answers and the balancer sends requests to all of them.
+    """Return once every instance answers and HAProxy sends requests to all of them.
 
     :param timeout: seconds.
-    :param say: called with a line of progress whenever one more part is ready.
-    :raises NotReady: after the timeout, or as soon as supervisord has given a program up.
+    :param say: called with a line of progress whenever another part is ready.
+    :raises NotReady: after the timeout, or as soon as supervisord has given up on a program.
     """
     began = time.monotonic()
     ready: set[str] = set()
@@ -59,9 +59,9 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
 
 
 def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
-    """The programs that do not serve yet, and why.
+    """Return the programs that do not serve yet, each with the reason.
 
-    :param ready: those that did at an earlier look.
+    :param ready: programs that have served before.
     """
     try:
         processes = Supervisor(stack.supervisor_socket).processes()
@@ -72,7 +72,7 @@ def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
         state = processes[name].state if name in processes else "unknown to supervisord"
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
-    # ZEO logs every connection: once is enough.
+    # Skip this once zeo is ready, because ZEO logs every connection.
     if "zeo" not in missing and "zeo" not in ready and not listens(stack.zeo):
         missing["zeo"] = f"does not listen on {stack.zeo}"
     for instance in stack.instances:
@@ -94,14 +94,14 @@ def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
         return "does not answer on its socket"
     names = {instance.name for instance in stack.instances}
     if set(servers) != names:
-        return "has not taken up the new haproxy.cfg yet"
+        return "has not loaded the new haproxy.cfg yet"
     down = [
         instance.name
         for instance in stack.instances
         if instance.name not in missing and not servers[instance.name].up
     ]
     if missing.keys() & names or down:
-        return f"sends nothing to {', '.join(down) or 'an instance that is not ready'} yet"
+        return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
     if not _answers(stack.balancer.http.reachable):
         return f"does not answer on {stack.balancer.http}"
     return ""
@@ -119,7 +119,7 @@ def _answers(address: Address) -> bool:
 
 
 def listens(address: Address) -> bool:
-    """Whether something accepts connections there."""
+    """Return whether a server accepts connections at an address."""
     try:
         socket.create_connection((address.host, address.port), timeout=1).close()
     except OSError:

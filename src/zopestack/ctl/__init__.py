@@ -1,1 +1,1 @@
-"""What supervisorctl gains: roll, drain, ready and stack."""
+"""The commands that zopestack adds to supervisorctl: roll, drain, ready and stack."""
