@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zopestack.model import Instance
 
 #: Timeout in seconds; an agent answers from a thread of its own within milliseconds.
-PATIENCE = 5.0
+TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Report:
 def ask(instance: Instance) -> Report | None:
     """Return the report of an instance's agent, or None if the agent does not answer."""
     connection = http.client.HTTPConnection(
-        instance.agent.host, instance.agent.port, timeout=PATIENCE
+        instance.agent.host, instance.agent.port, timeout=TIMEOUT
     )
     try:
         connection.request("GET", "/health")

@@ -19,7 +19,7 @@ OLDEST = (2, 6)
 NO_STATE = "1\n"
 
 #: Timeout in seconds for one run of the program.
-PATIENCE = 20
+TIMEOUT = 20
 
 
 class Unusable(Exception):
@@ -61,7 +61,7 @@ def version(program: Path) -> tuple[int, ...] | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
@@ -108,7 +108,7 @@ def check_file(program: Path, configuration: Path) -> Verdict:
         [program, "-c", "-f", configuration],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     return Verdict(answer.returncode == 0, answer.stderr.strip())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Timeout in seconds; HAProxy answers within one iteration of its event loop.
-PATIENCE = 5.0
+TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Runtime:
         :raises OSError: if HAProxy does not answer.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(PATIENCE)
+            connection.settimeout(TIMEOUT)
             connection.connect(str(self.path))
             connection.sendall(text.encode() + b"\n")
             chunks = []

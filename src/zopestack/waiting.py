@@ -16,7 +16,7 @@ from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 
 #: Poll interval in seconds.
-INTERVAL = 0.1
+POLL_INTERVAL = 0.1
 
 #: Number of log lines shown for a process that does not start.
 LOG_LINES = 20
@@ -55,7 +55,7 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
         if now - said > 2:
             say(f"waiting for {', '.join(missing)} ({now - began:.0f} s)")
             said = now
-        time.sleep(INTERVAL)
+        time.sleep(POLL_INTERVAL)
 
 
 def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:

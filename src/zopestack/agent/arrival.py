@@ -61,11 +61,11 @@ class Arrival:
 class Arrivals:
     """All request bodies that one instance is receiving.
 
-    :param patience: seconds that the first part of a body may take.
+    :param timeout: seconds that the first part of a body may take.
     """
 
-    def __init__(self, patience: float) -> None:
-        self.patience = patience
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
         self._open: set[Arrival] = set()
 
     def begin(self, request: HTTPRequestParser) -> Arrival:
@@ -78,9 +78,9 @@ class Arrivals:
         """Stop to track a body that is complete or was given up."""
         self._open.discard(arrival)
 
-    def complaint(self, arrival: Arrival) -> Error | None:
+    def refusal(self, arrival: Arrival) -> Error | None:
         """Return the error with which to refuse a body, or None to keep receiving it."""
-        allowed = self.patience + arrival.request.body_bytes_received / LOWEST_RATE
+        allowed = self.timeout + arrival.request.body_bytes_received / LOWEST_RATE
         if time.monotonic() - arrival.began > allowed:
             return RequestTimeout(
                 f"The request body arrives at less than {LOWEST_RATE} bytes per second."

@@ -73,7 +73,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def readable(self) -> bool:
         """Return whether to read from the socket. waitress asks at least once a second."""
         if self.arrival:
-            self._look_at(self.arrival)
+            self._check_body(self.arrival)
         return bool(super().readable())
 
     def handle_read(self) -> None:
@@ -93,7 +93,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._arrived()
         if request is not None and request.headers_finished:
             self.arrival = self.arrival or self.arrivals.begin(request)
-            self._look_at(self.arrival)
+            self._check_body(self.arrival)
         return taken
 
     def send_continue(self) -> None:
@@ -112,9 +112,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_close()
         self.threads.changed()
 
-    def _look_at(self, arrival: Arrival) -> None:
-        if complaint := self.arrivals.complaint(arrival):
-            self._refuse(complaint)
+    def _check_body(self, arrival: Arrival) -> None:
+        if refusal := self.arrivals.refusal(arrival):
+            self._refuse(refusal)
 
     def _refuse(self, why: Error) -> None:
         """Answer a request with an error instead of waiting for the rest of its body."""
@@ -134,5 +134,5 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 def install(threads: Threads, arrivals: Arrivals) -> None:
     """Make waitress use this class for every new connection."""
-    books = {"threads": threads, "arrivals": arrivals}
-    BaseWSGIServer.channel_class = type("Channel", (Channel,), books)
+    attributes = {"threads": threads, "arrivals": arrivals}
+    BaseWSGIServer.channel_class = type("Channel", (Channel,), attributes)

@@ -26,7 +26,7 @@ from zopestack.agent.meter import Meter
 logger = logging.getLogger("zopestack.agent")
 
 #: Poll interval in seconds while requests are in flight.
-LOOK = 0.05
+POLL_INTERVAL = 0.05
 
 
 class State(enum.Enum):
@@ -103,7 +103,7 @@ class Drain:
         while self.meter.in_flight() or self.meter.running:
             if self._hurry.is_set() or time.monotonic() - began > self.delay + self.grace:
                 self._cut()
-            self._hurry.wait(LOOK)
+            self._hurry.wait(POLL_INTERVAL)
         logger.info("drained after %.1f s, stopping", time.monotonic() - began)
         self._finished = True
         os.kill(os.getpid(), signal.SIGTERM)

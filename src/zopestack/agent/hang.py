@@ -14,7 +14,7 @@ from zopestack.agent.meter import Meter
 logger = logging.getLogger("zopestack.agent")
 
 #: Poll interval in seconds; small compared with any sensible ``hung-after``.
-LOOK = 1.0
+POLL_INTERVAL = 1.0
 
 
 class HangWatch:
@@ -41,7 +41,7 @@ class HangWatch:
     def _watch(self) -> None:
         pause = threading.Event()
         reported = False
-        while not pause.wait(LOOK):
+        while not pause.wait(POLL_INTERVAL):
             hung = self.hung()
             if hung and not reported:
                 logger.error(

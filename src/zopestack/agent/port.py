@@ -22,7 +22,7 @@ from zopestack.agent.health import Health
 from zopestack.agent.threads import QUESTIONS, Threads
 
 #: Timeout in seconds for a client to send its request.
-PATIENCE = 5
+TIMEOUT = 5
 
 #: Figures of the report that are exported as Prometheus metrics, with type and description.
 METRICS = {
@@ -64,7 +64,7 @@ class Answer(BaseHTTPRequestHandler):
     """One request to the agent."""
 
     server: Port
-    timeout = PATIENCE
+    timeout = TIMEOUT
     disable_nagle_algorithm = True
     server_version = "zopestack"
     sys_version = ""

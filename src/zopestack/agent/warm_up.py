@@ -13,10 +13,10 @@ from collections.abc import Callable
 from zopestack.agent.configuration import Configuration
 
 #: Poll interval in seconds while the server does not listen yet or a path fails.
-RETRY = 0.2
+POLL_INTERVAL = 0.2
 
 #: Timeout in seconds for a page's first rendering.
-PATIENCE = 120
+TIMEOUT = 120
 
 
 class WarmUp:
@@ -40,14 +40,14 @@ class WarmUp:
         for path in self.configuration.warm_up or ("",):
             while problem := self._fetch(path):
                 self.problem = problem
-                pause.wait(RETRY)
+                pause.wait(POLL_INTERVAL)
         self.problem = ""
         self.then()
 
     def _fetch(self, path: str) -> str:
         """Return the problem of a path; empty if it answers, including with 404 or 401."""
         own = self.configuration
-        connection = http.client.HTTPConnection(own.http_host, own.http_port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(own.http_host, own.http_port, timeout=TIMEOUT)
         try:
             connection.connect()
         except OSError:

@@ -20,10 +20,10 @@ from zopestack.runtime import Runtime, Server
 from zopestack.supervision import Supervisor
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
-CHECK_PATIENCE = 15
+CHECK_TIMEOUT = 15
 
 #: Poll interval in seconds.
-LOOK = 0.1
+POLL_INTERVAL = 0.1
 
 #: supervisord's states of a program that it will not start again by itself.
 FAILED = ("FATAL", "BACKOFF", "EXITED", "STOPPED")
@@ -91,7 +91,7 @@ class Rotation:
             self._wait(
                 instance,
                 "its requests to finish",
-                self.stack.stop_grace + CHECK_PATIENCE,
+                self.stack.stop_grace + CHECK_TIMEOUT,
                 partial(self._idle, instance),
             )
             self.say(f"{instance.name}: drained, nothing in flight; `ready` brings it back")
@@ -148,7 +148,7 @@ class Rotation:
         def stopped() -> bool:
             return self._state(instance) in ("STOPPED", "EXITED", "FATAL")
 
-        self._wait(instance, "it to stop", self.stack.stop_seconds + LOOK * 50, stopped)
+        self._wait(instance, "it to stop", self.stack.stop_seconds + POLL_INTERVAL * 50, stopped)
 
     def _wait_healthy(self, instance: Instance) -> None:
         began = time.monotonic()
@@ -179,7 +179,7 @@ class Rotation:
             return server.up is up
 
         where = "in" if up else "out of"
-        self._wait(instance, f"HAProxy to see it {where} rotation", CHECK_PATIENCE, seen)
+        self._wait(instance, f"HAProxy to see it {where} rotation", CHECK_TIMEOUT, seen)
         self.say(f"{instance.name}: {where} rotation")
 
     def _idle(self, instance: Instance) -> bool:
@@ -193,10 +193,10 @@ class Rotation:
         return process.state
 
     def _wait(
-        self, instance: Instance, what: str, patience: float, done: Callable[[], bool]
+        self, instance: Instance, what: str, timeout: float, done: Callable[[], bool]
     ) -> None:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not done():
             if time.monotonic() > deadline:
-                raise Stopped(f"{instance.name}: timed out after {patience:g} s waiting for {what}")
-            time.sleep(LOOK)
+                raise Stopped(f"{instance.name}: timed out after {timeout:g} s waiting for {what}")
+            time.sleep(POLL_INTERVAL)
