@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old one or the new one, never a part."""
+"""Write files atomically: a reader sees the old file or the new one, never a part of one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Put ``text`` at ``path`` in one step; whether anything changed.
+    """Write ``text`` to ``path`` in one step and return whether anything changed.
 
-    A file that already says so is left alone, its time as well.
+    A file that already has this text and mode is not touched, so its modification time stays.
 
-    :raises OSError: where the directory cannot be written.
+    :raises OSError: if the directory cannot be written.
     """
     try:
         if path.read_text(encoding="utf-8") == text and path.stat().st_mode & 0o777 == mode:
@@ -21,7 +21,7 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
     except (FileNotFoundError, UnicodeDecodeError):
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp makes it 0600, so a secret is never readable on the way.
+    # mkstemp creates the file with mode 0600, so that a secret is never readable by others.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -37,9 +37,9 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
 
 
 def link(path: Path, target: Path) -> bool:
-    """Make ``path`` a link to ``target`` in one step; whether anything changed.
+    """Make ``path`` a symbolic link to ``target`` in one step; return whether anything changed.
 
-    :raises OSError: where the directory cannot be written.
+    :raises OSError: if the directory cannot be written.
     """
     if path.is_symlink() and path.readlink() == target:
         return False
@@ -54,10 +54,11 @@ def link(path: Path, target: Path) -> bool:
 
 
 def create_password(path: Path) -> None:
-    """Generate a password into a file that only its owner can read, unless it is there;
-    one that is there is kept, and closed to others.
+    """Write a random password to a file that only its owner can read.
 
-    128 bits: as long as no one guesses (NIST SP 800-63B, 5.1.1, asks for less).
+    An existing password is kept, and its file is closed to other users.
+
+    The password has 128 bits (NIST SP 800-63B, 5.1.1, asks for less).
     """
     if not path.exists():
         write(path, secrets.token_urlsafe(16) + "\n", mode=0o600)

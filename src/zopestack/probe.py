@@ -16,13 +16,13 @@ class Answer:
     body: bytes
 
 
-def probe(address: Address, path: str, method: str = "GET", patience: float = 5) -> Answer:
+def probe(address: Address, path: str, method: str = "GET", timeout: float = 5) -> Answer:
     """Ask once.
 
-    :param patience: seconds.
+    :param timeout: seconds.
     :raises OSError: where no HTTP answer comes in time.
     """
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=patience)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
         connection.request(method, path)
         response = connection.getresponse()

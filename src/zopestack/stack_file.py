@@ -1,4 +1,4 @@
-"""The Stack as a file, written by the recipe and read by every operator command."""
+"""The Stack as a file; the recipe writes it and every operator command reads it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _converter = make_converter()
 
 
 def dumps(stack: Stack) -> str:
-    """The Stack as JSON text."""
+    """Return the Stack as JSON text."""
     return _converter.dumps(stack, indent=1) + "\n"
 
 
 def load(path: Path) -> Stack:
-    """The Stack that :func:`dumps` wrote to ``path``.
+    """Read the Stack that :func:`dumps` wrote to ``path``.
 
-    :raises OSError: where there is no such file, since no buildout has run, or where another
-        version of zopestack has written it.
+    :raises OSError: if the file does not exist, because bin/buildout has not run, or if another
+        version of zopestack wrote it.
     """
     text = path.read_text(encoding="utf-8")
     try:
         return _converter.loads(text, Stack)
     except (BaseValidationError, ValueError) as why:
         raise OSError(
-            f"{path} is of another version of zopestack: run bin/buildout, "
+            f"{path} was written by another version of zopestack: run bin/buildout, "
             "then bin/supervisorctl update"
         ) from why

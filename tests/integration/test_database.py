@@ -161,6 +161,9 @@ def test_an_empty_password_creates_nothing(tmp_path: Path, password: str) -> Non
     (tmp_path / "admin-password").write_text(password)
     done = create(tmp_path / "filestorage/Data.fs", tmp_path / "admin-password")
     assert done.returncode == 1
-    assert "admin-password is empty; put the first manager's password into it." in done.stderr
+    assert (
+        "admin-password is empty: write the initial administrator's password into it."
+        in done.stderr
+    )
     assert "became" not in done.stdout
     assert not (tmp_path / "filestorage").exists()

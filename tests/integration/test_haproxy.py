@@ -12,7 +12,7 @@ from tests.support import describe
 from zopestack.buildout import trial
 from zopestack.haproxy import program as haproxy
 
-NOT_ONE = "an HAProxy 2.6 or later, or auto"
+NOT_ONE = "the path of HAProxy 2.6 or later, or auto"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_given_program_is_taken(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "why"), [("hello", "is not one"), (describe.OLD_HAPROXY, "is 1.8.19")]
+    ("says", "why"), [("hello", "is not HAProxy"), (describe.OLD_HAPROXY, "is HAProxy 1.8.19")]
 )
 def test_given_program_that_will_not_do(home: Path, says: str, why: str) -> None:
     given = describe.program(home / "haproxy", says)

@@ -128,7 +128,7 @@ def test_what_buildout_has_is_not_looked_for_elsewhere(
 def test_what_uv_cannot_install_is_named(environment: Environment) -> None:
     done = environment.install("other", "example-egg>=2")
     assert done.returncode == 1
-    assert "Error: uv could not install other, example-egg>=2; what it said" in done.stderr
+    assert "Error: uv could not install other, example-egg>=2; see its output above" in done.stderr
     assert "pins under [versions]" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -136,7 +136,7 @@ def test_what_uv_cannot_install_is_named(environment: Environment) -> None:
 def test_offline_nothing_is_fetched(environment: Environment) -> None:
     done = environment.install("other", "zc.buildout", offline="true")
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: Not installed: other; and buildout is offline (-o).")
+    assert done.stderr.startswith("Error: Not installed, and buildout is offline (-o): other.")
 
 
 def test_without_uv_it_is_left_to_buildout(environment: Environment) -> None:

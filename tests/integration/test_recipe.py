@@ -110,7 +110,7 @@ def test_bad_input_changes_nothing(case: Bad, site: Path) -> None:
 def test_an_egg_that_is_nowhere_changes_nothing(site: Path) -> None:
     before = snapshot(site)
     configure(site, {"instances": "2", "eggs": "Zope no-such-egg-here"})
-    check_refused(buildout(site), "Not installed: no-such-egg-here", "the names under eggs")
+    check_refused(buildout(site), "is offline (-o): no-such-egg-here", "the names under eggs")
     assert snapshot(site) == before
 
 

@@ -307,7 +307,7 @@ EGGS = [
 
 PROGRAMS = [
     bad("no HAProxy", "haproxy", "not-haproxy", "2.6 or later, or auto", buildout=True),
-    bad("an old HAProxy", "haproxy", "old-haproxy", "old-haproxy is 1.8.19", buildout=True),
+    bad("an old HAProxy", "haproxy", "old-haproxy", "old-haproxy is HAProxy 1.8.19", buildout=True),
     bad("a file that is no program", "haproxy", "not-a-program", "2.6 or later, or auto"),
     bad("nothing there", "haproxy", "nowhere", "2.6 or later, or auto"),
     bad("a directory for HAProxy", "haproxy", ".", "2.6 or later, or auto"),

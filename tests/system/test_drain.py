@@ -78,7 +78,7 @@ def test_the_end_of_the_grace_cuts_and_says_what(site: Site) -> None:
         gone(pid)
     assert isinstance(answer[0], Exception)
     log = site.log("instance1.log")
-    assert f"the grace of {GRACE} s is over: stopping at once, 1 request(s) cut" in log
+    assert f"the grace period of {GRACE} s is over: stopping now, 1 request(s) aborted" in log
     assert "GET /ledger/slow (" in log
     assert "seconds=" not in log.split("cut: ")[-1], "a query string may hold secrets"
 
@@ -91,7 +91,7 @@ def test_a_second_signal_stops_at_once(site: Site) -> None:
         os.kill(pid, signal.SIGTERM)
         gone(pid)
     assert isinstance(answer[0], Exception)
-    assert "a second signal: stopping at once, 1 request(s) cut" in site.log("instance1.log")
+    assert "a second signal: stopping now, 1 request(s) aborted" in site.log("instance1.log")
 
 
 def test_the_database_is_closed_in_order(site: Site) -> None:

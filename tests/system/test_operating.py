@@ -62,12 +62,18 @@ def test_roll_one(site: Site) -> None:
     [
         (("roll", "instance7"), "instance7: no such instance; did you mean instance"),
         (("roll", "haproxy"), "haproxy: no such instance; known are instance1, instance2"),
-        (("roll", "all", "--at-once", "2"), "no instance beside instance1, instance2 serves"),
+        (
+            ("roll", "all", "--at-once", "2"),
+            "no instance other than instance1, instance2 is serving",
+        ),
         (("roll", "--at-once", "none"), "invalid int value"),
-        (("roll", "--at-once", "0"), "--at-once takes 1 or more"),
+        (("roll", "--at-once", "0"), "--at-once: expected a number of at least 1, got 0"),
         (("roll", "--fast"), "unrecognized arguments: --fast"),
-        (("drain",), "name an instance"),
-        (("drain", "instance1", "instance2"), "no instance beside instance1, instance2 serves"),
+        (("drain",), "expected the name of at least one instance"),
+        (
+            ("drain", "instance1", "instance2"),
+            "no instance other than instance1, instance2 is serving",
+        ),
         (("ready", "instnace1"), "instnace1: no such instance; did you mean instance1?"),
     ],
 )
@@ -91,7 +97,7 @@ def test_roll_without_haproxy_touches_nothing(site: Site) -> None:
     finally:
         site.supervisorctl("start", "haproxy", check=True)
     assert done.returncode != 0
-    assert "HAProxy does not answer, so nothing was touched" in done.stdout
+    assert "HAProxy does not answer, so nothing was changed" in done.stdout
     assert instances(site) == before
     site.wait_ready()
 

@@ -73,7 +73,7 @@ def test_taken_port_is_named_with_the_option_that_moves_it(
         done = checkout.script("up", check=False)
     assert done.returncode == 1
     assert f"{process} cannot listen on 127.0.0.1:{checkout.ports.spare}" in done.stdout
-    assert f"{option} in [stack] moves it" in done.stdout
+    assert f"Change {option} in [stack]" in done.stdout
     assert "Traceback" not in done.stdout
     # Nothing that ran was touched, and the edit is easily taken back.
     assert checkout.pids() == pids

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import describe
+from tests.support import describe
 from zopestack.buildout.digests import digests
 from zopestack.buildout.parts import parts
 from zopestack.render.files import balancer

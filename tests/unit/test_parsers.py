@@ -45,7 +45,7 @@ from zopestack.model import OPTIONS
         (parsers.optional_path, "", None),
         (parsers.optional_path, "mine", Path("mine")),
     ],
-    ids=str,
+    ids=lambda given: getattr(given, "__name__", str(given)),
 )
 def test_accepted(parse: Callable[[str], Any], text: str, value: object) -> None:
     assert parse(text) == value
@@ -56,7 +56,9 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parsers.path("~/var") == Path("/home/zope/var")
 
 
-@pytest.mark.parametrize("character", "\n\r\t '\"`%$#;\\{}<>|&*?!(),:\0\x7f\u00a0\u2028\ud800")
+@pytest.mark.parametrize(
+    "character", "\n\r\t '\"`%$#;\\{}<>|&*?!(),:\0\x7f\u00a0\u2028\ud800", ids=ascii
+)
 def test_no_path_holds_what_a_file_cannot(character: str) -> None:
     with pytest.raises(ValueError, match="a path without") as refused:
         parsers.path(f"a{character}b")

@@ -24,7 +24,7 @@ def why(host: str, port: int) -> list[str]:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "*", "0.0.0.0"])
 def test_a_port_that_is_held(held: int, host: str) -> None:
-    assert why(host, held) == ["another program holds that port"]
+    assert why(host, held) == ["another program uses that port"]
 
 
 def test_the_same_port_of_another_address_is_free(held: int) -> None:

@@ -38,3 +38,23 @@ def test_summary_says_where_things_are(
     assert f"management   {management}\n" in said
     assert all(f"site         {url}\n" in said for url in urls)
     assert str(stack.password_file) in said
+
+
+@pytest.mark.parametrize(
+    ("options", "sections", "layout"),
+    [
+        ({"instances": "1", "threads": "2"}, {}, "1 instance with 2 threads"),
+        ({"instances": "2", "threads": "1"}, {}, "2 instances with 1 thread each"),
+        ({"instances": "3", "threads": "2"}, {}, "3 instances with 2 threads each"),
+        (
+            {"instances": "2", "threads": "1"},
+            {"instance2": {"threads": "3"}},
+            "2 instances with 4 threads in total",
+        ),
+    ],
+)
+def test_summary_counts_threads(
+    home: Path, options: dict[str, str], sections: dict[str, dict[str, str]], layout: str
+) -> None:
+    said = up.summary(describe.read(home, options, sections))
+    assert f"The stack is up: {layout} behind HAProxy.\n" in said

@@ -1,5 +1,6 @@
-"""What runs inside each Zope: it counts requests, answers health, and drains on SIGTERM.
+"""The agent: code that runs inside each Zope instance.
 
-A PasteDeploy filter in the instance's pipeline. It imports nothing of the recipe, the
-templates or the operator commands, so an instance starts no slower for them.
+It counts requests, answers health checks, and drains the instance on SIGTERM. It is a
+PasteDeploy filter in the instance's pipeline. It imports nothing of the recipe, the templates
+or the operator commands, so that it does not slow down the start of an instance.
 """

@@ -1,20 +1,22 @@
-"""Keeps the management interface from whoever is not in ``admin-networks``.
+"""Restrict the management interface to clients in ``admin-networks``.
 
-HAProxy says where a request comes from (``templates/haproxy-admin.cfg.j2``) and refuses what
-its path and query show. A form's body, XML-RPC, a field's encoding and an object's own aliases
-name methods too, and nobody knows what a request asks for until Zope has traversed it. So it is
-looked at then: what would be published, and who may call it.
+HAProxy knows where a request comes from (``templates/haproxy-admin.cfg.j2``) and refuses what it
+recognizes in the path and the query. But a form body, XML-RPC, a field's encoding and aliases of
+an object can name methods too, so only Zope knows what a request asks for, and only after
+traversal. The check is therefore made then, on the published object and its permissions.
 
-Management is, in this order:
+A request is for the management interface if one of these holds, checked in this order:
 
-- what was reached through a name of Zope's management interface: ``manage``, ``manage_*``,
-  ``Control_Panel``; some of it is for anybody, and asks for a password by itself;
-- what is protected by 'View management screens';
-- a tab of an object in that interface (``manage_options``), by its kind or its roles;
-- what only Manager may call. Who owns an object is Owner by that, so that role says nothing.
+- Its path contains a name of Zope's management interface: ``manage``, ``manage_*`` or
+  ``Control_Panel``. Some of these are public and ask for a password themselves.
+- The published object is protected by the permission 'View management screens'.
+- The published object is a management tab (``manage_options``) of its container, recognized by
+  its type or its roles.
+- Only Manager may call the published object. Owner is ignored here, because everybody is Owner
+  of the objects they own.
 
-A page whose visitors were reduced to Manager is none of it: somebody else has its permission
-further up, or has it by default, and an intranet's page is not the management interface.
+A page that was restricted to Manager in one place is not management: another role has its
+permission by default or further up, so it may be an ordinary page of an intranet.
 """
 
 from __future__ import annotations
@@ -32,41 +34,41 @@ from App.special_dtml import ClassicHTMLFile
 from Products.PageTemplates.PageTemplateFile import PageTemplateFile
 from ZPublisher.BaseRequest import UNSPECIFIED_ROLES, BaseRequest
 
-#: What HAProxy says of a request from outside, as WSGI spells the header (PEP 3333).
+#: The header by which HAProxy marks a request from outside, in WSGI's spelling (PEP 3333).
 OUTSIDE = "HTTP_ZOPESTACK_OUTSIDE"
 
-#: One step of a path. A namespace may stand before the name of a view.
+#: One step of a path. The name of a view may follow a namespace.
 NAME = re.compile(r"(@@|\+\+\w*\+\+)?(manage|manage_.*|Control_Panel)", re.DOTALL)
 
-#: Roles that make nobody but a manager of somebody.
+#: Roles that grant access to managers only.
 MANAGERS = frozenset({"Manager", "Owner"})
 
 #: Roles that everybody has.
 EVERYBODY = frozenset({"Anonymous", "Authenticated"})
 
-#: What pages of the interface are made of. What is in them asks for a password, so that not
-#: every product protects them.
+#: Classes of the interface's own pages. Some products leave these pages unprotected, because
+#: the actions on them ask for a password.
 FORMS = (ClassicHTMLFile, PageTemplateFile)
 
-#: Tabs that show the object as its visitors see it.
+#: Tabs that show the object as its visitors see it; these are not management.
 PAGES = frozenset({"", "index_html", "view"})
 
-#: The body of the answer. Not an exception: Plone would write each into its logs, with a
-#: traceback, and render a page of its own.
-REFUSAL = "The management interface is not reached from here.\n"
+#: The response body. It is not raised as an exception, because Plone would log each one with a
+#: traceback and render an error page of its own.
+REFUSAL = "The management interface is not available from this address.\n"
 
 Traverse = Callable[..., Any]
 
 
 def install() -> None:
-    """Have every request from outside looked at when it has been traversed, once."""
+    """Check every request from outside after its traversal. Calling it again has no effect."""
     traverse = BaseRequest.traverse
     if not getattr(traverse, "keeps_outside", False):
         BaseRequest.traverse = guarded(traverse)
 
 
 def guarded(traverse: Traverse) -> Traverse:
-    """A ``BaseRequest.traverse`` that does not lead outsiders to the management interface."""
+    """Wrap ``BaseRequest.traverse`` to refuse requests from outside for management."""
 
     def guard(request: Any, path: str, *arguments: Any, **options: Any) -> Any:
         if OUTSIDE not in getattr(request, "environ", ()):
@@ -74,7 +76,7 @@ def guarded(traverse: Traverse) -> Traverse:
         try:
             published = traverse(request, path, *arguments, **options)
         except Exception:
-            # Whoever may not call it is asked for a password: not for this.
+            # Refuse here: to re-raise Unauthorized would ask an outsider for a password.
             if has_admin_name(path.split("/")) or is_management(request):
                 return refuse(request)
             raise
@@ -85,7 +87,7 @@ def guarded(traverse: Traverse) -> Traverse:
 
 
 def refuse(request: Any) -> str:
-    """Forget whom a request is from and what it has done; the text to publish in its place."""
+    """Drop a request's user and its changes, and return the text to publish instead."""
     noSecurityManager()
     transaction.doom()
     request.other.pop("AUTHENTICATED_USER", None)
@@ -96,12 +98,12 @@ def refuse(request: Any) -> str:
 
 
 def has_admin_name(names: Iterable[str]) -> bool:
-    """Whether one of the steps of a path is a name of the management interface."""
+    """Return whether a step of a path is a name of the management interface."""
     return any(NAME.fullmatch(name) for name in names)
 
 
 def is_management(request: Any) -> bool:
-    """Whether a request that was traversed is for the management interface."""
+    """Return whether a traversed request is for the management interface."""
     if has_admin_name(request.steps):
         return True
     if "PUBLISHED" not in request.other:
@@ -114,7 +116,7 @@ def is_management(request: Any) -> bool:
     if request.roles in (None, UNSPECIFIED_ROLES):
         return False
     given = set(request.roles)
-    # Where Zope came to other roles, that was not what protects it.
+    # If the roles differ, something else than this permission protects the object.
     if protection.given() == given:
         given |= protection.given_further_up()
     return given.isdisjoint(EVERYBODY) and (given <= MANAGERS or is_tab(request))
@@ -122,35 +124,36 @@ def is_management(request: Any) -> bool:
 
 @dataclass(frozen=True)
 class Protection:
-    """What says who may call something.
+    """What decides who may call an object.
 
-    :param declared: a permission, or the roles; None where there is nothing, or where that is
-        what it says.
-    :param holder: the object on which it is evaluated.
+    :param declared: a permission or a sequence of roles; None if nothing is declared, or if the
+        declaration itself is None.
+    :param holder: the object on which the permission is evaluated.
     """
 
     declared: Any
     holder: Any
 
     def given(self, place: Any = None) -> set[str] | None:
-        """The roles that have it on an object, or on the holder; None where it is no permission."""
+        """Return the roles with the permission on ``place`` (default: the holder), or None if
+        roles were declared instead of a permission."""
         roles_on = getattr(self.declared, "rolesForPermissionOn", None)
         return roles_on and set(roles_on(self.holder if place is None else place) or ())
 
     def given_further_up(self) -> set[str]:
-        """The roles that have the permission by default, or anywhere from here to the root."""
+        """Return the roles with the permission by default, or anywhere from here to the root."""
         places = aq_chain(aq_inner(self.holder))
         return set(self.declared._d or ()).union(*(self.given(place) or () for place in places))
 
 
 def protection_of(request: Any) -> Protection:
-    """What protects the published object.
+    """Return what protects the published object.
 
-    Zope's own search (``AccessControl.ZopeSecurityPolicy.getRoles``) keeps only the roles that
-    it comes to.
+    This repeats Zope's own search (``AccessControl.ZopeSecurityPolicy.getRoles``), because Zope
+    keeps only its result, the roles.
     """
     published = request.other["PUBLISHED"]
-    # As Zope looks: a wrapper of Acquisition is callable and has no such attribute.
+    # Look for the attribute as Zope does: an Acquisition wrapper is callable but lacks it.
     call = getattr(published, "__call__", None)  # noqa: B004
     chain = [call, published, *request.other["PARENTS"], None]
     names = ["__call__", *reversed(request.steps), *[""] * len(chain)]
@@ -167,7 +170,7 @@ def protection_of(request: Any) -> Protection:
 
 
 def is_tab(request: Any) -> bool:
-    """Whether the published object is one of its container's pages in the interface."""
+    """Return whether the published object is a management tab of its container."""
     container: Any = next(iter(request.other["PARENTS"]), None)
     options = getattr(aq_base(container), "manage_options", ())
     if callable(options):

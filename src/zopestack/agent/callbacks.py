@@ -1,11 +1,11 @@
-"""Marks the requests that an instance sends itself, for the lane kept for them.
+"""Mark the requests that an instance sends to its own site, for the callback lane.
 
-A page that fetches another page of its own site holds a thread while it waits for a
-second one. HAProxy sends what is marked to the callback lane, which visitors do not use.
+A page that fetches another page of its own site holds one thread while it needs a second one.
+HAProxy sends marked requests to the callback lane, whose instances serve no other requests.
 
-Python's HTTP clients (urllib, requests, xmlrpc) end in ``http.client``. It is told here to
-add a header where the other end of the connection is this machine, and nowhere else:
-that is the balancer, or somebody to whom the header says nothing.
+Python's HTTP clients (urllib, requests, xmlrpc) all use ``http.client``. It is patched to add a
+header to requests whose other end is this machine. That end is either the balancer, or a server
+that ignores the header.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ HEADER, LANE = "Zopestack-Lane", "callback"
 
 
 def factory(global_conf: Any) -> Any:
-    """A ``paste.filter_factory``: installs the mark, and leaves requests alone."""
+    """Return a ``paste.filter_factory`` that patches ``http.client`` and filters nothing."""
     return attach
 
 
 def attach(application: Application) -> Application:
-    """The application itself."""
+    """Install the mark and return the application unchanged."""
     install()
     return application
 
 
 def install() -> None:
-    """Have every connection of this process to this machine marked, once."""
+    """Mark every request of this process to this machine. Calling it again has no effect."""
     if getattr(http.client.HTTPConnection.endheaders, "marks_callbacks", False):
         return
     end = http.client.HTTPConnection.endheaders
@@ -49,7 +49,7 @@ def install() -> None:
 
 
 def _stays_here(connection: socket.socket) -> bool:
-    """Whether both ends of a connection are this machine."""
+    """Return whether both ends of a connection are on this machine."""
     try:
         return bool(connection.getsockname()[0] == connection.getpeername()[0])
     except (OSError, IndexError):

@@ -1,6 +1,6 @@
-"""One connection to an instance: waitress's own, which also says what it is waiting for.
+"""A waitress connection that also knows what it is waiting for.
 
-``channel_class`` of waitress's server is made to be replaced; the HTTP stays waitress's.
+waitress provides ``channel_class`` to be replaced. All HTTP handling stays waitress's own.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from zopestack.agent.arrival import Arrival, Arrivals
 from zopestack.agent.parser import Parser
 from zopestack.agent.threads import Threads, hung_up, unread
 
-#: Bytes up to which an answer leaves in one piece. waitress sends headers and body apart; an
-#: instance that is killed in between leaves a visitor with half an answer, which no balancer
-#: can mend. It was waitress's own default before 1.3.
+#: Responses of up to this many bytes are sent in one piece. By default waitress sends headers
+#: and body separately; if the instance is killed in between, the client gets half a response,
+#: which no balancer can repair. waitress had this default before 1.3.
 WHOLE_ANSWER = 18000
 
-#: Connections at once, in place of waitress's 100: past that it takes none, and whoever HAProxy has
-#: given a slot waits for another's end. Room for 64 threads, 80 slots lent and what HAProxy
-#: keeps open for the next; select(2) takes 1024 descriptors.
+#: Maximum number of open connections, instead of waitress's 100. waitress accepts none beyond
+#: it, so a request to which HAProxy has given a slot would wait for another one to end. This
+#: allows 64 threads, 80 lent slots and HAProxy's idle connections; select(2) allows 1024.
 CONNECTIONS = 400
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection.
+    """One connection to an instance.
 
     :cvar threads: the instance's threads.
-    :cvar arrivals: the bodies on their way to it.
-    :ivar arrival: the body that is on its way on this one.
+    :cvar arrivals: the request bodies that the instance is receiving.
+    :ivar arrival: the request body that this connection is receiving.
     """
 
     parser_class = Parser
@@ -51,7 +51,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.threads.changed()
 
     def needs_thread(self) -> bool:
-        """Whether there is a request on it that a thread has to work on, now or next."""
+        """Return whether a request on this connection needs a thread, now or next."""
         if self.requests:
             return self.working or not hung_up(self.socket)
         if self.arrival or self.total_outbufs_len:
@@ -60,24 +60,24 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     @property
     def working(self) -> bool:
-        """Whether a thread works on a request on it."""
+        """Whether a thread is working on a request of this connection."""
         return self in self.threads.inside.values()
 
     def service(self) -> None:
-        """Work on a request, in one of the instance's threads; not for a client that is gone."""
+        """Run a request in a worker thread, unless its client has gone."""
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False
             super().service()
 
     def readable(self) -> bool:
-        """Whether bytes are wanted; asked at least once a second."""
+        """Return whether to read from the socket. waitress asks at least once a second."""
         if self.arrival:
-            self._look_at(self.arrival)
+            self._check_body(self.arrival)
         return bool(super().readable())
 
     def handle_read(self) -> None:
-        """Read. Between the socket and the request, the bytes are nowhere else to be seen."""
+        """Read from the socket; meanwhile the bytes are in neither the socket nor a request."""
         self._receiving = True
         try:
             super().handle_read()
@@ -86,20 +86,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.threads.changed()
 
     def received(self, data: bytes) -> bool:
-        """Take bytes, and note whether they leave a body on its way."""
+        """Parse bytes, and track the request body if it is not complete yet."""
         taken = bool(super().received(data))
         request = self.request
         if self.arrival and self.arrival.request is not request:
             self._arrived()
         if request is not None and request.headers_finished:
             self.arrival = self.arrival or self.arrivals.begin(request)
-            self._look_at(self.arrival)
+            self._check_body(self.arrival)
         return taken
 
     def send_continue(self) -> None:
-        """Tell a client to go on with its body, unless there is none.
+        """Ask a client to send the body of its request, unless it has none.
 
-        waitress 3.0.2 tells any that expects it, and then waits for a body for ever.
+        waitress 3.0.2 asks whenever the client expects it, and then waits forever for a body.
         """
         if self.request.completed:
             self.request.expect_continue = False
@@ -107,17 +107,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             super().send_continue()
 
     def handle_close(self) -> None:
-        """Close."""
+        """Close the connection and stop tracking its body."""
         self._arrived()
         super().handle_close()
         self.threads.changed()
 
-    def _look_at(self, arrival: Arrival) -> None:
-        if complaint := self.arrivals.complaint(arrival):
-            self._refuse(complaint)
+    def _check_body(self, arrival: Arrival) -> None:
+        if refusal := self.arrivals.refusal(arrival):
+            self._refuse(refusal)
 
     def _refuse(self, why: Error) -> None:
-        """Answer a request whose body is not here and will not be waited for."""
+        """Answer a request with an error instead of waiting for the rest of its body."""
         self._arrived()
         with self.requests_lock:
             request, self.request = self.request, None
@@ -133,6 +133,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 def install(threads: Threads, arrivals: Arrivals) -> None:
-    """Have every connection from now on be such a one."""
-    books = {"threads": threads, "arrivals": arrivals}
-    BaseWSGIServer.channel_class = type("Channel", (Channel,), books)
+    """Make waitress use this class for every new connection."""
+    attributes = {"threads": threads, "arrivals": arrivals}
+    BaseWSGIServer.channel_class = type("Channel", (Channel,), attributes)

@@ -1,7 +1,7 @@
-"""What an agent is told, through its instance's environment.
+"""The agent's settings, passed through the environment of its instance.
 
-The recipe writes these variables into zope.conf, the agent reads them: both through
-this class, so the names stand once.
+The recipe writes these variables into zope.conf and the agent reads them. Both use this class,
+so that each name is defined once.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ class Configuration:
     """Settings of one agent.
 
     :param name: the instance's name.
-    :param host: address of the health port.
-    :param port: the health port.
-    :param http_host: address on which the instance itself serves.
-    :param http_port: port on which the instance itself serves.
-    :param threads: worker threads of the instance.
-    :param stop_grace: seconds that requests get to finish after a stop signal.
-    :param drain_delay: seconds after which every balancer has seen the instance drain.
-    :param hung_after: seconds in one request after which a thread counts as stuck.
-    :param body_timeout: seconds that the beginning of a request's body may take.
-    :param warm_up: paths fetched on the instance itself before it takes traffic.
-    :param switch_interval: seconds a thread may keep the interpreter lock while another
-        waits for it; None for Python's own.
+    :param host: address of the agent's port.
+    :param port: the agent's port.
+    :param http_host: address on which the instance serves requests.
+    :param http_port: port on which the instance serves requests.
+    :param threads: number of worker threads of the instance.
+    :param stop_grace: seconds that running requests may take after a stop signal.
+    :param drain_delay: seconds after which every balancer has seen that the instance drains.
+    :param hung_after: seconds after which a thread that is still in one request counts as stuck.
+    :param body_timeout: seconds that the first part of a request body may take.
+    :param warm_up: paths to fetch from the instance before it serves clients.
+    :param switch_interval: seconds for which a thread may keep the interpreter lock while another
+        one waits for it; None for Python's default.
     """
 
     name: str
@@ -45,16 +45,16 @@ class Configuration:
     switch_interval: float | None = None
 
     def environment(self) -> dict[str, str]:
-        """The variables that :meth:`read` understands."""
+        """Return the environment variables that :meth:`read` reads."""
         texts = {name: str(value) for name, value in vars(self).items() if value is not None}
         texts["warm_up"] = " ".join(self.warm_up)
         return {PREFIX + name.upper(): text for name, text in texts.items() if text}
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Configuration:
-        """The settings in an environment.
+        """Return the settings from an environment.
 
-        :raises KeyError: where a variable is missing: zope.conf was not made by zopestack.
+        :raises KeyError: if a variable is missing, because zopestack did not write zope.conf.
         """
 
         def text(name: str) -> str:

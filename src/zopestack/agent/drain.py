@@ -1,13 +1,14 @@
-r"""A stop is a drain: the states of an instance, and the way from a signal to an exit.
+r"""The states of an instance, and the way from a stop signal to the exit: a stop is a drain.
 
     STARTING -> SERVING <-> DRAINING
                    \          |
                     +-> STOPPING -> exit
 
-SIGTERM and SIGINT stop: health answers 404, the balancer gets the time to see it, what is
-in flight finishes within the grace, then the main thread ends in order and Zope closes
-its databases. A second signal, or the end of the grace, stops at once. SIGUSR1 drains
-without stopping and SIGUSR2 ends that; `supervisorctl drain` and `ready` send them.
+SIGTERM and SIGINT stop the instance: its health check answers 404, balancers get time to see
+that, requests in flight may finish within the grace period, then the main thread exits normally
+and Zope closes its databases. A second signal, or the end of the grace period, stops it at once.
+SIGUSR1 drains without stopping and SIGUSR2 ends that drain; `supervisorctl drain` and `ready`
+send them.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from zopestack.agent.meter import Meter
 
 logger = logging.getLogger("zopestack.agent")
 
-#: Seconds between two looks at what is still in flight.
-LOOK = 0.05
+#: Poll interval in seconds while requests are in flight.
+POLL_INTERVAL = 0.05
 
 
 class State(enum.Enum):
-    """What an instance says of itself."""
+    """The state that an instance reports."""
 
     STARTING = "starting"
     SERVING = "serving"
@@ -38,10 +39,10 @@ class State(enum.Enum):
 
 
 class Drain:
-    """The state of one instance; every transition is a method.
+    """The state of one instance. Each transition is a method.
 
-    :param grace: seconds that requests get to finish.
-    :param delay: seconds after which every balancer has seen a 404.
+    :param grace: seconds that requests in flight may take to finish.
+    :param delay: seconds after which every balancer has seen the 404.
     """
 
     def __init__(self, meter: Meter, grace: float, delay: float) -> None:
@@ -56,33 +57,33 @@ class Drain:
         self._finished = False
 
     def install(self) -> None:
-        """Take over the signals; to be called from the main thread."""
+        """Install the signal handlers. Call it from the main thread."""
         signal.signal(signal.SIGTERM, self._stop_signal)
         signal.signal(signal.SIGINT, self._stop_signal)
         signal.signal(signal.SIGUSR1, lambda *_: self.drain())
         signal.signal(signal.SIGUSR2, lambda *_: self.ready())
 
     def serve(self) -> None:
-        """The instance can take requests."""
+        """Start to accept requests."""
         self._move(State.STARTING, State.SERVING)
 
     def drain(self) -> None:
-        """Take no new requests, until :meth:`ready`."""
+        """Accept no new requests until :meth:`ready` is called."""
         self._move(State.SERVING, State.DRAINING)
 
     def ready(self) -> None:
-        """Take requests again."""
+        """Accept requests again."""
         self._move(State.DRAINING, State.SERVING)
 
     def _move(self, source: State, target: State) -> None:
-        # Reentrant: a signal may interrupt the main thread inside another signal's handler.
+        # Use a reentrant lock: a signal can interrupt another signal's handler.
         with self._lock:
             if self.state is source:
                 self.state = target
 
     def _stop_signal(self, number: int, frame: FrameType | None) -> None:
         if self._finished:
-            # The main thread leaves waitress's loop; Zope closes its databases on the way.
+            # Leave waitress's loop in the main thread, so that Zope closes its databases.
             raise SystemExit(0)
         with self._lock:
             again = self.state is State.STOPPING
@@ -97,26 +98,28 @@ class Drain:
         logger.info("%s: draining, up to %g s", name, self.grace)
         began = time.monotonic()
         if began - self.last_check <= 2 * self.delay:
-            # While nobody balances, nobody has to see it.
+            # Skip this delay if no balancer has asked for health lately.
             self._hurry.wait(self.delay)
         while self.meter.in_flight() or self.meter.running:
             if self._hurry.is_set() or time.monotonic() - began > self.delay + self.grace:
                 self._cut()
-            self._hurry.wait(LOOK)
+            self._hurry.wait(POLL_INTERVAL)
         logger.info("drained after %.1f s, stopping", time.monotonic() - began)
         self._finished = True
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _cut(self) -> None:
         why = (
-            "a second signal" if self._hurry.is_set() else f"the grace of {self.grace:g} s is over"
+            "a second signal"
+            if self._hurry.is_set()
+            else f"the grace period of {self.grace:g} s is over"
         )
         logger.warning(
-            "%s: stopping at once, %d request(s) cut: %s",
+            "%s: stopping now, %d request(s) aborted: %s",
             why,
             max(self.meter.in_flight(), len(self.meter.running)),
             "; ".join(self.meter.described()) or "responses being sent",
         )
         logging.shutdown()
-        # Threads inside requests cannot be ended, and an orderly exit would wait for them.
+        # Exit hard: threads inside requests cannot be stopped, and a normal exit waits for them.
         os._exit(1)

@@ -1,6 +1,6 @@
-"""The PasteDeploy filter: puts the agent together inside an instance.
+"""The PasteDeploy filter that assembles the agent inside an instance.
 
-Named in the instance's pipeline as ``egg:zopestack#agent``.
+The instance's pipeline names it ``egg:zopestack#agent``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from zopestack.agent.warm_up import WarmUp
 
 
 def factory(global_conf: Any) -> Any:
-    """A ``paste.filter_factory``: the filter that wraps Zope."""
+    """Return a ``paste.filter_factory`` for the filter that wraps Zope."""
     return attach
 
 
 def attach(application: Application) -> Application:
-    """Start the agent and return the metered application."""
+    """Start the agent and return the application wrapped in its meter."""
     own = Configuration.read(os.environ)
     if own.switch_interval:
         sys.setswitchinterval(own.switch_interval)

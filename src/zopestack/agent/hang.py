@@ -1,4 +1,4 @@
-"""Tell a hung instance from a busy one, and say where it hangs."""
+"""Tell a hung instance from a busy one, and log where it hangs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from zopestack.agent.meter import Meter
 
 logger = logging.getLogger("zopestack.agent")
 
-#: Seconds between two looks; small against any sensible ``hung-after``.
-LOOK = 1.0
+#: Poll interval in seconds; small compared with any sensible ``hung-after``.
+POLL_INTERVAL = 1.0
 
 
 class HangWatch:
-    """Watches whether every thread is stuck in its request.
+    """Detects that every worker thread is stuck in its request.
 
-    :param threads: worker threads of the instance.
-    :param hung_after: seconds in one request after which a thread counts as stuck.
+    :param threads: number of worker threads of the instance.
+    :param hung_after: seconds after which a thread that is still in one request counts as stuck.
     """
 
     def __init__(self, meter: Meter, threads: int, hung_after: float) -> None:
@@ -30,22 +30,22 @@ class HangWatch:
         self.hung_after = hung_after
 
     def hung(self) -> bool:
-        """Whether no thread is left that could serve: all are past ``hung_after``."""
+        """Return whether every thread has been in its request for longer than ``hung_after``."""
         stuck = [seconds for seconds in self.meter.busy() if seconds > self.hung_after]
         return len(stuck) >= self.threads
 
     def start(self) -> None:
-        """Watch from a thread of its own, for as long as the process lives."""
+        """Watch in a thread of its own for as long as the process lives."""
         threading.Thread(target=self._watch, name="hang watch", daemon=True).start()
 
     def _watch(self) -> None:
         pause = threading.Event()
         reported = False
-        while not pause.wait(LOOK):
+        while not pause.wait(POLL_INTERVAL):
             hung = self.hung()
             if hung and not reported:
                 logger.error(
-                    "hung: every thread has been in its request for more than %g s: %s\n%s",
+                    "hung: every thread has worked on its request for more than %g s: %s\n%s",
                     self.hung_after,
                     "; ".join(self.meter.described()),
                     Lines(indent(tracebacks(), INDENTATION)),
@@ -56,7 +56,7 @@ class HangWatch:
 
 
 def tracebacks() -> str:
-    """Where every thread of the process is, as text."""
+    """Return the stack of every thread of the process as text."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     return "\n".join(
         f"Thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"

@@ -1,7 +1,7 @@
-"""One health question, one answer: is this instance to be given requests?
+"""One health question, one answer: may this instance be given requests?
 
-200 serving, 404 draining (HAProxy's ``http-check disable-on-404``), 503 not ready, hung,
-or cut off from storage. Busy is healthy.
+200 means serving, 404 draining (HAProxy's ``http-check disable-on-404``), 503 not ready, hung,
+or cut off from storage. A busy instance is healthy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from zopestack.agent.warm_up import WarmUp
 
 @dataclass(frozen=True)
 class Health:
-    """Everything an agent can say about its instance."""
+    """Everything an agent can report about its instance."""
 
     configuration: Configuration
     meter: Meter
@@ -32,7 +32,7 @@ class Health:
     began: float
 
     def answer(self) -> tuple[int, str]:
-        """The HTTP status and the reason in words."""
+        """Return the HTTP status and the reason as text."""
         state = self.drain.state
         if state in (State.DRAINING, State.STOPPING):
             return 404, state.value
@@ -41,11 +41,14 @@ class Health:
         if gone := storage.unreachable():
             return 503, f"storage unreachable: {', '.join(gone)}"
         if self.hang.hung():
-            return 503, f"hung: every thread in its request for over {self.hang.hung_after:g} s"
+            return 503, (
+                "hung: every thread has worked on its request for more than "
+                f"{self.hang.hung_after:g} s"
+            )
         return 200, state.value
 
     def report(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Return the body of the answer."""
         status, why = self.answer()
         busy = self.meter.busy()
         return {
@@ -60,6 +63,6 @@ class Health:
             "in_flight": max(self.meter.in_flight(), len(busy)),
             "queue": self.meter.queue(),
             "requests": self.meter.requests,
-            # Python keeps whole microseconds.
+            # Round: Python stores whole microseconds.
             "switch_interval": round(sys.getswitchinterval(), 6),
         }

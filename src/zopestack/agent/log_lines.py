@@ -1,10 +1,10 @@
-"""A line in the log is a line that the program has written, whatever visitors send.
+"""Make sure that every line in the log was written by the program, whatever clients send.
 
-Paths, form values and the text of exceptions find their way into log messages. A line feed in
-one of them would begin a line that looks like any other, and an escape character is an order to
-the terminal that shows it; a lone surrogate cannot be written at all, so that the line it is in
-would be missing. They are escaped where a record becomes text, for every handler at once.
-Records keep ``msg`` and ``args`` as they were given: tools that group by message go on doing so.
+Paths, form values and the text of exceptions get into log messages. A line feed in one of them
+would forge a log line, an escape character would control the terminal that shows the log, and a
+lone surrogate cannot be encoded, so that its line would be lost. All of these are escaped when a
+record becomes text, for every handler at once. Records keep ``msg`` and ``args`` unchanged, so
+that tools that group log entries by message keep working.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-#: Control characters of ASCII and Latin-1, Unicode's line separators, what turns the direction
-#: of text, and surrogates.
+#: Control characters of ASCII and Latin-1, Unicode's line separators and controls of text
+#: direction, and surrogates.
 CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
-#: The same without what a message of several lines is made of.
+#: The same, except the tab and the line feed that messages of several lines contain.
 UNPRINTED = re.compile(CONTROL.pattern.replace("\x00-\x1f", "\x00-\x08\x0b-\x1f"))
 
-#: Where a line begins that could be taken for a record's first one.
+#: A line feed before a line that could be taken for the first line of a record.
 FLUSH_LEFT = re.compile("\n(?=[^ \t\n])")
 
 INDENTATION = "    "
@@ -34,18 +34,17 @@ UNPRINTABLE = "<unprintable"
 
 
 class Lines(str):
-    """An argument of several lines that no visitor has a say in: it may keep them."""
+    """A text of several lines that no client can influence, so that its lines may stay."""
 
 
 class Record(logging.LogRecord):
-    """A log record whose text is one line, or one line and indented ones.
+    """A log record whose text is one line, or one line followed by indented lines.
 
-    What is logged as an exception is formatted here: a formatter takes ``exc_text`` where
-    there is one.
+    Tracebacks are formatted here too: a formatter uses ``exc_text`` if it is set.
     """
 
     def getMessage(self) -> str:  # noqa: N802
-        """The message, with what came from outside escaped."""
+        """Return the message, with its arguments escaped."""
         message = _text(self.msg)
         if self.args:
             message %= _escaped_arguments(self.args)
@@ -53,7 +52,7 @@ class Record(logging.LogRecord):
 
     @property
     def exc_text(self) -> str | None:
-        """The traceback, as soon as somebody wants it."""
+        """The traceback as text, formatted on first use."""
         if self.__dict__.get("exc_text") is None and self.exc_info:
             self.__dict__["exc_text"] = described(self.exc_info)
         text: str | None = self.__dict__.get("exc_text")
@@ -65,7 +64,7 @@ class Record(logging.LogRecord):
 
 
 def keep_lines_whole() -> None:
-    """Have all log records from now on be such ones."""
+    """Make every new log record escape its text."""
     make = logging.getLogRecordFactory()
 
     def whole(*args: Any, **options: Any) -> logging.LogRecord:
@@ -78,26 +77,26 @@ def keep_lines_whole() -> None:
 
 
 def escaped(text: str) -> str:
-    """A text with its control characters written as Python writes them; itself without any."""
+    """Return a text with its control characters escaped as in a Python string literal."""
     return CONTROL.sub(_escape, text)
 
 
 def indented(message: str) -> str:
-    """A message with its lines, none of which but the first begins at the margin."""
+    """Return a message in which every line but the first is indented."""
     return FLUSH_LEFT.sub("\n" + INDENTATION, UNPRINTED.sub(_escape, message))
 
 
 def described(exc_info: Any) -> str:
-    """A traceback: its frames as always, the text of its exceptions in one line each."""
+    """Return a traceback with its usual frames, but with one line per exception text."""
     _, exception, frames = exc_info
     whole = traceback.TracebackException(type(exception), exception, frames)
     for each in _chain(whole):
         each._str = escaped(each._str)  # type: ignore[attr-defined]
         if (notes := each.__notes__) is not None:
-            # Each is a line of its own, and the whole of it may be a visitor's.
+            # Indent each note: it is printed on a line of its own and a client may control it all.
             given = notes if isinstance(notes, list) else [notes]
             each.__notes__ = [INDENTATION + escaped(_text(note)) for note in given]
-        # The line of source in a SyntaxError may be a visitor's too.
+        # Escape the source line of a SyntaxError: a client may control it too.
         for name in ("filename", "text", "msg"):
             if isinstance(text := getattr(each, name, None), str):
                 setattr(each, name, escaped(text.rstrip("\n")))
@@ -110,7 +109,7 @@ def _escape(found: re.Match[str]) -> str:
 
 @cache
 def _kind(kind: Any) -> type[logging.LogRecord]:
-    """A kind of record with :class:`Record` in front of it, whoever else has made one."""
+    """Return a subclass of :class:`Record` and of the given class of record."""
     return Record if kind is logging.LogRecord else type(kind.__name__, (Record, kind), {})
 
 
@@ -123,7 +122,7 @@ def _escaped_arguments(arguments: Any) -> Any:
 
 
 def _escaped_argument(value: Any) -> Any:
-    """An argument whose text is one line; itself where it is, so that ``%d`` is still one."""
+    """Return an argument whose text is one line; unchanged if it is one, so that ``%d`` works."""
     if isinstance(value, str):
         return value if isinstance(value, Lines) else escaped(value)
     if value is None or isinstance(value, (int, float)):
@@ -133,7 +132,7 @@ def _escaped_argument(value: Any) -> Any:
 
 
 def _text(value: object) -> str:
-    """What stands for a value in a log, also where it cannot be said."""
+    """Return the text of a value for the log, even if its ``str`` raises."""
     try:
         return str(value)
     except Exception:
@@ -141,7 +140,7 @@ def _text(value: object) -> str:
 
 
 def _chain(whole: traceback.TracebackException) -> Iterator[traceback.TracebackException]:
-    """An exception, those it came from, and those of a group."""
+    """Yield an exception, its causes and contexts, and the members of a group."""
     waiting = [whole]
     while waiting:
         each = waiting.pop()

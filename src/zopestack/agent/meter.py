@@ -1,8 +1,8 @@
-"""Counts what an instance is doing, at next to no cost for a request.
+"""Count what an instance is doing, at almost no cost per request.
 
-Two dictionary operations and one addition a request, without a lock: each thread
-touches its own key only, and the interpreter makes each of them atomic. Everything else
-is worked out when somebody asks, from waitress's own books.
+A request costs two dictionary operations and one addition, without a lock: each thread uses only
+its own key, and the interpreter makes each operation atomic. Everything else is computed on
+demand from waitress's own data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from zopestack.agent.threads import Threads
 
-#: The number HAProxy gives a request, as WSGI spells its header (PEP 3333).
+#: The header with the request id that HAProxy assigns, in WSGI's spelling (PEP 3333).
 REQUEST_ID = "HTTP_X_REQUEST_ID"
 
 Environ = dict[str, Any]
@@ -24,11 +24,11 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 class Meter:
     """A WSGI filter that knows which requests are running.
 
-    :param threads: the instance's threads, through which waitress's books are found.
-    :ivar requests: how many have been answered.
-    :ivar running: by thread, when its request began (``time.monotonic``) and the request.
-    :ivar failed: by thread, the number of the request that Zope has just raised an error for:
-        waitress logs the error when the request has left here.
+    :param threads: the instance's threads, which lead to waitress's data.
+    :ivar requests: number of requests answered.
+    :ivar running: by thread, when its request began (``time.monotonic``) and its environ.
+    :ivar failed: by thread, the id of the request for which Zope has just raised an error. It is
+        kept because waitress logs the error after the request has left this filter.
     """
 
     def __init__(self, application: Application, threads: Threads) -> None:
@@ -39,7 +39,7 @@ class Meter:
         self.failed: dict[int, str] = {}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Pass the request on and note when it began and ended."""
+        """Pass the request on and record when it began and ended."""
         thread = get_ident()
         self.running[thread] = (time.monotonic(), environ)
         if self.failed:
@@ -54,22 +54,22 @@ class Meter:
             del self.running[thread]
 
     def busy(self) -> list[float]:
-        """For each busy thread, the seconds it has been in its request; longest first."""
+        """Return how many seconds each busy thread has been in its request; longest first."""
         now = time.monotonic()
         return sorted((now - began for began, _ in list(self.running.values())), reverse=True)
 
     def queue(self) -> int:
-        """Requests that have arrived and wait for a thread, for a client who is still there."""
+        """Return how many requests wait for a thread and still have a client."""
         return sum(
             bool(channel.requests) and not channel.working and channel.needs_thread()
             for channel in self.threads.channels()
         )
 
     def in_flight(self) -> int:
-        """Requests not finished: arriving, waiting, running, or being sent to the client.
+        """Return how many requests are arriving, waiting, running, or being sent.
 
-        waitress takes a body off the worker thread and sends it from its main loop, so a
-        free thread does not mean that everything was delivered.
+        waitress sends a response from its main loop, not from the worker thread, so a free
+        thread does not mean that everything was delivered.
         """
         return sum(
             bool(channel.requests or channel.request is not None or channel.total_outbufs_len)
@@ -77,7 +77,7 @@ class Meter:
         )
 
     def described(self) -> list[str]:
-        """The running requests in words, for a log: no query string, it may hold secrets."""
+        """Describe the running requests for a log; without query strings, which hold secrets."""
         now = time.monotonic()
         return [
             f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')} ({now - began:.1f} s)"
@@ -85,7 +85,7 @@ class Meter:
         ]
 
     def request_id(self, thread: int) -> str:
-        """The number of the request a thread is in, or has just failed to answer, or nothing."""
+        """Return the id of the request that a thread runs or has just failed, or an empty text."""
         if running := self.running.get(thread):
             return str(running[1].get(REQUEST_ID, ""))
         return self.failed.get(thread, "")

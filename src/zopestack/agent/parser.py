@@ -1,8 +1,8 @@
-"""Requests as waitress reads them, and none that Python's own URL parser breaks on.
+"""Refuse requests on which Python's own URL parser fails.
 
-waitress and Zope hand a request's target and host to ``urllib.parse``, which raises ValueError
-for ``[:::::]`` or a port past 65535. HAProxy lets none of these through; whoever reaches an
-instance past HAProxy is told that the request is wrong, and no traceback is logged for it.
+waitress and Zope pass the target and the host of a request to ``urllib.parse``, which raises
+ValueError for ``[:::::]`` or for a port above 65535. HAProxy refuses such requests. A client that
+bypasses HAProxy gets 400, and no traceback is logged.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 
 from waitress.parser import HTTPRequestParser, ParsingError
 
-#: Nearly every host: there is nothing in it to break on.
+#: Nearly every host matches this, and needs no further check.
 PLAIN = re.compile(r"[A-Za-z0-9._-]*(:[0-9]{0,4})?")
 
 
 class Parser(HTTPRequestParser):  # type: ignore[misc]
-    """A request on its way in; one that cannot be read is answered with 400."""
+    """A request that is being received; a malformed one is answered with 400."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the headers.
+        """Parse the headers.
 
-        :raises ParsingError: where that cannot be done; waitress knows what to answer.
+        :raises ParsingError: if they are malformed; waitress turns it into a response.
         """
         try:
             super().parse_header(header_plus)
@@ -32,9 +32,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
 
 
 def check_host(host: str) -> None:
-    """Nothing, for a host that can stand in a URL.
+    """Accept a host that is valid in a URL.
 
-    :raises ValueError: for any other.
+    :raises ValueError: if it is not.
     """
     if not PLAIN.fullmatch(host):
         _ = urlsplit(f"http://{host}").port

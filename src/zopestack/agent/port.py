@@ -1,10 +1,10 @@
-"""The agent's own port, answered by threads of its own: never by a thread of Zope's.
+"""The agent's own port. It has its own threads and never uses one of Zope's.
 
 GET /health    200, 404 or 503, and everything the agent knows as JSON
-GET /alive     503 only where the instance hangs: what a guard may restart
+GET /alive     503 only if the instance hangs, so that a guard may restart it
 GET /metrics   the same figures for Prometheus
-GET /threads   a conversation with HAProxy's watch (templates/slots.lua.j2): for each line with
-               a question of zopestack.agent.threads, a line with its answer's two numbers
+GET /threads   a dialog with HAProxy's watch (templates/slots.lua.j2): each line that names a
+               question of zopestack.agent.threads is answered by a line of two numbers
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from typing import Any
 from zopestack.agent.health import Health
 from zopestack.agent.threads import QUESTIONS, Threads
 
-#: Seconds a client gets to send its request.
-PATIENCE = 5
+#: Timeout in seconds for a client to send its request.
+TIMEOUT = 5
 
-#: Figures of the report that are Prometheus metrics, and their type and meaning.
+#: Figures of the report that are exported as Prometheus metrics, with type and description.
 METRICS = {
     "requests": ("counter", "Requests answered."),
     "in_flight": ("gauge", "Requests arriving, waiting, running or being sent."),
-    "busy": ("gauge", "Threads inside a request."),
+    "busy": ("gauge", "Threads that are working on a request."),
     "threads": ("gauge", "Threads of the instance."),
-    "queue": ("gauge", "Requests waiting for a thread inside the instance."),
+    "queue": ("gauge", "Requests that wait for a thread inside the instance."),
     "uptime": ("gauge", "Seconds since the instance started."),
-    "switch_interval": ("gauge", "Seconds a thread may keep the lock another waits for."),
+    "switch_interval": (
+        "gauge",
+        "Seconds a thread may keep the interpreter lock while another one waits for it.",
+    ),
 }
 
 
@@ -48,11 +51,11 @@ class Port(ThreadingHTTPServer):
         super().__init__((host, port), Answer)
 
     def start(self) -> None:
-        """Answer from a thread of its own."""
+        """Serve from a thread of its own."""
         threading.Thread(target=self.serve_forever, name="agent", daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Let a client go that has hung up: HAProxy does once it has read the status."""
+        """Ignore clients that close early: HAProxy does once it has read the status."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -61,13 +64,13 @@ class Answer(BaseHTTPRequestHandler):
     """One request to the agent."""
 
     server: Port
-    timeout = PATIENCE
+    timeout = TIMEOUT
     disable_nagle_algorithm = True
     server_version = "zopestack"
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Answer one of the questions."""
+        """Answer a request by its path."""
         health = self.server.health
         if self.path == "/health":
             health.drain.last_check = time.monotonic()
@@ -81,7 +84,7 @@ class Answer(BaseHTTPRequestHandler):
         elif self.path == "/threads":
             self._converse(health.meter.threads)
         else:
-            self._send(404, "text/plain", "ask for /health, /alive, /metrics or /threads\n")
+            self._send(404, "text/plain", "not found; use /health, /alive, /metrics or /threads\n")
 
     def _converse(self, threads: Threads) -> None:
         self.send_response(200)
@@ -99,11 +102,11 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: a check every second would fill the log."""
+        """Log nothing: a health check every second would fill the log."""
 
 
 def metrics(report: dict[str, Any]) -> str:
-    """A report in Prometheus' text format."""
+    """Return a report in Prometheus's text format."""
     lines = []
     for name, (kind, meaning) in METRICS.items():
         full = f"zopestack_{name}{'_total' if kind == 'counter' else ''}"
@@ -114,7 +117,7 @@ def metrics(report: dict[str, Any]) -> str:
 
 
 def open_port(health: Health) -> Port:
-    """Listen, or end the process with one clear line where the port is taken."""
+    """Listen, or exit with one message if the port is in use."""
     own = health.configuration
     try:
         return Port(own.host, own.port, health)
@@ -122,6 +125,6 @@ def open_port(health: Health) -> Port:
         if why.errno != errno.EADDRINUSE:
             raise
         sys.exit(
-            f"{own.name}: the agent's port {own.host}:{own.port} is taken by another program. "
-            "agent-base-port in [stack] moves it."
+            f"{own.name}: cannot listen on the agent's port {own.host}:{own.port}: another program "
+            "uses that port. Change agent-base-port in [stack]."
         )

@@ -1,9 +1,9 @@
-"""Every line that Zope logs while it serves a request names the request.
+"""Add the request id to every line that Zope logs while it serves a request.
 
-HAProxy gives each request a number (``unique-id-header``) and writes it into its access log;
-here it stands beside the thread's name, ``[waitress-0 id=551c253f-...]``, so that an error in
-the event log is found again in HAProxy's log, with what was asked and by whom. The message
-itself stays as it is: tools that group by message go on doing so.
+HAProxy assigns each request an id (``unique-id-header``) and writes it to its access log. This
+module adds it to the thread's name, ``[waitress-0 id=551c253f-...]``, so that an error in the
+event log can be found in HAProxy's log, with its URL and its client. The message itself does not
+change, so that tools that group log entries by message keep working.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from zopestack.agent.meter import Meter
 
-#: HAProxy's is a UUID. Whoever reaches an instance past HAProxy may send anything.
+#: HAProxy sends a UUID. A client that bypasses HAProxy may send anything.
 PLAIN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 def name_requests(meter: Meter) -> None:
-    """Have log records name the request that their thread is in."""
+    """Add to each log record the id of the request that its thread is serving."""
     make = logging.getLogRecordFactory()
 
     def named(*args: Any, **options: Any) -> logging.LogRecord:

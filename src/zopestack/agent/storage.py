@@ -1,4 +1,4 @@
-"""Whether an instance can reach its databases, and what must not happen when it cannot."""
+"""Whether an instance can reach its databases, and how to lose no data when it cannot."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from ZODB.POSException import StorageError
 
 
 class OutcomeUnknown(StorageError):  # type: ignore[misc]
-    """A transaction may have been finished, or not."""
+    """A transaction that may or may not have been committed."""
 
 
 def unreachable() -> list[str]:
-    """Names of the databases whose server is gone; a storage without a server never is."""
+    """Return the names of databases whose server is unreachable.
+
+    A storage without a server is always reachable.
+    """
     zope = sys.modules.get("Zope2")
     gone = []
     for database in getattr(zope, "opened", ()):
@@ -25,7 +28,7 @@ def unreachable() -> list[str]:
 
 
 def mend_zeo_clients() -> None:
-    """Keep a ZEO that dies from costing data: see :func:`forget_oids`, :func:`finish_once`."""
+    """Prevent data loss when ZEO dies: see :func:`forget_oids` and :func:`finish_once`."""
     for database in getattr(sys.modules.get("Zope2"), "opened", ()):
         if hasattr(database.storage, "notify_disconnected"):
             forget_oids(database.storage)
@@ -33,11 +36,11 @@ def mend_zeo_clients() -> None:
 
 
 def forget_oids(storage: Any) -> None:
-    """Have one ClientStorage drop the ids it holds whenever it loses its server.
+    """Make a ClientStorage drop its reserved object ids whenever it loses its server.
 
-    It fetches ids for new objects in advance and keeps them when its server goes (ZEO 6.2,
-    ``ClientStorage.new_oid``). A server that was restarted counts on from what is in the
-    database, and hands the same ids to the next instance that asks. Seen in the chaos suite
+    It reserves ids for new objects in advance and keeps them when the connection is lost (ZEO
+    6.2, ``ClientStorage.new_oid``). A restarted server continues from the last id in the
+    database, so it gives the same ids to the next instance that asks. The chaos tests saw this
     as a BTree that had lost a bucket.
     """
     notify = storage.notify_disconnected
@@ -50,12 +53,12 @@ def forget_oids(storage: Any) -> None:
 
 
 def finish_once(storage: Any) -> None:
-    """Have one ClientStorage say of a commit that it is unknown, where it is.
+    """Make a ClientStorage raise OutcomeUnknown if a commit may or may not have happened.
 
-    A server that dies after it was told to finish a transaction may have done so. ZEO 6.2
-    raises ClientDisconnected then, as for a transaction that never got there; that is a
-    TransientError, so Zope's publisher runs the request again, and what it did may be done
-    twice. Seen in the chaos suite as a record that was applied twice.
+    A server that dies while it finishes a transaction may have committed it. ZEO 6.2 then raises
+    ClientDisconnected, as it does for a transaction that was never sent. That is a
+    TransientError, so Zope's publisher runs the request again, and its changes may be applied
+    twice. The chaos tests saw this as a record that was applied twice.
     """
     finish = storage.tpc_finish
 
@@ -64,8 +67,9 @@ def finish_once(storage: Any) -> None:
             return finish(*arguments)
         except TransientError as why:
             raise OutcomeUnknown(
-                "The ZEO server went away while it finished this transaction; whether it has, "
-                "only the database knows. It is not tried again, lest it be done twice."
+                "The ZEO server went away while it was committing this transaction, so the "
+                "transaction may or may not be committed. The request is not retried, because "
+                "its changes could be applied twice."
             ) from why
 
     storage.tpc_finish = tpc_finish

@@ -1,9 +1,9 @@
-"""Which of an instance's threads are idle: the half of the slots invariant that it knows.
+"""How many of an instance's threads are idle: the instance's half of the slots invariant.
 
 HAProxy knows how many requests it has given to the instance and whether others wait
-(``templates/slots.lua.j2``); here is known how many of them need a thread. A request whose
-body is still arriving needs none yet, and one whose response is only being delivered needs
-none any more.
+(``templates/slots.lua.j2``). The instance knows how many of them need a thread. A request whose
+body is still arriving does not need one yet; one whose response is only being delivered no
+longer needs one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """What HAProxy may ask.
+    """A question that HAProxy may ask.
 
-    :param settled: seconds for which a thread has to be idle to count as idle.
-    :param longest: seconds after which there is an answer in any case, so that HAProxy can
-        look at its own side.
-    :param prompt: whether to look as soon as a thread comes free, rather than now and then.
+    :param settled: seconds for which a thread must be idle to count as idle.
+    :param longest: seconds after which to answer in any case, so that HAProxy can check its own
+        figures.
+    :param prompt: whether to look as soon as a thread becomes free, instead of every ``settled``
+        seconds.
     """
 
     settled: float
@@ -40,23 +41,23 @@ class Question:
     prompt: bool
 
 
-#: By name. A millisecond is enough for a request that HAProxy has sent to arrive.
+#: The questions by name. A request that HAProxy has sent arrives within a millisecond.
 QUESTIONS = {
-    # While nothing is lent: between two requests of a saturated instance no thread is idle for
-    # so long, so that nothing is done there for each of them.
+    # No slot is lent. A saturated instance has no thread idle for this long between two
+    # requests, so this question does no work for each of them.
     "steady": Question(settled=0.01, longest=0.1, prompt=False),
-    # While slots are lent and all threads are needed.
+    # Slots are lent and all threads are needed: wait for the next idle thread.
     "next": Question(settled=0.001, longest=0.1, prompt=True),
-    # While slots are lent and a thread is idle: is it still?
+    # Slots are lent and a thread was idle: check that it still is.
     "still": Question(settled=0.001, longest=0, prompt=False),
 }
 
 
 @dataclass(eq=False)
 class Watcher:
-    """Somebody who is told when a thread is idle.
+    """One pending question.
 
-    :ivar most: the most threads that were needed at once since this was last set.
+    :ivar most: the largest number of threads needed at once since this was last reset.
     :ivar changed: set when fewer threads may be needed than before.
     """
 
@@ -65,11 +66,11 @@ class Watcher:
 
 
 class Threads:
-    """The threads of one instance, and who needs one.
+    """The threads of one instance, and the requests that need them.
 
-    :param number: how many there are.
-    :ivar inside: by thread, the connection whose request it works on.
-    :ivar servers: waitress's servers that were met so far, each by its first connection.
+    :param number: number of worker threads.
+    :ivar inside: by thread, the connection whose request it is working on.
+    :ivar servers: waitress's servers; each is added by its first connection.
     """
 
     def __init__(self, number: int) -> None:
@@ -81,9 +82,9 @@ class Threads:
 
     @contextmanager
     def working(self, channel: Channel) -> Iterator[None]:
-        """The current thread works on a request meanwhile.
+        """Count the current thread as working on a request.
 
-        On the way of every request: two dictionary operations while nobody watches, each of
+        Every request runs this: two dictionary operations while there is no watcher, each of
         which the interpreter makes atomic.
         """
         thread = threading.get_ident()
@@ -97,24 +98,25 @@ class Threads:
             self.changed()
 
     def changed(self) -> None:
-        """A thread may have come free, or one that seemed to be needed is not."""
+        """Wake the watchers, because fewer threads may be needed than before."""
         for watcher in self.watchers:
             watcher.changed.set()
 
     def needed(self) -> int:
-        """Requests that need a thread: in one, waiting for one, or not read yet."""
+        """Return how many requests need a thread: running, waiting, or not read yet."""
         return sum(channel.needs_thread() for channel in self.channels()) + sum(
             connection_waits(server.socket) for server in self.servers
         )
 
     def channels(self) -> list[Channel]:
-        """Every open connection."""
+        """Return every open connection."""
         return [c for server in self.servers for c in list(server.active_channels.values())]
 
     def answer(self, question: Question) -> tuple[int, int]:
-        """Wait until a thread is idle and stays so, or for as long as the question says.
+        """Wait until a thread is idle for long enough, or until the question's time is over.
 
-        :returns: the most threads that were needed at once meanwhile, and those needed now.
+        :returns: the largest number of threads needed at once meanwhile, and the number needed
+            now.
         """
         deadline = time.monotonic() + question.longest
         pause = threading.Event()
@@ -144,23 +146,23 @@ class Threads:
 
 
 def unread(connection: socket.socket | None) -> bool:
-    """Whether bytes have arrived that nobody has read (ioctl_tty(2), FIONREAD).
+    """Return whether bytes have arrived that nobody has read (ioctl_tty(2), FIONREAD).
 
-    :param connection: None, as waitress leaves it, where it was closed.
+    :param connection: None if it was closed, as waitress leaves it.
     """
     if connection is None:
         return False
     try:
         answer = fcntl.ioctl(connection.fileno(), termios.FIONREAD, bytes(4))
     except (OSError, ValueError):
-        return False  # closed meanwhile
+        return False  # It was closed meanwhile.
     return answer != bytes(4)
 
 
 def hung_up(connection: socket.socket | None) -> bool:
-    """Whether the other end has closed a connection, and sent nothing more before that.
+    """Return whether the client has closed a connection and left no unread bytes.
 
-    waitress looks for that when it has answered, and would do all the work for nobody.
+    waitress notices this only when it sends the response, after all the work is done.
     """
     if connection is None:
         return True
@@ -173,12 +175,12 @@ def hung_up(connection: socket.socket | None) -> bool:
 
 
 def connection_waits(listening: socket.socket | None) -> bool:
-    """Whether somebody has connected who was not accepted yet."""
+    """Return whether a connection waits to be accepted."""
     if listening is None:
         return False
     poll = select.poll()
     try:
         poll.register(listening.fileno(), select.POLLIN)
     except (OSError, ValueError):
-        return False  # closed meanwhile
+        return False  # It was closed meanwhile.
     return bool(poll.poll(0))

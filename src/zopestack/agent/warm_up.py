@@ -1,7 +1,7 @@
-"""Fetch pages on the instance itself before it takes traffic.
+"""Fetch pages from the instance itself before it serves clients.
 
-The first request of a fresh instance loads code, templates and objects; without this a
-visitor waits for it.
+The first request to a new instance loads code, templates and objects. Without a warm-up, a
+client would have to wait for that.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Callable
 
 from zopestack.agent.configuration import Configuration
 
-#: Seconds between two tries, while the server does not listen yet or a path fails.
-RETRY = 0.2
+#: Poll interval in seconds while the server does not listen yet or a path fails.
+POLL_INTERVAL = 0.2
 
-#: Seconds a page may take to be made for the first time.
-PATIENCE = 120
+#: Timeout in seconds for a page's first rendering.
+TIMEOUT = 120
 
 
 class WarmUp:
     """Brings one instance from listening to ready.
 
-    :ivar problem: why it is not ready, in words; empty when it is.
+    :ivar problem: the reason why it is not ready; empty when it is ready.
     """
 
     def __init__(self, configuration: Configuration, then: Callable[[], None]) -> None:
@@ -31,27 +31,27 @@ class WarmUp:
         self.problem = "starting"
 
     def start(self) -> None:
-        """Warm up in a thread of its own and call ``then`` once everything answered."""
+        """Warm up in a thread of its own, and call ``then`` once every path answers."""
         threading.Thread(target=self._run, name="warm-up", daemon=True).start()
 
     def _run(self) -> None:
-        # Without paths to fetch, one look whether the server accepts is enough.
+        # Without paths, only check that the server accepts connections.
         pause = threading.Event()
         for path in self.configuration.warm_up or ("",):
             while problem := self._fetch(path):
                 self.problem = problem
-                pause.wait(RETRY)
+                pause.wait(POLL_INTERVAL)
         self.problem = ""
         self.then()
 
     def _fetch(self, path: str) -> str:
-        """What is wrong with a path; empty where it answers, even if with a 404 or a 401."""
+        """Return the problem of a path; empty if it answers, including with 404 or 401."""
         own = self.configuration
-        connection = http.client.HTTPConnection(own.http_host, own.http_port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(own.http_host, own.http_port, timeout=TIMEOUT)
         try:
             connection.connect()
         except OSError:
-            # It does not listen yet.
+            # The server does not listen yet.
             return "starting"
         try:
             if path:

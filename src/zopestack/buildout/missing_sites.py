@@ -9,15 +9,15 @@ from zopestack.features.sites import Site
 from zopestack.model import Stack
 from zopestack.probe import probe
 
-#: Seconds an instance gets to say whether a site is there.
-PATIENCE = 10
+#: Timeout in seconds for an instance to say whether a site exists.
+TIMEOUT = 10
 
 
 def missing(stack: Stack) -> Iterator[Site]:
     """The sites whose object the first instance does not find; none while it does not run."""
     for site in stack.sites.shown:
         try:
-            answer = probe(stack.instances[0].address, site.root or "/", "HEAD", PATIENCE)
+            answer = probe(stack.instances[0].address, site.root or "/", "HEAD", TIMEOUT)
         except OSError:
             return
         if answer.status == HTTPStatus.NOT_FOUND:

@@ -1,8 +1,8 @@
-"""Install what a buildout is missing in one go, before it would fetch one at a time.
+"""Install all missing distributions at once, because buildout fetches them one at a time.
 
-``bin/buildout`` resolves and downloads distributions singly: 68 s for Zope and ZEO, where
-uv installs the same pins in 2 s and buildout then finds them (FACTS, "Provisioning").
-Where uv is not in the environment, nothing happens and buildout does it all itself.
+``bin/buildout`` resolves and downloads each distribution by itself: 68 s for Zope and ZEO. uv
+installs the same pins in 2 s, and buildout then finds them (docs/explanation/measured.rst,
+"Provisioning"). Without uv in the environment, nothing happens here and buildout fetches them.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ logger = logging.getLogger(__name__)
 
 
 def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
-    """Install the missing requirements at the pinned versions, into this environment.
+    """Install missing requirements at their pinned versions into this environment.
 
-    A distribution that is there in another version is left to buildout, which puts the
-    pinned one into its eggs directory: running instances keep the files they started with.
-    So is one that the user develops, whose name may be anybody's on PyPI.
+    Two kinds are left to buildout. One is a distribution that is installed in another version:
+    buildout puts the pinned one into its eggs directory, so that running instances keep their
+    files. The other is one that the user develops, because an unrelated project may have its
+    name on PyPI.
 
     :param buildout: the options of the [buildout] section.
-    :raises UserError: where uv fails, or where it may not try; buildout would, too, after
-        minutes, which it spends on the index even offline.
+    :raises UserError: if uv fails, or if buildout is offline; buildout would fail too, but only
+        after minutes, because it queries the index even when offline.
     """
     uv = Path(sys.prefix) / "bin" / "uv"
     missing = _missing(requirements, buildout)
     if missing and buildout.get("offline") == "true":
         raise UserError(
-            f"Not installed: {', '.join(missing)}; and buildout is offline (-o).\n"
+            f"Not installed, and buildout is offline (-o): {', '.join(missing)}.\n"
             "  Check the names under eggs, or run bin/buildout once with a network."
         )
     if not missing or not uv.exists():
@@ -52,16 +53,16 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
         done = subprocess.run([*command, *missing], check=False)
     if done.returncode:
         raise UserError(
-            f"uv could not install {', '.join(missing)}; what it said stands above.\n"
+            f"uv could not install {', '.join(missing)}; see its output above.\n"
             "  Check the names under eggs and their pins under [versions], and the network."
         )
     importlib.invalidate_caches()
-    # Buildout has a pkg_resources of its own, which is what its recipes use.
+    # Refresh buildout's own copy of pkg_resources, which its recipes use.
     easy_install.pkg_resources.working_set.__init__()
 
 
 def _sources(buildout: Mapping[str, str]) -> Iterator[str]:
-    """Where the user has buildout look for distributions, in uv's words."""
+    """Yield uv's options for the places where buildout looks for distributions."""
     for link in buildout.get("find-links", "").split():
         yield f"--find-links={link}"
     if index := buildout.get("index"):

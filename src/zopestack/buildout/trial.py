@@ -12,8 +12,9 @@ from zc.buildout import UserError
 
 from zopestack import files
 from zopestack.buildout import certificates
+from zopestack.haproxy import program
 from zopestack.haproxy.blame import blame
-from zopestack.haproxy.program import NO_STATE, Verdict, program
+from zopestack.haproxy.program import NO_STATE, Verdict
 from zopestack.model import Stack
 from zopestack.render import contract
 from zopestack.render.files import balancer, render

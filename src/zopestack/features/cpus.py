@@ -1,4 +1,4 @@
-"""How many CPU cores this process may really use, for ``instances = auto``."""
+"""How many CPU cores this process may use, for ``instances = auto``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def usable(root: Path = Path("/")) -> int:
-    """Cores this process may use: its affinity mask, lowered by a cgroup's CPU quota.
+    """Return how many cores this process may use: its affinity mask, limited by a CPU quota.
 
-    At least 1; a quota of one and a half cores counts as 1, since a second process
-    would only be throttled.
+    The result is at least 1. A quota is rounded down, because a process for half a core would
+    only be throttled.
 
-    :param root: where /proc and /sys are looked up.
+    :param root: where to look for /proc and /sys.
     """
     cores = len(os.sched_getaffinity(0))
     quotas = [quota for quota in (_v2_quota(root), _v1_quota(root)) if quota is not None]
@@ -20,8 +20,8 @@ def usable(root: Path = Path("/")) -> int:
 
 
 def _v2_quota(root: Path) -> float | None:
-    """The lowest ``cpu.max`` between this process's cgroup and the top (kernel
-    documentation, cgroup-v2, "CPU Interface Files"), in cores."""
+    """Return the lowest ``cpu.max``, in cores, from this process's cgroup to the root (kernel
+    documentation, cgroup-v2, "CPU Interface Files")."""
     top = root / "sys/fs/cgroup"
     group = _own_group(root, controller="")
     if group is None:
@@ -35,8 +35,8 @@ def _v2_quota(root: Path) -> float | None:
 
 
 def _v1_quota(root: Path) -> float | None:
-    """The lowest ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` between this process's
-    cgroup and the top, in cores."""
+    """Return the lowest ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us``, in cores, from this
+    process's cgroup to the root."""
     top = root / "sys/fs/cgroup/cpu"
     group = _own_group(root, controller="cpu")
     if group is None:
@@ -51,7 +51,7 @@ def _v1_quota(root: Path) -> float | None:
 
 
 def _own_group(root: Path, controller: str) -> Path | None:
-    """This process's cgroup below the mount point, as /proc/self/cgroup names it."""
+    """Return this process's cgroup below the mount point, from /proc/self/cgroup."""
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, group = line.split(":", 2)
         if controller in controllers.split(","):

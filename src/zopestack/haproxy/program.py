@@ -1,4 +1,4 @@
-"""Which HAProxy program is used, and whether it accepts a configuration."""
+"""Choose the HAProxy program, and check whether it accepts a configuration."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from pathlib import Path
 
 from zopestack.features.balancer import OLDEST
 
-#: A server-state file that knows nothing: the version of its format (Management Guide,
+#: An empty server-state file: only the version of its format (Management Guide,
 #: "show servers state").
 NO_STATE = "1\n"
 
-#: Seconds a look at the program may take.
-PATIENCE = 20
+#: Timeout in seconds for one run of the program.
+TIMEOUT = 20
 
 
 class Unusable(Exception):
-    """No usable HAProxy; its message says what would be."""
+    """There is no usable HAProxy; the message says what is expected."""
 
 
 def find(given: Path | None) -> Path:
-    """The HAProxy to run: the given one, else the system's if it is recent, else PyPI's.
+    """Return the HAProxy to run: the given one, else the system's if recent enough, else PyPI's.
 
-    :param given: an absolute path, or None for the best one this machine has.
-    :raises Unusable: where there is none, with what would be accepted.
+    :param given: an absolute path, or None to choose the best one on this machine.
+    :raises Unusable: if there is none; the message says what is expected.
     """
-    wanted = f"the path of an HAProxy {dotted(OLDEST)} or later, or auto"
+    wanted = f"the path of HAProxy {dotted(OLDEST)} or later, or auto"
     if given is not None:
         found = version(given)
         if found is None:
-            raise Unusable(f"{wanted}; {given} is not one")
+            raise Unusable(f"{wanted}; {given} is not HAProxy")
         if found < OLDEST:
-            raise Unusable(f"{wanted}; {given} is {dotted(found)}")
+            raise Unusable(f"{wanted}; {given} is HAProxy {dotted(found)}")
         return given
     for candidate in installed():
         if (version(candidate) or (0,)) >= OLDEST:
             return candidate
-    raise Unusable(f"{wanted}; none is installed, and PyPI has none for this machine")
+    raise Unusable(f"{wanted}; none is installed, and PyPI has none for this platform")
 
 
 def installed() -> tuple[Path, ...]:
-    """Every HAProxy of this machine, whichever version, in the order in which one is taken."""
+    """Return every HAProxy on this machine, of any version, in order of preference."""
     return tuple(found for found in (_system(), _packaged()) if found)
 
 
 @cache
 def version(program: Path) -> tuple[int, ...] | None:
-    """Its version as numbers, or None where the program is no HAProxy."""
+    """Return a program's version as numbers, or None if it is not HAProxy."""
     try:
         answer = subprocess.run(
             [program, "-v"],
-            # What is no HAProxy may read what the user types.
+            # Close stdin: another program could read what the user types.
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
@@ -69,9 +69,9 @@ def version(program: Path) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ``haproxy -c`` thinks of a configuration.
+    """The result of ``haproxy -c``.
 
-    :param said: its words, warnings included.
+    :param said: HAProxy's own messages, including warnings.
     """
 
     accepted: bool
@@ -79,19 +79,19 @@ class Verdict:
 
 
 def check_file(program: Path, configuration: Path) -> Verdict:
-    """Have HAProxy look at a configuration that is in place, and at all that it names."""
+    """Check a configuration that is in place, with all files that it names."""
     answer = subprocess.run(
         [program, "-c", "-f", configuration],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     return Verdict(answer.returncode == 0, answer.stderr.strip())
 
 
 def _system() -> Path | None:
-    # A root shell's PATH has sbin, a user's often has not.
+    # Look in sbin as well: a user's PATH often lacks it.
     found = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
     return Path(found) if found else None
 
@@ -106,5 +106,5 @@ def _packaged() -> Path | None:
 
 
 def dotted(numbers: tuple[int, ...]) -> str:
-    """A version as people write it."""
+    """Return a version as text, such as 2.6.12."""
     return ".".join(str(number) for number in numbers)

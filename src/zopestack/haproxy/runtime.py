@@ -8,20 +8,20 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds HAProxy gets to answer; it does so within one turn of its event loop.
-PATIENCE = 5.0
+#: Timeout in seconds; HAProxy answers within one iteration of its event loop.
+TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
 class Server:
     """One server line of ``show stat``.
 
-    :param status: HAProxy's word: UP, DOWN, DRAIN, MAINT, ``no check`` ..., with a
-        countdown such as ``UP 1/2`` while it changes.
-    :param current: requests it is working on.
-    :param queued: requests that wait for this server alone.
-    :param total: requests it has been given.
-    :param check: the last check's result, such as L4OK or L7STS.
+    :param status: HAProxy's own word: UP, DOWN, DRAIN, MAINT, ``no check`` and others, with a
+        counter such as ``UP 1/2`` during a transition.
+    :param current: requests in flight on this server.
+    :param queued: requests that wait for this server only.
+    :param total: requests that it has been given.
+    :param check: result of the last health check, such as L4OK or L7STS.
     """
 
     name: str
@@ -33,23 +33,23 @@ class Server:
 
     @property
     def up(self) -> bool:
-        """Whether it is given new requests."""
+        """Whether HAProxy gives it new requests."""
         return self.status.startswith("UP")
 
 
 class Runtime:
-    """A client of one HAProxy."""
+    """A client of one HAProxy's runtime API."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def command(self, text: str) -> str:
-        """Send one command; its answer.
+        """Send one command and return its answer.
 
-        :raises OSError: where HAProxy does not answer.
+        :raises OSError: if HAProxy does not answer.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(PATIENCE)
+            connection.settimeout(TIMEOUT)
             connection.connect(str(self.path))
             connection.sendall(text.encode() + b"\n")
             chunks = []
@@ -58,19 +58,19 @@ class Runtime:
         return b"".join(chunks).decode()
 
     def worker(self) -> int:
-        """The process that serves, a child of the master's; another one after a reload.
+        """Return the pid of the worker, the process that serves; a reload starts a new one.
 
-        :raises OSError: where HAProxy does not answer.
+        :raises OSError: if HAProxy does not answer.
         """
         told = re.search(r"^Pid: (\d+)$", self.command("show info"), re.MULTILINE)
         if not told:
-            raise OSError(f"HAProxy does not say on {self.path} which process it is")
+            raise OSError(f"HAProxy's answer to `show info` on {self.path} has no Pid")
         return int(told[1])
 
     def servers(self, *backends: str) -> dict[str, Server]:
-        """The servers of backends by name; no two have the same.
+        """Return the servers of these backends by name; server names are unique in a stack.
 
-        :raises OSError: where HAProxy does not answer.
+        :raises OSError: if HAProxy does not answer.
         """
         answer = self.command("show stat").lstrip("# ")
         return {

@@ -1,4 +1,4 @@
-"""Talk to supervisord over its unix socket."""
+"""A client of supervisord, over its unix socket."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from supervisor.xmlrpc import SupervisorTransport
 
 @dataclass(frozen=True)
 class Process:
-    """One program as supervisord sees it.
+    """One process as supervisord reports it.
 
-    :param state: supervisord's word: RUNNING, STARTING, BACKOFF, FATAL, STOPPED ...
+    :param state: supervisord's own word: RUNNING, STARTING, BACKOFF, FATAL, STOPPED and others.
     :param started: seconds since the epoch.
     """
 
@@ -32,28 +32,28 @@ class Supervisor:
     def __init__(self, path: Path) -> None:
         self.path = path
         transport = SupervisorTransport(None, None, f"unix://{path}")
-        # The host is never looked up: the transport has its own connection.
+        # The URL is never used: the transport opens its own connection.
         proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
         self.rpc = proxy.supervisor
 
     def running(self) -> bool:
-        """Whether a supervisord answers on the socket."""
+        """Return whether a supervisord answers on the socket."""
         try:
             return bool(self.rpc.getState()["statename"] == "RUNNING")
         except (OSError, HTTPException, xmlrpc.client.Error):
             return False
 
     def pid(self) -> int:
-        """The process number of supervisord itself.
+        """Return the pid of supervisord itself.
 
-        :raises OSError: where supervisord does not answer.
+        :raises OSError: if supervisord does not answer.
         """
         return int(self.rpc.getPID())
 
     def processes(self) -> dict[str, Process]:
-        """Every program by name.
+        """Return every process by name.
 
-        :raises OSError: where supervisord does not answer.
+        :raises OSError: if supervisord does not answer.
         """
         return {
             info["name"]: Process(

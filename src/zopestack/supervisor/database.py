@@ -1,8 +1,8 @@
-"""Set up an empty database once, before any instance can open it.
+"""Create an empty database once, before any instance can open it.
 
-Several instances that open an empty database at the same time race to create its root
-objects, and the losers die (FACTS, "Starting and stopping Zope"). So ZEO's own start
-command runs this first: ZEO listens only when the database is there, complete.
+Several instances that open an empty database at the same time race to create its root objects,
+and all but one die (docs/explanation/measured.rst, "Starting and stopping Zope"). So the zeo
+program runs this first, and ZEO listens only when the database is complete.
 
     python -m zopestack.supervisor.database Data.fs USER PASSWORD_FILE COMMAND ...
 """
@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: A FileStorage that holds no transaction is its 4 magic bytes (ZODB, FileStorage/format).
+#: Size of a FileStorage without transactions: its magic bytes (ZODB, FileStorage/format).
 EMPTY_BYTES = 4
 
 CONFIGURATION = """\
@@ -29,31 +29,34 @@ instancehome {home}
 
 
 def main(database: str, user: str, password_file: str, *command: str) -> None:
-    """Create the database where there is none, then become the command."""
+    """Create the database if there is none, then replace this process by the command."""
     create(Path(database), user, Path(password_file))
     os.execv(command[0], command)
 
 
 def create(database: Path, user: str, password_file: Path) -> bool:
-    """Make ``database`` with Zope's root objects and one manager; whether it was missing.
+    """Create ``database`` with Zope's root objects and the initial administrator.
 
-    It is made under another name and renamed when it is complete, so a crash half-way
-    leaves nothing that looks like a database.
+    It is created under another name and renamed when it is complete, so that a crash never
+    leaves an incomplete database.
 
-    :raises OSError: where the directory cannot be written or the password not read.
-    :raises ValueError: for a password that lets everyone in.
+    :returns: whether the database was missing.
+    :raises OSError: if the directory cannot be written or the password file not be read.
+    :raises ValueError: if the password is empty, because that would let everyone in.
     """
     if database.exists() and database.stat().st_size > EMPTY_BYTES:
         return False
     password = password_file.read_text(encoding="utf-8").strip()
     if not password:
-        raise ValueError(f"{password_file} is empty; put the first manager's password into it.")
-    print(f"There is no database at {database}: creating it.", flush=True)
+        raise ValueError(
+            f"{password_file} is empty: write the initial administrator's password into it."
+        )
+    print(f"There is no database at {database}; creating it.", flush=True)
     database.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     with tempfile.TemporaryDirectory(prefix=".creating-", dir=database.parent) as directory:
         unfinished = Path(directory) / database.name
         _initialize(Path(directory), unfinished, user, password)
-        # An index that belongs to the other name would be rebuilt anyway.
+        # Move no index: ZODB would rebuild one that was made under another name.
         os.replace(unfinished, database)
     return True
 

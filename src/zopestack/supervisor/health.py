@@ -1,4 +1,4 @@
-"""Ask an instance's agent how it is, from outside."""
+"""Ask an instance's agent for its report, from another process."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from zopestack.features.instances import Instance
 from zopestack.probe import probe
 
-#: Seconds an agent gets; it answers from a thread of its own in milliseconds.
-PATIENCE = 5.0
+#: Timeout in seconds; an agent answers from a thread of its own within milliseconds.
+TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
 class Report:
-    """What an agent says (see ``zopestack.agent.health``).
+    """What an agent reports (see ``zopestack.agent.health``).
 
     :param status: 200 serving, 404 draining, 503 not ready, hung or cut off from storage.
-    :param why: the reason in words.
-    :param switch_interval: seconds a thread may keep the lock that another waits for.
+    :param why: the reason as text.
+    :param switch_interval: seconds for which a thread may keep the interpreter lock while another
+        one waits for it.
     """
 
     status: int
@@ -34,14 +35,14 @@ class Report:
 
     @property
     def healthy(self) -> bool:
-        """Whether the instance is to be given requests."""
+        """Whether the instance may be given requests."""
         return self.status == 200
 
 
 def ask(instance: Instance) -> Report | None:
-    """The report of an instance's agent, or None where none answers."""
+    """Return the report of an instance's agent, or None if the agent does not answer."""
     try:
-        told = json.loads(probe(instance.agent, "/health", patience=PATIENCE).body)
+        told = json.loads(probe(instance.agent, "/health", timeout=TIMEOUT).body)
         return Report(**{name: told[name] for name in Report.__dataclass_fields__})
     except (OSError, ValueError, KeyError):
         return None

@@ -1,8 +1,8 @@
-"""Processes of a stack whose supervisord has died: found and stopped in order.
+"""Find and stop the processes that a stack's supervisord left behind when it died.
 
-supervisord tells every process it starts where it can be reached and what the process is
-called (its manual, "Subprocess Environment"), so the orphans of one stack are known for
-certain, whatever else runs on the machine.
+supervisord puts its own address and the program's name into the environment of every process
+that it starts (its manual, "Subprocess Environment"). So the orphans of one stack can be
+identified reliably, whatever else runs on the machine.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from zopestack.model import Stack
 
 @dataclass(frozen=True)
 class Orphan:
-    """A process that lost its supervisord.
+    """A process whose supervisord has died.
 
-    :param program: what supervisord called it.
+    :param program: the name of its program in supervisord.conf.
     """
 
     program: str
@@ -29,9 +29,9 @@ class Orphan:
 
 
 def find(stack: Stack) -> list[Orphan]:
-    """Every process that a supervisord of this stack has started.
+    """Return every process that a supervisord of this stack has started.
 
-    Call it only while none runs.
+    Call it only while no supervisord is running.
     """
     found = []
     url = f"unix://{stack.supervisor_socket}"
@@ -46,10 +46,10 @@ def find(stack: Stack) -> list[Orphan]:
 
 
 def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> None:
-    """Stop them the way supervisord would: instances drain, then zeo, and HAProxy last.
+    """Stop orphans in supervisord's order: instances drain first, then zeo, HAProxy last.
 
-    HAProxy stays until the end so that visitors see a page, not a refused connection.
-    What has not ended in its time is killed.
+    HAProxy stays until the end so that visitors get an error page instead of a refused
+    connection. A process that does not stop within ``stop_seconds`` is killed.
     """
     last = {"zeo": 1, "haproxy": 2}
     for step in range(3):

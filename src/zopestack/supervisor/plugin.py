@@ -17,35 +17,35 @@ from zopestack.supervisor.table import table
 HELP = {
     "roll": """\
 roll [NAME ...|all] [--at-once K]
-    Restart instances one at a time (or K), without losing a request: each is drained,
-    stopped, started, warmed up and back in HAProxy's rotation before the next. The first
-    failure ends it, exit status 1, with the other instances serving.
+    Restart instances one at a time (or K at a time) without losing a request. Each instance is
+    drained, stopped, started, warmed up and back in rotation before the next one is touched.
+    The first failure ends the command with exit status 1; the other instances keep serving.
       roll                    every instance, one after the other
-      roll instance2          one of them
-      roll all --at-once 2    two at a time""",
+      roll instance2          only this one
+      roll all --at-once 2    every instance, two at a time""",
     "drain": """\
 drain NAME [NAME ...]
-    Take instances out of rotation and wait until their running requests are done. They go
-    on running; `ready` brings them back.""",
+    Take instances out of rotation and wait until their running requests are done. The
+    processes keep running; `ready` brings them back.""",
     "ready": """\
 ready NAME [NAME ...]|all
     Bring drained instances back into rotation.""",
     "stack": """\
 stack
-    One table: instance, state, pid, uptime, memory, busy threads, requests in flight and
-    queued, requests answered, Python's switch interval, and HAProxy's last check.""",
+    Show a table: instance, state, pid, uptime, memory, busy threads, requests in flight and
+    queued, requests answered, Python's switch interval, and HAProxy's last health check.""",
 }
 
 
 class Usage(Exception):
-    """A command was typed in a way it cannot be understood."""
+    """A command line that cannot be understood."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that does not end supervisorctl."""
+    """An argument parser that does not exit supervisorctl."""
 
     def error(self, message: str) -> NoReturn:
-        """Report instead of exiting."""
+        """Raise Usage instead of exiting."""
         raise Usage(message)
 
 
@@ -65,7 +65,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         def run(stack: Stack, rotation: Rotation) -> None:
             words = parser.parse_args(shlex.split(arg))
             if words.at_once < 1:
-                raise Usage("--at-once takes 1 or more")
+                raise Usage(f"--at-once: expected a number of at least 1, got {words.at_once}")
             rotation.roll(rotation.named(words.names), words.at_once)
 
         self._run("roll", run)
@@ -79,7 +79,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         self._run("drain", run)
 
     def do_ready(self, arg: str) -> None:
-        """Bring drained instances back."""
+        """Bring drained instances back into rotation."""
 
         def run(stack: Stack, rotation: Rotation) -> None:
             rotation.ready(rotation.named(_names(arg)))
@@ -91,19 +91,19 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         self._run("stack", lambda stack, rotation: self.ctl.output(table(stack)))
 
     def help_roll(self) -> None:
-        """Explain roll."""
+        """Print the help of roll."""
         self.ctl.output(HELP["roll"])
 
     def help_drain(self) -> None:
-        """Explain drain."""
+        """Print the help of drain."""
         self.ctl.output(HELP["drain"])
 
     def help_ready(self) -> None:
-        """Explain ready."""
+        """Print the help of ready."""
         self.ctl.output(HELP["ready"])
 
     def help_stack(self) -> None:
-        """Explain stack."""
+        """Print the help of stack."""
         self.ctl.output(HELP["stack"])
 
     def _run(self, command: str, run: Any) -> None:
@@ -116,17 +116,17 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         except Stopped as why:
             self.ctl.output(f"{command}: {why}")
         except OSError as why:
-            self.ctl.output(f"{command}: supervisord or {self.stack_file} cannot be reached: {why}")
+            self.ctl.output(f"{command}: cannot reach supervisord or read {self.stack_file}: {why}")
         self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
 
 
 def make_plugin(controller: Any, stack_file: str) -> Plugin:
-    """The ``supervisor.ctl_factory``."""
+    """Make the plugin; this is the ``supervisor.ctl_factory``."""
     return Plugin(controller, stack_file)
 
 
 def _names(arg: str) -> list[str]:
     names = shlex.split(arg)
     if not names:
-        raise Usage("name an instance")
+        raise Usage("expected the name of at least one instance")
     return names

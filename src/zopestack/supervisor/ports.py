@@ -1,4 +1,4 @@
-"""Which addresses of a Stack its processes could not listen on now, and why."""
+"""Find the addresses of a Stack on which its processes cannot listen now, and why."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import psutil
 from zopestack.features.address import Address
 from zopestack.model import Listener
 
-#: What the usual refusals of bind(2) mean here.
+#: Explanations of the usual errors of bind(2).
 REASONS = {
-    errno.EACCES: "only root may open ports this low",
-    errno.EADDRINUSE: "another program holds that port",
+    errno.EACCES: "only root may listen on a port this low",
+    errno.EADDRINUSE: "another program uses that port",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
 
 
 def refused(listeners: Iterable[Listener]) -> Iterator[tuple[Listener, str]]:
-    """The listeners whose address cannot be bound now, each with the reason."""
+    """Yield the listeners whose address cannot be bound now, each with the reason."""
     for listener in listeners:
         if why := _refusal(listener.address):
             yield listener, why
 
 
 def held_below(pid: int) -> set[int]:
-    """The TCP ports on which the descendants of a process listen now."""
+    """Return the TCP ports on which the descendants of a process listen now."""
     held = set()
     for process in psutil.Process(pid).children(recursive=True):
         try:
@@ -44,7 +44,7 @@ def _refusal(address: Address) -> str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # A port that only waits out TIME_WAIT is free for a server.
+            # Accept a port in TIME_WAIT, as a server does.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, address.port))
     except OSError as why:

@@ -1,4 +1,4 @@
-"""Wait until a whole stack serves, and say what keeps it from doing so."""
+"""Wait until a whole stack serves requests, and report what prevents it."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from zopestack.probe import probe
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
 
-#: Seconds between two looks.
-INTERVAL = 0.1
+#: Poll interval in seconds.
+POLL_INTERVAL = 0.1
 
-#: Lines of a log shown when its process does not come up.
+#: Number of log lines shown for a process that does not start.
 LOG_LINES = 20
 
-#: supervisord's state of a program it has given up on.
+#: supervisord's state of a program that it no longer tries to start.
 GIVEN_UP = "FATAL"
 
 
 class NotReady(Exception):
-    """The stack does not serve; the message says which part and why."""
+    """The stack does not serve; the message says which part does not, and why."""
 
 
 def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None:
-    """Return once every instance answers and the balancer sends requests to all of them.
+    """Return once every instance answers and HAProxy sends requests to all of them.
 
     :param timeout: seconds.
-    :param say: called with a line of progress whenever one more part is ready.
-    :raises NotReady: after the timeout, or as soon as supervisord has given a program up.
+    :param say: called with a line of progress whenever another part is ready.
+    :raises NotReady: after the timeout, or as soon as supervisord has given up on a program.
     """
     began = time.monotonic()
     ready: set[str] = set()
@@ -56,13 +56,13 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
         if now - said > 2:
             say(f"waiting for {', '.join(missing)} ({now - began:.0f} s)")
             said = now
-        time.sleep(INTERVAL)
+        time.sleep(POLL_INTERVAL)
 
 
 def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
-    """The programs that do not serve yet, and why.
+    """Return the programs that do not serve yet, each with the reason.
 
-    :param ready: those that did at an earlier look.
+    :param ready: programs that have served before.
     """
     try:
         processes = Supervisor(stack.supervisor_socket).processes()
@@ -73,7 +73,7 @@ def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
         state = processes[name].state if name in processes else "unknown to supervisord"
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
-    # ZEO logs every connection: once is enough.
+    # Skip this once zeo is ready, because ZEO logs every connection.
     if "zeo" not in missing and "zeo" not in ready and not listens(stack.storage.zeo_address):
         missing["zeo"] = f"does not listen on {stack.storage.zeo_address}"
     for instance in stack.instances:
@@ -95,14 +95,14 @@ def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
         return "does not answer on its socket"
     names = {instance.name for instance in stack.instances}
     if set(servers) != names:
-        return "has not taken up the new haproxy.cfg yet"
+        return "has not loaded the new haproxy.cfg yet"
     down = [
         instance.name
         for instance in stack.instances
         if instance.name not in missing and not servers[instance.name].up
     ]
     if missing.keys() & names or down:
-        return f"sends nothing to {', '.join(down) or 'an instance that is not ready'} yet"
+        return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
     if not _answers(stack.balancer.http_address.reachable):
         return f"does not answer on {stack.balancer.http_address}"
     return ""
@@ -110,13 +110,13 @@ def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
 
 def _answers(address: Address) -> bool:
     try:
-        return probe(address, "/", "HEAD", patience=10).status < 500
+        return probe(address, "/", "HEAD", timeout=10).status < 500
     except OSError:
         return False
 
 
 def listens(address: Address) -> bool:
-    """Whether something accepts connections there."""
+    """Return whether a server accepts connections at an address."""
     try:
         socket.create_connection((address.host, address.port), timeout=1).close()
     except OSError:

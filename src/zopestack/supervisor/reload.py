@@ -18,7 +18,8 @@ from pathlib import Path
 
 from zopestack import files, stack_file
 from zopestack.features import certificates
-from zopestack.haproxy.program import NO_STATE, program
+from zopestack.haproxy import program
+from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor

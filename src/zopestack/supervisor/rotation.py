@@ -1,7 +1,7 @@
-"""Take instances out of the balancer's rotation and bring them back, one step at a time.
+"""Take instances out of HAProxy's rotation and bring them back, one step at a time.
 
-Every step is waited for where it shows: in supervisord, at the instance's agent, in
-HAProxy. A failure is a :class:`Stopped` that says which instance, which step and why.
+The effect of every step is polled where it shows: in supervisord, in the instance's agent, or in
+HAProxy. A failure raises :class:`Stopped` with the instance, the step and the reason.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
 
-#: Seconds HAProxy gets to see a change; it checks once a second.
-CHECK_PATIENCE = 15
+#: Timeout in seconds for HAProxy to notice a change; it checks every second.
+CHECK_TIMEOUT = 15
 
-#: Seconds between two looks.
-LOOK = 0.1
+#: Poll interval in seconds.
+POLL_INTERVAL = 0.1
 
-#: supervisord's states of a program that will not come up by itself.
+#: supervisord's states of a program that it will not start again by itself.
 FAILED = ("FATAL", "BACKOFF", "EXITED", "STOPPED")
 
 
 class Stopped(Exception):
-    """A command ended early; the rest of the stack is as it was."""
+    """A command that ended early; it left the rest of the stack unchanged."""
 
 
 class Rotation:
-    """Moves the instances of one stack in and out of rotation.
+    """Moves the instances of one stack into and out of rotation.
 
     :param say: called with each line of progress.
     """
@@ -47,7 +47,7 @@ class Rotation:
         self.runtime = Runtime(stack.haproxy_socket)
 
     def named(self, names: Sequence[str]) -> list[Instance]:
-        """The instances of these names; ``all``, or no name, stands for every one.
+        """Return the instances with these names; ``all`` or no name means every instance.
 
         :raises Stopped: for an unknown name.
         """
@@ -62,7 +62,7 @@ class Rotation:
     def roll(self, instances: Sequence[Instance], at_once: int = 1) -> None:
         """Restart instances in groups of ``at_once``, each back in rotation before the next.
 
-        :raises Stopped: at the first failure, or where visitors would be left without.
+        :raises Stopped: at the first failure, or if no other instance would be left to serve.
         """
         began = time.monotonic()
         for start in range(0, len(instances), at_once):
@@ -78,10 +78,11 @@ class Rotation:
             for instance in group:
                 self._wait_healthy(instance)
                 self._wait_rotation(instance, up=True)
-        self.say(f"{len(instances)} rolled in {time.monotonic() - began:.1f} s")
+        seconds = time.monotonic() - began
+        self.say(f"{len(instances)} instance(s) restarted in {seconds:.1f} s")
 
     def drain(self, instances: Sequence[Instance]) -> None:
-        """Have instances take no new requests and wait until the running ones are done."""
+        """Take instances out of rotation and wait until their running requests are done."""
         self._others_serve(instances)
         for instance in instances:
             self._signal(instance, "USR1")
@@ -91,13 +92,13 @@ class Rotation:
             self._wait(
                 instance,
                 "its requests to finish",
-                self.stack.lifecycle.stop_grace + CHECK_PATIENCE,
+                self.stack.lifecycle.stop_grace + CHECK_TIMEOUT,
                 partial(self._idle, instance),
             )
             self.say(f"{instance.name}: drained, nothing in flight; `ready` brings it back")
 
     def ready(self, instances: Sequence[Instance]) -> None:
-        """Bring drained instances back."""
+        """Bring drained instances back into rotation."""
         self.servers()
         for instance in instances:
             self._signal(instance, "USR2")
@@ -105,27 +106,28 @@ class Rotation:
             self._wait_rotation(instance, up=True)
 
     def servers(self) -> dict[str, Server]:
-        """The instances as HAProxy sees them.
+        """Return the instances as HAProxy sees them.
 
-        :raises Stopped: where HAProxy does not answer.
+        :raises Stopped: if HAProxy does not answer.
         """
         try:
             return self.runtime.servers(*LANES)
         except OSError:
             raise Stopped(
-                "HAProxy does not answer, so nothing was touched; "
-                "`status haproxy` and `tail haproxy` say why"
+                "HAProxy does not answer, so nothing was changed. "
+                "See `status haproxy` and `tail haproxy`."
             ) from None
 
     def _others_serve(self, group: Sequence[Instance]) -> None:
-        # Requests of a lane without instances go to the visitors' own.
+        # Ignore other lanes: the requests of an empty lane go to the visitors' lane.
         leaving = {instance.name for instance in group if instance.lane == VISITORS}
         visited = {instance.name for instance in self.stack.lane(VISITORS)}
         serving = {name for name, server in self.servers().items() if server.up}
         if leaving and not serving & visited - leaving:
             raise Stopped(
-                f"no instance beside {', '.join(sorted(leaving))} serves, and visitors would be "
-                "turned away; nothing more was touched. Raise instances, or use restart."
+                f"no instance other than {', '.join(sorted(leaving))} is serving, so the site "
+                "would go down; nothing further was changed. Raise instances in [stack], or use "
+                "restart."
             )
 
     def _call(self, method: str, instance: Instance, ignore: int) -> None:
@@ -133,21 +135,21 @@ class Rotation:
             getattr(self.supervisor.rpc, method)(instance.name, False)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode != ignore:
-                raise Stopped(f"{instance.name}: supervisord says {fault.faultString}") from None
+                raise Stopped(f"{instance.name}: supervisord reports {fault.faultString}") from None
 
     def _signal(self, instance: Instance, signal: str) -> None:
         if ask(instance) is None:
-            raise Stopped(f"{instance.name} does not run; `status` says why")
+            raise Stopped(f"{instance.name} is not running. See `status {instance.name}`.")
         try:
             self.supervisor.rpc.signalProcess(instance.name, signal)
         except xmlrpc.client.Fault as fault:
-            raise Stopped(f"{instance.name}: supervisord says {fault.faultString}") from None
+            raise Stopped(f"{instance.name}: supervisord reports {fault.faultString}") from None
 
     def _wait_stopped(self, instance: Instance) -> None:
         def stopped() -> bool:
             return self._state(instance) in ("STOPPED", "EXITED", "FATAL")
 
-        self._wait(instance, "it to stop", self.stack.stop_seconds + LOOK * 50, stopped)
+        self._wait(instance, "it to stop", self.stack.stop_seconds + POLL_INTERVAL * 50, stopped)
 
     def _wait_healthy(self, instance: Instance) -> None:
         began = time.monotonic()
@@ -156,14 +158,14 @@ class Rotation:
             state = self._state(instance)
             if state in FAILED:
                 raise Stopped(
-                    f"{instance.name} did not start, supervisord says {state}; the other "
-                    f"instances serve on. `tail {instance.name}` says why."
+                    f"{instance.name} did not start; supervisord reports {state}. The other "
+                    f"instances keep serving. See `tail {instance.name}`."
                 )
             report = ask(instance)
             if report and report.why.startswith("warm-up path") and not report.healthy:
                 raise Stopped(
-                    f"{instance.name}: {report.why}; it stays out of rotation until that works, "
-                    "the other instances serve on"
+                    f"{instance.name}: {report.why}. It stays out of rotation until that works; "
+                    "the other instances keep serving."
                 )
             return bool(report and report.healthy)
 
@@ -174,11 +176,11 @@ class Rotation:
         def seen() -> bool:
             server = self.servers().get(instance.name)
             if server is None:
-                raise Stopped(f"{instance.name}: HAProxy does not know it; run `update`")
+                raise Stopped(f"{instance.name} is unknown to HAProxy; run `update`")
             return server.up is up
 
         where = "in" if up else "out of"
-        self._wait(instance, f"HAProxy to see it {where} rotation", CHECK_PATIENCE, seen)
+        self._wait(instance, f"HAProxy to see it {where} rotation", CHECK_TIMEOUT, seen)
         self.say(f"{instance.name}: {where} rotation")
 
     def _idle(self, instance: Instance) -> bool:
@@ -188,14 +190,14 @@ class Rotation:
     def _state(self, instance: Instance) -> str:
         process = self.supervisor.processes().get(instance.name)
         if process is None:
-            raise Stopped(f"{instance.name}: supervisord does not know it; run `update`")
+            raise Stopped(f"{instance.name} is unknown to supervisord; run `update`")
         return process.state
 
     def _wait(
-        self, instance: Instance, what: str, patience: float, done: Callable[[], bool]
+        self, instance: Instance, what: str, timeout: float, done: Callable[[], bool]
     ) -> None:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not done():
             if time.monotonic() > deadline:
-                raise Stopped(f"{instance.name}: waited {patience:g} s for {what}; it has not")
-            time.sleep(LOOK)
+                raise Stopped(f"{instance.name}: timed out after {timeout:g} s waiting for {what}")
+            time.sleep(POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""The whole stack in one table: what supervisord, the agents and HAProxy each know."""
+"""The whole stack in one table, from what supervisord, the agents and HAProxy report."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ HEADINGS = (
 
 
 def table(stack: Stack) -> str:
-    """The table as text, a line an instance, and a last one for what waits in HAProxy.
+    """Return the table as text, with one line for each instance.
 
-    :raises OSError: where supervisord does not answer.
+    :raises OSError: if supervisord does not answer.
     """
     processes = Supervisor(stack.supervisor_socket).processes()
     try:
@@ -78,7 +78,7 @@ def _cells(
 
 
 def _memory(pid: int) -> str:
-    """The process's share of memory (PSS: pages shared with others count in part)."""
+    """Return a process's share of memory (PSS, which divides shared pages among processes)."""
     try:
         return f"{psutil.Process(pid).memory_full_info().pss / 1024 / 1024:.0f} MB"
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""``scripts/up``: from buildout.cfg to a stack that answers, and where it is."""
+"""``scripts/up``: start a stack from buildout.cfg, wait until it serves, print its addresses."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from zopestack.supervisor import orphans, ports
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.readiness import NotReady, wait_ready
 
-#: Where a buildout in this directory has its Stack.
+#: Where bin/buildout writes the Stack, relative to the buildout's directory.
 STACK_FILE = Path("parts/stack-files/stack.json")
 
 DESCRIPTION = """\
-Start a load-balanced Zope, or apply what changed in buildout.cfg: make a virtual
-environment in .venv, install the pinned set, run bin/buildout, start supervisord (or
-update the one that runs), and wait until every instance and the balancer answer.
-It prints where the site, the password and the status page are. Run it as often as you like.
+Start a load-balanced Zope, or apply changes of buildout.cfg: create a virtual environment
+in .venv, install the pinned distributions, run bin/buildout, start supervisord (or update
+the running one), and wait until every instance and HAProxy answer. At the end, print the
+addresses of the site and the status page and the file with the password.
+It is safe to run again at any time.
 """
 
 EPILOG = """\
 examples:
-  scripts/up                    start the stack, or apply an edit of buildout.cfg
+  scripts/up                    start the stack, or apply changes of buildout.cfg
   scripts/up --timeout 600      give a slow machine ten minutes
   PYTHON=python3.12 scripts/up  use this Python (3.11 to 3.14) for a new .venv
 
 afterwards:
-  bin/supervisorctl status      what runs
+  bin/supervisorctl status      list the processes
   bin/supervisorctl shutdown    stop everything
 
-The exit status is 0 when everything answers; otherwise one message says what to mend.
+The exit status is 0 when everything answers; otherwise one message says what to fix.
 """
 
 
 def main() -> None:
-    """Run ``scripts/up``; exits with 1 and one message where something is wrong."""
+    """Run ``scripts/up``; exit with status 1 and one message if something is wrong."""
     parser = argparse.ArgumentParser(
         prog="scripts/up",
         description=DESCRIPTION,
@@ -51,7 +52,7 @@ def main() -> None:
         type=float,
         default=Timings.start,
         metavar="SECONDS",
-        help=f"how long the stack may take until it answers (default {Timings.start:g})",
+        help=f"seconds to wait until the whole stack answers (default {Timings.start:g})",
     )
     arguments = parser.parse_args()
     say("running bin/buildout")
@@ -67,27 +68,27 @@ def main() -> None:
 
 
 def start(stack: Stack) -> None:
-    """Start supervisord, or have the running one apply what changed.
+    """Start supervisord, or make the running one apply changes.
 
-    :raises NotReady: where another program holds one of the addresses.
+    :raises NotReady: if another program uses one of the addresses.
     """
     supervisor = Supervisor(stack.supervisor_socket)
     running = supervisor.running()
     if not running and (left := orphans.find(stack)):
-        say("supervisord has died and left its processes running")
+        say("supervisord has died; stopping the processes it left running")
         orphans.stop(stack, left, say)
     ours = ports.held_below(supervisor.pid()) if running else set()
     if blocked := list(ports.refused(x for x in stack.listeners() if x.address.port not in ours)):
         raise NotReady(
             "\n".join(
                 f"{listener.process} cannot listen on {listener.address}: {why}. "
-                f"{listener.option} in [stack] moves it."
+                f"Change {listener.option} in [stack]."
                 for listener, why in blocked
             )
         )
     if running:
         states = [f"{p.name} {p.state.lower()}" for p in supervisor.processes().values()]
-        say(f"supervisord is running ({', '.join(states)}); applying what changed")
+        say(f"supervisord is running ({', '.join(states)}); applying changes")
         _run([f"{stack.bin}/supervisorctl", "update"])
     else:
         say("starting supervisord")
@@ -95,27 +96,25 @@ def start(stack: Stack) -> None:
 
 
 def summary(stack: Stack) -> str:
-    """Where the running stack is, and what to type next."""
-    instances = _count(len(stack.instances), "instance")
-    threads = _count(stack.threads, "thread")
+    """Return the addresses of a running stack, and the commands to use next."""
     sites = "\n".join(f"  site         {url}" for url in urls(stack))
     return f"""
-The stack is up: {instances} with {threads} behind HAProxy.
+The stack is up: {_layout(stack)} behind HAProxy.
 
 {sites}
   management   {management(stack)}
                user {stack.zope.user}, password in {stack.password_file}
   status page  http://{stack.balancer.stats_address}/
 
-  bin/supervisorctl status             what runs
-  bin/supervisorctl tail -f instance1  what an instance says
+  bin/supervisorctl status             list the processes
+  bin/supervisorctl tail -f instance1  follow the output of an instance
   bin/buildout && bin/supervisorctl update
-                                       apply an edit of buildout.cfg
+                                       apply changes of buildout.cfg
 """
 
 
 def urls(stack: Stack) -> list[str]:
-    """What visitors open, and which object in Zope it shows where ``sites`` says so."""
+    """Return the URLs for visitors, and which Zope object each shows if ``sites`` says so."""
     if not stack.sites.shown:
         return [f"{_origin(stack)}/"]
     return [
@@ -125,8 +124,11 @@ def urls(stack: Stack) -> list[str]:
 
 
 def management(stack: Stack) -> str:
-    """Where Zope's own management is: through a site that shows Zope's root, or else on the
-    first instance, which only this machine reaches."""
+    """Return the URL of Zope's management interface.
+
+    It is reached through a site that shows Zope's root, or else on the first instance itself,
+    which only this machine can reach.
+    """
     sites = stack.sites.shown
     through = [site for site in sites if not site.root and not site.path]
     if sites and not through:
@@ -135,7 +137,7 @@ def management(stack: Stack) -> str:
 
 
 def _origin(stack: Stack, host: str = "*") -> str:
-    """Scheme, host and port of a site; ``*`` is any host, so this machine's own name does."""
+    """Return a site's scheme, host and port; ``*`` means any host, so use the bound address."""
     https = stack.tls.https_address
     address = (https or stack.balancer.http_address).reachable
     scheme, usual = ("https", 443) if https else ("http", 80)
@@ -144,6 +146,16 @@ def _origin(stack: Stack, host: str = "*") -> str:
     if host == "*":
         host = str(address).rpartition(":")[0]
     return f"{scheme}://{host}" + ("" if address.port == usual else f":{address.port}")
+
+
+def _layout(stack: Stack) -> str:
+    """Return the number of instances and threads, such as "2 instances with 1 thread each"."""
+    count = len(stack.instances)
+    numbers = {instance.threads for instance in stack.instances}
+    threads = _count(max(numbers), "thread") + (" each" if count > 1 else "")
+    if len(numbers) > 1:
+        threads = f"{stack.threads} threads in total"
+    return f"{_count(count, 'instance')} with {threads}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -158,7 +170,7 @@ def say(what: str) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, check=False)
     if done.returncode:
-        raise NotReady(f"{' '.join(command)} failed with {done.returncode}.")
+        raise NotReady(f"{' '.join(command)} failed with exit status {done.returncode}.")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from zc.buildout import UserError
 
-from tests import describe
+from tests.support import describe
 from zopestack.buildout import certificates
 from zopestack.features.certificates import Unusable, check
 from zopestack.model import Stack
