@@ -110,7 +110,7 @@ def test_quota(tmp_path: Path, files: Mapping[str, str], cores: int) -> None:
 def test_affinity_of_the_process(tmp_path: Path) -> None:
     one = min(os.sched_getaffinity(0))
     limited = (
-        "import os; from zopestack import cpus; from pathlib import Path; "
+        "import os; from zopestack.features import cpus; from pathlib import Path; "
         f"os.sched_setaffinity(0, {{{one}}}); print(cpus.usable(Path({str(tmp_path)!r})))"
     )
     done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True)

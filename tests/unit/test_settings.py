@@ -205,6 +205,14 @@ HOSTILE = st.text(
 )
 
 
+#: Options that have lines of their own, each with a harmless value that has the same lines.
+WITH_LINES = {
+    "acme-challenge": lambda text: "8888" if text.isdigit() else ".",
+    "admin-networks": lambda _: "10.0.0.0/8",
+    "trusted-proxies": lambda _: "10.0.0.0/8",
+}
+
+
 def lines(stack: Stack) -> list[int]:
     return [text.count("\n") for text in rendering.render(stack).values()]
 
@@ -213,6 +221,9 @@ def lines(stack: Stack) -> list[int]:
 @given(option=st.sampled_from([name for name in OPTIONS if name != "haproxy"]), text=HOSTILE)
 @example(option="acme-challenge", text="1")
 @example(option="acme-challenge", text=".")
+@example(option="callback-instances", text="1")
+@example(option="admin-networks", text="::")
+@example(option="trusted-proxies", text="::1")
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_refused_or_harmless(
     tmp_path_factory: pytest.TempPathFactory, haproxy_program: Path, option: str, text: str
@@ -227,9 +238,8 @@ def test_any_text_is_refused_or_harmless(
         return
     files = rendering.render(stack)
     assert not any("\r" in text or "\0" in text for text in files.values())
-    if option != "instances":
-        if option == "acme-challenge" and text.strip():
-            # The option itself has lines, which say where.
-            usual[option] = "8888" if text.strip().isdigit() else "."
+    if option not in ("instances", "callback-instances"):
+        if option in WITH_LINES and text.strip():
+            usual[option] = WITH_LINES[option](text.strip())
         expected = lines(describe.read(home, usual))
         assert lines(stack)[:2] == expected[:2]
