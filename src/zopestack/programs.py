@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zopestack.model import CALLBACKS, START_SECONDS, STOP_SECONDS, Instance, Stack
 from zopestack.parts import agent
 
-#: Seconds in which ``haproxy-reload`` knows whether HAProxy's files are any good, so that
-#: ``supervisorctl restart`` can say that they are not.
+#: Seconds that ``haproxy-reload`` gets to check HAProxy's files. supervisord waits as long, so
+#: ``supervisorctl restart haproxy-reload`` fails where HAProxy refuses them.
 RELOAD_SECONDS = 3
 
 
@@ -54,7 +53,7 @@ def programs(stack: Stack, haproxy_digest: str) -> tuple[Program, ...]:
         *(_instance(stack, instance) for instance in stack.instances),
         _haproxy(stack),
         _reload(stack, haproxy_digest),
-        *_guards(stack),
+        _guard(stack),
     )
 
 
@@ -105,42 +104,34 @@ def _haproxy(stack: Stack) -> Program:
 def _reload(stack: Stack, digest: str) -> Program:
     return Program(
         name="haproxy-reload",
-        comment="Has HAProxy take up new files without dropping a connection, and rests.\n"
-        "; The digest changes with them, so that `update` starts it anew. After a new certificate:"
-        "\n; bin/supervisorctl restart haproxy-reload",
+        comment="Reloads HAProxy when its files have changed, without dropping a connection.\n"
+        "; The digest changes with them, so `update` starts this again. After a new certificate:\n"
+        "; bin/supervisorctl restart haproxy-reload",
         command=f"{stack.bin}/reload-haproxy {stack.stack_file}",
         priority=400,
-        # Long enough to look at the files; later would not make them better.
         startsecs=RELOAD_SECONDS,
+        # Refused files stay refused.
         autorestart=False,
         environment=f'HAPROXY_DIGEST="{digest}"',
     )
 
 
-def _guards(stack: Stack) -> Iterator[Program]:
-    """superlance's watchers. They restart through supervisord, so a restart is a drain."""
+def _guard(stack: Stack) -> Program:
+    limit, comment = "", ""
     if stack.memory_limit:
-        limits = " ".join(
-            f"-p {instance.name}={stack.memory_limit}" for instance in stack.instances
-        )
-        yield Program(
-            name="memmon",
-            comment=f"Restarts an instance that uses more memory than {stack.memory_limit}.",
-            command=f"{stack.bin}/memmon {limits}",
-            priority=500,
-            events="TICK_60",
-        )
-    for instance in stack.instances:
-        yield Program(
-            name=f"guard-{instance.name}",
-            comment=f"Restarts {instance.name} if it hangs: every thread in one request for over "
-            f"{stack.hung_after} s, or no answer.",
-            # It tries for that long, so a start is not taken for a hang.
-            command=f"{stack.bin}/guard-instance -p {instance.name} -t {START_SECONDS} "
-            f"http://{instance.agent}/alive",
-            priority=500,
-            events="TICK_60",
-        )
+        limit = f"--memory-limit {stack.memory_limit} "
+        comment = f"\n; It also restarts one that uses more than {stack.memory_limit} of memory."
+    agents = " ".join(f"{instance.name}={instance.agent}" for instance in stack.instances)
+    return Program(
+        name="guard",
+        comment="Restarts an instance that hangs: every thread in one request for over "
+        f"{stack.hung_after} s,\n; or no answer for {START_SECONDS} s.{comment}",
+        # As long as a start may take, so that a start is not taken for a hang.
+        command=f"{stack.bin}/guard-instances --patience {START_SECONDS} {limit}"
+        f"{stack.bin}/supervisorctl {agents}",
+        priority=500,
+        events="TICK_60",
+    )
 
 
 def _settings(*values: object) -> str:
