@@ -29,6 +29,9 @@ from zopestack.supervision import Supervisor
 #: not answer are asked one after the other: 12 of them fit between two events.
 TIMEOUT = 5.0
 
+#: Where supervisord tells a program how to reach it (its manual, "Subprocess Environment").
+SERVER_URL = "SUPERVISOR_SERVER_URL"
+
 #: Bytes of the units of ``memory-limit``; the same as supervisord's (its ``datatypes.byte_size``).
 UNITS = {"MB": 1 << 20, "GB": 1 << 30}
 
@@ -122,10 +125,12 @@ def main() -> None:
     parser.add_argument("supervisorctl", type=Path)
     parser.add_argument("instances", nargs="+", metavar="NAME=HOST:PORT")
     given = parser.parse_args()
-    try:
-        url = os.environ["SUPERVISOR_SERVER_URL"]
-    except KeyError:
-        parser.error("expected to run as an event listener: SUPERVISOR_SERVER_URL is not set")
+    url = os.environ.get(SERVER_URL, "")
+    if not url:
+        parser.error(
+            "expected to be started by supervisord as an event listener, "
+            f"but {SERVER_URL} is not set"
+        )
     guard = Guard(
         Supervisor(Path(url.removeprefix("unix://"))),
         given.supervisorctl,
@@ -137,7 +142,7 @@ def main() -> None:
         try:
             guard.look()
         except (OSError, HTTPException, xmlrpc.client.Error) as why:
-            print(f"supervisord does not answer, nothing done: {why}", file=sys.stderr, flush=True)
+            print(f"cannot look at the instances now: {why}", file=sys.stderr, flush=True)
 
 
 def events(given: TextIO, answers: TextIO) -> Iterator[None]:

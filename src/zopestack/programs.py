@@ -12,6 +12,9 @@ from zopestack.parts import agent
 #: ``supervisorctl restart haproxy-reload`` fails where HAProxy refuses them.
 RELOAD_SECONDS = 3
 
+#: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
+GUARD_EVENT = "TICK_60"
+
 
 @dataclass(frozen=True)
 class Program:
@@ -104,9 +107,9 @@ def _haproxy(stack: Stack) -> Program:
 def _reload(stack: Stack, digest: str) -> Program:
     return Program(
         name="haproxy-reload",
-        comment="Reloads HAProxy when its files have changed, without dropping a connection.\n"
-        "; The digest changes with them, so `update` starts this again. After a new certificate:\n"
-        "; bin/supervisorctl restart haproxy-reload",
+        comment="Reloads HAProxy when its files have changed, without dropping a connection, and\n"
+        "; then waits as `cat`. The digest changes with the files, so `update` starts it again.\n"
+        "; After a new certificate: bin/supervisorctl restart haproxy-reload",
         command=f"{stack.bin}/reload-haproxy {stack.stack_file}",
         priority=400,
         startsecs=RELOAD_SECONDS,
@@ -130,7 +133,7 @@ def _guard(stack: Stack) -> Program:
         command=f"{stack.bin}/guard-instances --patience {START_SECONDS} {limit}"
         f"{stack.bin}/supervisorctl {agents}",
         priority=500,
-        events="TICK_60",
+        events=GUARD_EVENT,
     )
 
 

@@ -139,3 +139,7 @@ def _worker(runtime: Runtime) -> int | None:
         return runtime.worker()
     except OSError:
         return None
+
+
+if __name__ == "__main__":
+    main()
