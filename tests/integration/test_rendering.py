@@ -116,8 +116,7 @@ def test_any_valid_stack(
 
 def check_programs(stack: Stack, options: ServerOptions) -> None:
     groups = {group.name: group for group in options.process_group_configs}
-    guards = {"haproxy-reload", *(f"guard-{instance.name}" for instance in stack.instances)}
-    assert set(groups) == {*stack.programs, *guards}
+    assert set(groups) == {*stack.programs, "haproxy-reload", "guard"}
     assert [warning for warning in options.parse_warnings if "root" not in warning] == []
     by_start = sorted(groups.values(), key=lambda group: group.priority)
     assert by_start[0].name == "zeo"
@@ -146,7 +145,7 @@ def check_nothing_twice(stack: Stack, haproxy_cfg: str, options: ServerOptions) 
     names = re.findall(r"^    server (\S+)", haproxy_cfg, re.MULTILINE)
     assert names == [instance.name for instance in stack.instances]
     processes = [group.process_configs[0] for group in options.process_group_configs]
-    logs = [p.stderr_logfile if p.name.startswith("guard") else p.stdout_logfile for p in processes]
+    logs = [p.stderr_logfile if p.name == "guard" else p.stdout_logfile for p in processes]
     assert len(set(logs)) == len(logs)
 
 

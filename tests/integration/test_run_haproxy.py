@@ -100,7 +100,7 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
 
 def test_what_was_written_before_the_end_is_kept(home: Path) -> None:
     log = home / "access.log"
-    with open(run_haproxy.kept(log), "wb") as writer:
+    with open(run_haproxy.writer(log), "wb") as writer:
         writer.write(b"one\n" * 1000)
         writer.write(b"\xff is no UTF-8\n")
     until("the last line", lambda: log.read_bytes() == b"one\n" * 1000 + b"\xff is no UTF-8\n")
@@ -109,7 +109,7 @@ def test_what_was_written_before_the_end_is_kept(home: Path) -> None:
 def test_a_large_log_is_rotated_between_lines(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_haproxy, "LOG_BYTES", 1000)
     log, older = home / "access.log", home / "access.log.1"
-    with open(run_haproxy.kept(log), "wb", buffering=0) as writer:
+    with open(run_haproxy.writer(log), "wb", buffering=0) as writer:
         for number in range(20):
             writer.write(b"%02d " % number + b"x" * 96 + b"\n")
             until("it to be written", lambda n=number: b"%02d " % n in log.read_bytes())
@@ -121,7 +121,7 @@ def test_a_signal_to_haproxys_group_does_not_end_it(home: Path) -> None:
     log = home / "access.log"
     code = (
         "import os, signal, sys; from pathlib import Path; from zopestack import run_haproxy\n"
-        "writer = run_haproxy.kept(Path(sys.argv[1]))\n"
+        "writer = run_haproxy.writer(Path(sys.argv[1]))\n"
         "os.write(writer, b'before\\n'); print('written', flush=True); signal.pause()"
     )
     with subprocess.Popen(

@@ -84,6 +84,7 @@ def test_a_broken_certificate_changes_nothing_and_the_hook_fails(site: Site) -> 
     assert said.returncode != 0
     assert "ERROR (spawn error)" in said.stdout
     message = site.log("haproxy-reload.out.log")
+    assert "Reload refused; HAProxy keeps its current configuration: " in message
     assert f"tls-certificate = {live}: expected a PEM file" in message
     assert "has no private key" in message
     assert "Traceback" not in message
@@ -92,6 +93,8 @@ def test_a_broken_certificate_changes_nothing_and_the_hook_fails(site: Site) -> 
     live.write_text(good)
     site.supervisorctl(*HOOK, check=True)
     assert site.states()["haproxy-reload"] == "RUNNING"
+    # Nothing looks like a failure to who checks the stack by the exit status.
+    site.supervisorctl("status", check=True)
 
 
 def test_another_file_of_haproxy_is_taken_up_by_update(site: Site) -> None:
@@ -119,4 +122,8 @@ def test_nothing_new_is_no_reload(site: Site) -> None:
     site.supervisorctl(*HOOK, check=True)
     with socket.create_connection(("127.0.0.1", site.ports.spare), PATIENCE):
         site.supervisorctl(*HOOK, check=True)
-    assert site.log("haproxy-reload.out.log").rstrip().endswith("HAProxy has what is there")
+    assert (
+        site.log("haproxy-reload.out.log")
+        .rstrip()
+        .endswith("HAProxy already runs with the current files")
+    )

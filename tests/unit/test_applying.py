@@ -35,7 +35,7 @@ def changed(before: Mapping[str, Program], after: Mapping[str, Program]) -> set[
 
 
 INSTANCES = {"instance1", "instance2"}
-GUARDS = {"guard-instance1", "guard-instance2"}
+GUARD = {"guard"}
 RELOAD = {"haproxy-reload"}
 
 
@@ -43,7 +43,7 @@ RELOAD = {"haproxy-reload"}
     ("option", "value", "restarted"),
     [
         ("threads", "2", INSTANCES | RELOAD),
-        ("base-port", "7081", INSTANCES | GUARDS | RELOAD),
+        ("base-port", "7081", INSTANCES | GUARD | RELOAD),
         ("warm-up", "/", INSTANCES),
         ("eggs", "Zope\nProducts.PythonScripts", INSTANCES),
         ("zeo-address", "127.0.0.1:9100", {"zeo"} | INSTANCES),
@@ -51,8 +51,9 @@ RELOAD = {"haproxy-reload"}
         ("timeout-http-request", "5s", INSTANCES | RELOAD),
         ("max-body-size", "5MB", INSTANCES | RELOAD),
         ("stop-grace", "5s", INSTANCES | {"haproxy"}),
-        ("instances", "4", RELOAD),
-        ("callback-instances", "1", INSTANCES | RELOAD),
+        ("instances", "4", GUARD | RELOAD),
+        ("memory-limit", "1GB", GUARD),
+        ("callback-instances", "1", INSTANCES | GUARD | RELOAD),
         ("nbthread", "2", RELOAD),
         ("stats-address", "127.0.0.1:9404", RELOAD),
         ("haproxy", "other-haproxy", RELOAD),

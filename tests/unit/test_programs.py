@@ -57,14 +57,20 @@ def test_a_new_haproxy_cfg_changes_the_reload_and_nothing_else(stack: Stack) -> 
     assert changed == ["haproxy-reload"]
 
 
-def test_every_instance_has_a_guard(made: dict[str, Program]) -> None:
-    guards = [program for program in made.values() if program.events]
-    assert [guard.name for guard in guards] == [f"guard-instance{i}" for i in (1, 2, 3)]
-    assert {guard.section for guard in guards} == {"eventlistener"}
-    assert guards[1].command.endswith("http://127.0.0.1:9082/alive")
+def test_one_guard_watches_every_instance(made: dict[str, Program], home: Path) -> None:
+    (guard,) = (program for program in made.values() if program.events)
+    assert (guard.name, guard.section) == ("guard", "eventlistener")
+    assert shlex.split(guard.command) == [
+        f"{home}/bin/guard-instances",
+        *("--patience", "180"),
+        f"{home}/bin/supervisorctl",
+        *(f"instance{i}=127.0.0.1:{9080 + i}" for i in (1, 2, 3)),
+    ]
 
 
 def test_a_memory_limit_is_watched_for_all(home: Path) -> None:
     stack = describe.read(home, {"instances": "2", "memory-limit": "500MB"})
-    (memmon,) = (program for program in programs(stack, {}) if program.name == "memmon")
-    assert memmon.command.endswith("memmon -p instance1=500MB -p instance2=500MB")
+    (guard,) = (program for program in programs(stack, {}) if program.events)
+    words = shlex.split(guard.command)
+    assert words[words.index("--memory-limit") + 1] == "500MB"
+    assert "500MB" in guard.comment

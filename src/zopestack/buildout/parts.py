@@ -20,7 +20,7 @@ AGENT = "egg:zopestack#agent"
 #: What marks an instance's own requests to the site, for the lane kept for them.
 MARKER = "egg:zopestack#callbacks"
 
-#: The part of the programs that supervisord runs beside the stack.
+#: The part of the programs that supervisord runs beside the instances.
 GUARDS = "stack-guards"
 
 #: The part that makes bin/supervisord and bin/supervisorctl.
@@ -37,8 +37,8 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "zeo": {**_zeo(stack), **overrides["zeo"]},
         GUARDS: {
             "recipe": "zc.recipe.egg:scripts",
-            "eggs": "superlance\nzopestack",
-            "scripts": "memmon\nguard-instance\nreload-haproxy\nrun-haproxy",
+            "eggs": "zopestack",
+            "scripts": "guard-instances\nreload-haproxy\nrun-haproxy",
         },
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }

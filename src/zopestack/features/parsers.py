@@ -123,7 +123,7 @@ def seconds(text: str) -> int:
 
 
 def memory(text: str) -> str:
-    """A size as superlance's memmon takes it, or nothing."""
+    """A size of memory as ``guard.memory`` reads it, or nothing."""
     if text and not re.fullmatch(r"[1-9][0-9]{0,6}(MB|GB)", text):
         raise ValueError("a size like 500MB or 2GB")
     return text

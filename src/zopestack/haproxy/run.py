@@ -1,80 +1,53 @@
-"""Runs HAProxy, and keeps its access log.
+"""Runs HAProxy, and beside it the process that writes its access log.
 
-supervisord runs this as ``haproxy``. It could keep the log as well, but does so a line at a
-time, which costs as much CPU as half of HAProxy (docs/benchmark.rst). Here HAProxy writes the
-lines into a pipe, and a process beside it empties the pipe a few times a second.
+supervisord runs this as ``haproxy``. It becomes HAProxy, whose standard output is a pipe to
+``access_log``; the reasons for that process are there.
 """
 
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import signal
 import sys
-import time
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from zopestack import stack_file
 from zopestack.features.timings import Sizes
-
-#: Bytes of the pipe: the most that a user may ask for on Linux (pipe(7)), some thousand lines.
-#: HAProxy drops lines rather than wait for a full one.
-PIPE = 1 << 20
-
-#: Seconds in which lines gather. It is what makes the difference.
-PAUSE = 0.2
+from zopestack.haproxy import log_writer
 
 
 def main() -> None:
     """Become HAProxy, its standard output the access log; ``run-haproxy STACK_FILE``."""
     stack = stack_file.load(Path(sys.argv[1]))
-    # Also where none is wanted now: a reload may bring one, and keeps this output.
-    os.dup2(kept(stack.access_log, stack.sizes), 1)
+    # Also where no log is wanted now: a reload may turn it on, and keeps this output.
+    os.dup2(writer(stack.access_log, stack.sizes), 1)
     program = str(stack.balancer.executable)
     os.execv(program, [program, "-W", "-db", "-f", str(stack.haproxy_conf)])
 
 
-def kept(log: Path, sizes: Sizes) -> int:
+def writer(log: Path, sizes: Sizes) -> int:
     """A pipe whose lines end up in a log file; the descriptor to write to.
 
-    The process that keeps the log is nobody's child and ends with the last who can write.
+    The process at its other end is a child of init and ends with the last writer.
     """
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE)
+    there, here = os.pipe()
+    fcntl.fcntl(here, fcntl.F_SETPIPE_SZ, log_writer.PIPE)
     if child := os.fork():
-        os.close(reader)
+        os.close(there)
         os.waitpid(child, 0)
-        return writer
+        return here
     try:
-        # What tells HAProxy to end does not end this: the last lines are still to come.
+        # A signal that ends HAProxy must not end this: the last lines are still to come.
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if os.fork() == 0:
-            os.close(writer)
-            keep(reader, log, sizes)
+            os.dup2(there, 0)
+            script = [log_writer.__file__, str(log), str(sizes.log_bytes), str(sizes.log_files)]
+            # The pipe's own descriptors are closed here (PEP 446), standard input stays.
+            os.execv(sys.executable, [sys.executable, "-I", "-S", *script])
     finally:
         os._exit(0)
-
-
-def keep(reader: int, log: Path, sizes: Sizes) -> None:
-    """Write to the log what comes, in large pieces, until nothing can come any more."""
-    handler = RotatingFileHandler(
-        log,
-        maxBytes=sizes.log_bytes,
-        backupCount=sizes.log_files,
-        encoding="utf-8",
-        errors="surrogateescape",
-        # No file before there is a line.
-        delay=True,
-    )
-    handler.terminator = ""
-    while lines := os.read(reader, PIPE):
-        text = lines.decode("utf-8", "surrogateescape")
-        handler.emit(logging.makeLogRecord({"msg": text}))
-        time.sleep(PAUSE)
-    handler.close()
 
 
 if __name__ == "__main__":

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zopestack.features.instances import Instance
 from zopestack.model import Stack
 
-#: Seconds in which ``haproxy-reload`` knows whether HAProxy's files are any good, so that
-#: ``supervisorctl restart`` can say that they are not.
+#: Seconds that ``haproxy-reload`` gets to check HAProxy's files. supervisord waits as long, so
+#: ``supervisorctl restart haproxy-reload`` fails where HAProxy refuses them.
 RELOAD_SECONDS = 3
+
+#: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
+GUARD_EVENT = "TICK_60"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
         *(_instance(stack, instance) for instance in stack.instances),
         _haproxy(stack),
         _reload(stack),
-        *_guards(stack),
+        _guard(stack),
     )
     return tuple(replace(each, digest=digests.get(each.name, "")) for each in every)
 
@@ -100,39 +103,30 @@ def _haproxy(stack: Stack) -> Program:
 def _reload(stack: Stack) -> Program:
     return Program(
         name="haproxy-reload",
-        comment="Has HAProxy take up new files without dropping a connection, and rests.\n"
-        "; The digest changes with them, so that `update` starts it anew. After a new certificate:"
-        "\n; bin/supervisorctl restart haproxy-reload",
+        comment="Reloads HAProxy when its files have changed, without dropping a connection, and\n"
+        "; then waits as `cat`. The digest changes with the files, so `update` starts it again.\n"
+        "; After a new certificate: bin/supervisorctl restart haproxy-reload",
         command=f"{stack.bin}/reload-haproxy {stack.stack_file}",
         priority=400,
-        # Long enough to look at the files; later would not make them better.
         startsecs=RELOAD_SECONDS,
+        # Refused files stay refused.
         autorestart=False,
     )
 
 
-def _guards(stack: Stack) -> Iterator[Program]:
-    """superlance's watchers. They restart through supervisord, so a restart is a drain."""
-    if stack.lifecycle.memory_limit:
-        limits = " ".join(
-            f"-p {instance.name}={stack.lifecycle.memory_limit}" for instance in stack.instances
-        )
-        yield Program(
-            name="memmon",
-            comment="Restarts an instance that uses more memory than "
-            f"{stack.lifecycle.memory_limit}.",
-            command=f"{stack.bin}/memmon {limits}",
-            priority=500,
-            events="TICK_60",
-        )
-    for instance in stack.instances:
-        yield Program(
-            name=f"guard-{instance.name}",
-            comment=f"Restarts {instance.name} if it hangs: every thread in one request for over "
-            f"{stack.lifecycle.hung_after} s, or no answer.",
-            # It tries for that long, so a start is not taken for a hang.
-            command=f"{stack.bin}/guard-instance -p {instance.name} -t {stack.timings.start:g} "
-            f"http://{instance.agent}/alive",
-            priority=500,
-            events="TICK_60",
-        )
+def _guard(stack: Stack) -> Program:
+    option, comment = "", ""
+    if limit := stack.lifecycle.memory_limit:
+        option = f"--memory-limit {limit} "
+        comment = f"\n; It also restarts one that uses more than {limit} of memory."
+    agents = " ".join(f"{instance.name}={instance.agent}" for instance in stack.instances)
+    return Program(
+        name="guard",
+        comment="Restarts an instance that hangs: every thread in one request for over "
+        f"{stack.lifecycle.hung_after} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
+        # As long as a start may take, so that a start is not taken for a hang.
+        command=f"{stack.bin}/guard-instances --patience {stack.timings.start:g} {option}"
+        f"{stack.bin}/supervisorctl {agents}",
+        priority=500,
+        events=GUARD_EVENT,
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import xmlrpc.client
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
-
-from supervisor.xmlrpc import SupervisorTransport
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,8 @@ class Supervisor:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        transport = SupervisorTransport(None, None, f"unix://{path}")
-        # The URL is never used: the transport opens its own connection.
-        proxy: Any = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        # The host is never looked up: the transport has its own connection.
+        proxy: Any = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path))
         self.rpc = proxy.supervisor
 
     def running(self) -> bool:
@@ -61,3 +59,37 @@ class Supervisor:
             )
             for info in self.rpc.getAllProcessInfo()
         }
+
+
+class _Transport(xmlrpc.client.Transport):
+    """XML-RPC over a unix socket.
+
+    ``supervisor.xmlrpc`` has one, but it imports half of supervisord: 6 MB in a guard that
+    is always there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def make_connection(self, host: Any) -> HTTPConnection:
+        """The connection, kept between calls as the base class keeps it."""
+        connection = self._connection[1] or _Connection(self.path)
+        self._connection = host, connection
+        return connection
+
+
+class _Connection(HTTPConnection):
+    """An HTTP connection to a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost")
+        self.path = path
+
+    def connect(self) -> None:
+        """Connect.
+
+        :raises OSError: where nobody listens.
+        """
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(str(self.path))

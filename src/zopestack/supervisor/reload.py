@@ -1,11 +1,15 @@
-"""Have HAProxy take up new files without dropping a connection.
+"""Reload HAProxy when its files have changed, without dropping a connection.
 
-supervisord runs this as ``haproxy-reload``. Its environment holds a digest of every file
-that HAProxy is given, so ``supervisorctl update`` restarts it when one of them has changed,
-and only then; whoever renews a certificate restarts it by hand or from certbot's deploy
-hook. It looks whether the files are good and signals HAProxy's master process, which starts
-new workers on the same sockets while the old ones finish what they serve (HAProxy
-Management Guide, "Stopping and restarting"). Then it rests until it is stopped.
+supervisord runs this as ``haproxy-reload``. Its environment holds a digest of HAProxy's files, so
+``supervisorctl update`` restarts it when one of them has changed, and only then; after a new
+certificate, an operator or certbot's deploy hook restarts it. It checks the files and signals
+HAProxy's master process, which starts new workers on the same sockets while the old ones finish
+their requests (HAProxy Management Guide, "Stopping and restarting").
+
+Then it becomes ``cat``, which waits on standard input for 0.3 MB of memory until supervisord stops
+it or ends. It does not simply end: supervisord reports that a start has failed only where the
+process ends before ``startsecs``, and ``supervisorctl status`` exits with 3 while any program has
+ended (supervisor 4.3), so every check of the stack would look like a failure.
 """
 
 from __future__ import annotations
@@ -25,65 +29,67 @@ from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
 
 #: Seconds a new worker gets to take over.
-PATIENCE = 10
+TIMEOUT = 10
 
-#: Seconds between two looks.
-LOOK = 0.1
+#: Seconds between two polls for it.
+POLL_INTERVAL = 0.1
 
 
 def main() -> None:
-    """Reload if HAProxy runs with older files, then wait for SIGTERM.
+    """Reload if HAProxy runs with older files, then become ``cat``; ``reload-haproxy STACK_FILE``.
 
-    Exits with a message where the files are no good; HAProxy then goes on with the old ones.
+    Exits with a message where HAProxy refuses the files; it keeps its current configuration.
     """
+    # A stop waits for the end of a reload.
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
     stack = stack_file.load(Path(sys.argv[1]))
     if outdated(stack):
         if wrong := refusal(stack):
             sys.exit(f"Reload refused; HAProxy keeps its current configuration: {wrong}")
-        print("HAProxy's files are new: reloading", flush=True)
+        print("HAProxy's files have changed: reloading", flush=True)
         reload(stack)
-        print("HAProxy has taken them up", flush=True)
+        print("HAProxy runs with the new files", flush=True)
     else:
-        print("HAProxy has what is there", flush=True)
-    signal.sigwait(stop)
+        print("HAProxy already runs with the current files", flush=True)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop)
+    os.execvp("cat", ["cat"])
 
 
 def outdated(stack: Stack) -> bool:
     """Whether HAProxy was started before the newest of its files was put in place.
 
-    One that does not answer is just starting, with the new files.
+    An HAProxy that does not answer is just starting, with the new files.
     """
     try:
         worker = Runtime(stack.haproxy_socket).worker()
         began = time.time() - age(worker)
     except OSError:
         return False
-    # A worker reads its files before it is forked; a reload too many does no harm.
+    # A worker reads its files before it is forked; one reload too many does no harm.
     return began - 1 <= newest(stack)
 
 
 def age(pid: int) -> float:
     """Seconds since a process was forked (proc(5), ``starttime``).
 
-    Not HAProxy's ``Uptime_sec``: its clock stands still while a busy machine keeps it from
-    running, so a worker would be taken for younger than its files.
+    Not HAProxy's ``Uptime_sec``: that clock stands still while a busy machine keeps HAProxy from
+    running, so a worker would seem younger than its files.
 
     :raises OSError: where there is no such process.
     """
-    # After its name, which may hold anything, the 20th word.
+    # The 20th word after the name, which may contain spaces and brackets.
     text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     ticks = int(text.rpartition(")")[2].split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def newest(stack: Stack) -> float:
-    """When the newest of HAProxy's files was put in place, certificates included; in seconds
+    """When the newest of HAProxy's files, certificates included, was put in place; in seconds
     since the epoch.
 
-    By the time of the last change of the file's entry (``st_ctime``): a certificate that is
-    moved or copied here may say that it was written long before.
+    Uses the time of the last change of the inode (``st_ctime``): a certificate that was moved or
+    copied here may have been written (``st_mtime``) long before.
     """
     given = list(stack.balancer_files)
     if stack.certificate:
@@ -94,7 +100,7 @@ def newest(stack: Stack) -> float:
 
 
 def refusal(stack: Stack) -> str:
-    """What is wrong with the files; empty where nothing is."""
+    """Why the files cannot be used; empty where they can."""
     certificate = stack.tls.tls_certificate
     if certificate and stack.certificate:
         given = certificate.path or stack.certificate
@@ -107,26 +113,26 @@ def refusal(stack: Stack) -> str:
 
 
 def reload(stack: Stack) -> None:
-    """Start new workers and return once they have taken over.
+    """Start a new worker and return once it has taken over.
 
-    Exits with a message where they do not; the old ones then go on serving.
+    Exits with a message where it does not; the old worker then goes on serving.
     """
     runtime = Runtime(stack.haproxy_socket)
     before = runtime.worker()
-    # Without it, the new worker takes an instance that is draining or down for healthy
-    # until its first check.
+    # Without its state, an instance that is draining or down counts as healthy until its first
+    # check.
     files.write(stack.server_state, runtime.command("show servers state"), mode=0o600)
     master = Supervisor(stack.supervisor_socket).processes()["haproxy"].pid
     os.kill(master, signal.SIGUSR2)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while _worker(runtime) in (None, before):
         if time.monotonic() > deadline:
             sys.exit(
-                f"HAProxy did not take up {stack.haproxy_conf} within {PATIENCE} s and goes on "
-                f"with the old one; {stack.logs}/haproxy.out.log says why."
+                f"Reload failed; HAProxy keeps its current configuration: no worker started with "
+                f"{stack.haproxy_conf} within {TIMEOUT} s, see {stack.logs}/haproxy.out.log."
             )
-        time.sleep(LOOK)
-    # What was true now is no news to an HAProxy that starts tomorrow.
+        time.sleep(POLL_INTERVAL)
+    # The state must not outlive the reload: an HAProxy that starts later would believe it.
     files.write(stack.server_state, NO_STATE, mode=0o600)
 
 
@@ -135,3 +141,7 @@ def _worker(runtime: Runtime) -> int | None:
         return runtime.worker()
     except OSError:
         return None
+
+
+if __name__ == "__main__":
+    main()

@@ -22,6 +22,9 @@ from zopestack.features.timings import Timings
 from zopestack.haproxy.runtime import Runtime
 from zopestack.supervisor.health import ask
 
+#: Programs that an `update` may start again although nothing else has changed.
+HELPERS = ("haproxy-reload", "guard")
+
 #: Kinds of failure (see ``visitors.Tally``) that a scenario may show.
 NOTHING = re.compile(r"(?!)")
 #: A POST may have reached the process that was killed, so it is not sent again.
@@ -81,7 +84,7 @@ def scale(site: Site) -> None:
         site.supervisorctl("update", check=True)
         site.wait_ready()
         after = site.pids()
-        kept = [name for name in before if name in after and name != "haproxy-reload"]
+        kept = [name for name in before if name in after and name not in HELPERS]
         assert {name: before[name] for name in kept} == {name: after[name] for name in kept}
         assert len(site.servers()) == count
 

@@ -1,0 +1,190 @@
+"""The guard: one process for all instances, woken by a real supervisord.
+
+supervisord's shortest event is one every 5 s; the product uses the one a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import describe
+from tests.support.fetch import fetch
+from tests.support.polling import until
+from tests.support.supervised import Supervised
+from zopestack import model
+from zopestack.model import Stack
+from zopestack.render import programs
+from zopestack.supervisor import guard
+from zopestack.supervisor.client import Supervisor
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Supervised]:
+    """Three instances and their guard."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "GUARD_EVENT", "TICK_5")
+        # A stopped process takes no SIGTERM: it is killed after this time.
+        patch.setattr(model, "STOP_SECONDS", 1)
+        options = {"instances": 3, "hung_after": "1s", "stop_grace": "1s", "memory_limit": "400MB"}
+        with Supervised(**options) as running:
+            running.start()
+            yield running
+
+
+@pytest.fixture
+def before(stack: Supervised) -> dict[str, int]:
+    """The processes before the test; every instance serves then and afterwards."""
+    wait_serving(stack)
+    return stack.pids()
+
+
+def wait_serving(stack: Supervised) -> None:
+    for instance in stack.stack.instances:
+        until(f"{instance.name} to serve", lambda i=instance: fetch(i.address, "/").status == 200)
+    stack.wait_running()
+
+
+def replaced(stack: Supervised, before: dict[str, int], *names: str) -> None:
+    """Wait until the processes of exactly these instances are other ones."""
+    for name in names:
+        until(f"another {name}", stack.pids, lambda now, n=name: now[n] not in (0, before[n]))
+    wait_serving(stack)
+    after = stack.pids()
+    assert {name for name in before if after[name] != before[name]} == set(names)
+
+
+def test_an_instance_that_hangs_is_restarted_and_the_others_serve(
+    stack: Supervised, before: dict[str, int]
+) -> None:
+    address = stack.stack.instances[0].address
+    with pytest.raises(OSError), urllib.request.urlopen(f"http://{address}/hang"):
+        # It is cut off when the grace of the restart is over.
+        pass
+    replaced(stack, before, "instance1")
+    said = stack.log("guard")
+    assert "instance1 hangs" in said
+    # The restart is supervisorctl's, and its words are kept.
+    assert "instance1: started" in said
+    assert "instance2" not in said
+    assert "SIGTERM: draining" in stack.log("instance1")
+
+
+def test_an_instance_that_does_not_answer_is_restarted_and_a_stopped_one_is_not(
+    stack: Supervised, before: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another guard of the same stack, that looks at once and is not as patient."""
+    monkeypatch.setattr(guard, "TIMEOUT", 2.0)
+    watching = guard.Guard(
+        Supervisor(stack.stack.supervisor_socket),
+        stack.stack.bin / "supervisorctl",
+        tuple(guard.Watch(each.name, str(each.agent)) for each in stack.stack.instances),
+        patience=3,
+        memory_limit=0,
+    )
+    stack.supervisorctl("stop", "instance3")
+    os.kill(before["instance2"], signal.SIGSTOP)
+    watching.look()
+    assert not watching.restarts
+    until("a restart", lambda: watching.look() or watching.restarts)
+    restart = watching.restarts["instance2"]
+    # Looking again does not restart it again.
+    until("its end", lambda: watching.look() or not watching.restarts)
+    assert restart.returncode == 0
+    assert stack.states()["instance3"] == "STOPPED"
+    stack.supervisorctl("start", "instance3")
+    replaced(stack, before, "instance2", "instance3")
+
+
+def test_past_the_memory_limit_one_after_the_other_is_drained_and_restarted(
+    stack: Supervised, before: dict[str, int]
+) -> None:
+    for instance in stack.stack.instances[:2]:
+        assert fetch(instance.address, "/grow/500").status == 200
+
+    def changed() -> set[str]:
+        """The instances with another process, or none; never both without one."""
+        states = stack.states()
+        assert "RUNNING" in (states["instance1"], states["instance2"])
+        return {name for name, pid in stack.pids().items() if pid not in (0, before[name])}
+
+    until("both to be restarted", changed, lambda names: {"instance1", "instance2"} <= names)
+    replaced(stack, before, "instance1", "instance2")
+    said = stack.log("guard")
+    assert "MB of memory, the limit is 400 MB: restarting it" in said
+    assert "drained after" in stack.log("instance2")
+
+
+def test_a_guard_that_dies_is_restarted_and_guards(
+    stack: Supervised, before: dict[str, int]
+) -> None:
+    os.kill(before["guard"], signal.SIGKILL)
+    until("another guard", stack.pids, lambda now: now["guard"] not in (0, before["guard"]))
+    assert fetch(stack.stack.instances[2].address, "/grow/500").status == 200
+    replaced(stack, before, "instance3", "guard")
+
+
+def test_a_supervisord_that_does_not_answer_is_one_line_and_not_the_end(home: Path) -> None:
+    done = woken_twice(f"unix://{home}/no.sock", describe.read(home))
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("cannot look at the instances now: ") for line in lines)
+
+
+def woken_twice(url: str, stack: Stack) -> subprocess.CompletedProcess[str]:
+    """Another guard, without patience, sent two events: the first begins its patience."""
+    event = "ver:3.0 server:x serial:1 pool:g poolserial:1 eventname:TICK_60 len:5\nwhen:"
+    agents = [f"{each.name}={each.agent}" for each in stack.instances]
+    done = run(
+        *("--patience", "0", str(stack.bin / "supervisorctl"), *agents),
+        given=event * 2,
+        environment={**os.environ, guard.SERVER_URL: url},
+    )
+    assert done.stdout == "READY\n" + "RESULT 2\nOKREADY\n" * 2
+    return done
+
+
+def test_without_supervisord_it_says_where_it_belongs() -> None:
+    environment = {name: text for name, text in os.environ.items() if name != guard.SERVER_URL}
+    done = run("--patience", "1", "supervisorctl", "instance1=127.0.0.1:1", environment=environment)
+    assert done.returncode == 2
+    assert "expected to be started by supervisord as an event listener" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def run(
+    *arguments: str, environment: dict[str, str], given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zopestack.supervisor.guard", *arguments],
+        input=given,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_memory_is_read_as_the_option_takes_it() -> None:
+    assert [guard.memory(text) for text in ("500MB", "2GB")] == [500 << 20, 2 << 30]
+
+
+def test_resident_memory_is_that_of_the_process() -> None:
+    own = guard.resident(os.getpid())
+    assert own > 1 << 20
+    assert own % os.sysconf("SC_PAGE_SIZE") == 0
+
+
+def test_a_process_that_has_ended_has_none() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    assert guard.resident(process.pid) == 0

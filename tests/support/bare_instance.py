@@ -1,0 +1,58 @@
+"""An instance without Zope: waitress and the agent's own parts, around pages that misbehave on
+demand. Zope would only make it slow to start. ``python -m tests.support.bare_instance``
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import waitress
+
+from zopestack.agent.configuration import Configuration
+from zopestack.agent.drain import Drain
+from zopestack.agent.hang import HangWatch
+from zopestack.agent.health import Health
+from zopestack.agent.meter import Meter
+from zopestack.agent.port import open_port
+from zopestack.agent.threads import Threads
+from zopestack.agent.warm_up import WarmUp
+
+#: Memory that requests have asked for and nothing gives back.
+kept: list[bytearray] = []
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """``/hang`` never answers, ``/grow/300`` keeps 300 MB, any other path answers."""
+    words = environ["PATH_INFO"].split("/")
+    if words[1] == "hang":
+        threading.Event().wait()
+    if words[1] == "grow":
+        # Not bytearray(n): memory that nobody has written to is not resident.
+        kept.append(bytearray(b"x") * (int(words[2]) << 20))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"served\n"]
+
+
+def main() -> None:
+    """Serve, with what ``zopestack.agent.filter`` puts around Zope and does not need it."""
+    logging.basicConfig(level=logging.INFO)
+    own = Configuration.read(os.environ)
+    meter = Meter(application, Threads(own.threads))
+    drain = Drain(meter, own.stop_grace, own.drain_delay)
+    warm_up = WarmUp(own, then=drain.serve)
+    hang = HangWatch(meter, own.threads, own.hung_after)
+    port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
+    drain.install()
+    hang.start()
+    port.start()
+    warm_up.start()
+    waitress.serve(meter, host=own.http_host, port=own.http_port, threads=own.threads)
+
+
+if __name__ == "__main__":
+    main()

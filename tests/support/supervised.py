@@ -1,0 +1,128 @@
+"""The generated supervisord.conf and what it runs beside Zope, with a real supervisord.
+
+    with Supervised(instances=2) as stack:
+        stack.start()
+        assert stack.supervisorctl("status").returncode == 0
+
+There is no buildout and no Zope, so it starts in a second or two: the scripts that buildout would
+put into ``bin`` start the modules of this checkout, an instance is
+``tests.support.bare_instance`` or nothing at all, and ``zeo`` is a process that waits.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support import describe
+from tests.support.deployment import Deployment
+from tests.support.polling import PATIENCE, until
+from zopestack import files
+from zopestack.buildout import digests, parts
+from zopestack.haproxy import program as haproxy
+from zopestack.model import Stack
+from zopestack.render import files as rendering
+from zopestack.supervisor.client import Process, Supervisor
+
+CHECKOUT = Path(__file__).parents[2]
+
+#: A program that does nothing until supervisord ends.
+IDLE = ("/bin/cat",)
+
+
+class Supervised(Deployment):
+    """One supervisord with the programs of a stack.
+
+    :param idle: whether the instances do nothing at all.
+    :param options: of [stack], with ``_`` for ``-``.
+    """
+
+    def __init__(self, idle: bool = False, **options: object) -> None:
+        super().__init__()
+        self.set(**options)
+        self.idle = idle
+        self.configure()
+
+    def configure(self, **options: object) -> None:
+        """Write every file anew: the options so far with these over them."""
+        self.set(**options)
+        texts = {name: str(value) for name, value in self.options.items()}
+        found = describe.described(self.directory, texts)
+        self.stack: Stack = found.stack
+        made = parts.parts(self.stack, found.overrides)
+        known = digests.digests(self.stack, made, {}, rendering.balancer(self.stack))
+        for path, text in rendering.render(self.stack, known).items():
+            files.write(path, text)
+        self.stack.logs.mkdir(parents=True, exist_ok=True)
+        if not self.stack.server_state.exists():
+            files.write(self.stack.server_state, haproxy.NO_STATE)
+        self._scripts()
+
+    def _scripts(self) -> None:
+        stack = self.stack
+        python = [sys.executable, "-m"]
+        scripts: dict[Path, tuple[str | Path, ...]] = {
+            stack.parts / "instance1/bin/interpreter": IDLE,
+            stack.bin / "guard-instances": (*python, "zopestack.supervisor.guard", "$@"),
+            stack.bin / "reload-haproxy": (*python, "zopestack.supervisor.reload", "$@"),
+            stack.bin / "run-haproxy": (*python, "zopestack.haproxy.run", "$@"),
+            stack.bin / "supervisorctl": (
+                *(*python, "supervisor.supervisorctl"),
+                *("-c", stack.supervisord_conf, "$@"),
+            ),
+        }
+        for instance in stack.instances:
+            told = parts.agent(stack, instance).environment()
+            bare = ("env", *map("=".join, told.items()), *python, "tests.support.bare_instance")
+            scripts[stack.bin / instance.name] = IDLE if self.idle else bare
+        for path, command in scripts.items():
+            words = ['"$@"' if word == "$@" else shlex.quote(str(word)) for word in command]
+            text = f"#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {' '.join(words)}\n"
+            files.write(path, text, mode=0o755)
+
+    def start(self) -> None:
+        """Start supervisord and wait until it regards every program as started."""
+        command = [
+            sys.executable,
+            "-m",
+            "supervisor.supervisord",
+            "-c",
+            self.stack.supervisord_conf,
+        ]
+        subprocess.run(command, env=self.environment, check=True)
+        self.wait_running()
+
+    def wait_running(self) -> None:
+        """Wait until every program runs."""
+        until("every program to run", self.states, lambda states: {*states.values()} == {"RUNNING"})
+
+    def processes_by_name(self) -> dict[str, Process]:
+        """supervisord's view of the programs."""
+        return Supervisor(self.stack.supervisor_socket).processes()
+
+    def states(self) -> dict[str, str]:
+        """supervisord's word for each program: RUNNING, STARTING, BACKOFF ..."""
+        return {name: process.state for name, process in self.processes_by_name().items()}
+
+    def pids(self) -> dict[str, int]:
+        """The process of each program; 0 for one that does not run."""
+        return {name: process.pid for name, process in self.processes_by_name().items()}
+
+    def supervisorctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``bin/supervisorctl``; its output, stderr with stdout."""
+        return subprocess.run(
+            [self.stack.bin / "supervisorctl", *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def log(self, name: str) -> str:
+        """What a program has said."""
+        return (self.stack.logs / f"{name}.out.log").read_text(encoding="utf-8", errors="replace")
