@@ -19,7 +19,7 @@ from tests.support import describe
 from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
-from zopestack import model
+from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.render import programs
 from zopestack.supervisor import guard
@@ -31,10 +31,9 @@ def stack() -> Iterator[Supervised]:
     """Three instances and their guard."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs, "GUARD_EVENT", "TICK_5")
-        # A stopped process takes no SIGTERM: it is killed after this time.
-        patch.setattr(model, "STOP_SECONDS", 1)
         options = {"instances": 3, "hung_after": "1s", "stop_grace": "1s", "memory_limit": "400MB"}
-        with Supervised(**options) as running:
+        # A stopped process takes no SIGTERM: it is killed after this time.
+        with Supervised(timings=Timings(stop=1), **options) as running:
             running.start()
             yield running
 

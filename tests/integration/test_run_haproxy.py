@@ -16,8 +16,9 @@ import pytest
 from tests.support import describe, freeports
 from tests.support.polling import until
 from zopestack import files
+from zopestack.features.timings import Sizes
 from zopestack.haproxy import program as haproxy
-from zopestack.haproxy.program import run as run_haproxy
+from zopestack.haproxy import run as run_haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.render import files as rendering
@@ -92,7 +93,7 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
     assert ask(stack, "/") == 503
     assert not stack.access_log.exists()
     # Wanted after all: a reload does.
-    wanted = replace(stack, frontend=replace(stack.frontend, access_log=True))
+    wanted = replace(stack, access=replace(stack.access, access_log=True))
     files.write(stack.haproxy_conf, rendering.render(wanted)[stack.haproxy_conf])
     reload_master(stack)
     until("a line", lambda: ask(stack, "/") and lines(stack))
@@ -100,16 +101,15 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
 
 def test_what_was_written_before_the_end_is_kept(home: Path) -> None:
     log = home / "access.log"
-    with open(run_haproxy.writer(log), "wb") as writer:
+    with open(run_haproxy.writer(log, Sizes()), "wb") as writer:
         writer.write(b"one\n" * 1000)
         writer.write(b"\xff is no UTF-8\n")
     until("the last line", lambda: log.read_bytes() == b"one\n" * 1000 + b"\xff is no UTF-8\n")
 
 
-def test_a_large_log_is_rotated_between_lines(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_haproxy, "LOG_BYTES", 1000)
+def test_a_large_log_is_rotated_between_lines(home: Path) -> None:
     log, older = home / "access.log", home / "access.log.1"
-    with open(run_haproxy.writer(log), "wb", buffering=0) as writer:
+    with open(run_haproxy.writer(log, Sizes(log_bytes=1000)), "wb", buffering=0) as writer:
         for number in range(20):
             writer.write(b"%02d " % number + b"x" * 96 + b"\n")
             until("it to be written", lambda n=number: b"%02d " % n in log.read_bytes())
@@ -120,9 +120,11 @@ def test_a_large_log_is_rotated_between_lines(home: Path, monkeypatch: pytest.Mo
 def test_a_signal_to_haproxys_group_does_not_end_it(home: Path) -> None:
     log = home / "access.log"
     code = (
-        "import os, signal, sys; from pathlib import Path; from zopestack import run_haproxy\n"
-        "writer = run_haproxy.writer(Path(sys.argv[1]))\n"
-        "os.write(writer, b'before\\n'); print('written', flush=True); signal.pause()"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from zopestack.haproxy.run import writer\n"
+        "from zopestack.features.timings import Sizes\n"
+        "pipe = writer(Path(sys.argv[1]), Sizes())\n"
+        "os.write(pipe, b'before\\n'); print('written', flush=True); signal.pause()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, start_new_session=True

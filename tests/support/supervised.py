@@ -14,6 +14,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tests.support import describe
@@ -21,6 +22,7 @@ from tests.support.deployment import Deployment
 from tests.support.polling import PATIENCE, until
 from zopestack import files
 from zopestack.buildout import digests, parts
+from zopestack.features.timings import Timings
 from zopestack.haproxy import program as haproxy
 from zopestack.model import Stack
 from zopestack.render import files as rendering
@@ -36,11 +38,15 @@ class Supervised(Deployment):
     """One supervisord with the programs of a stack.
 
     :param idle: whether the instances do nothing at all.
+    :param timings: shorter ones, for a test that would wait.
     :param options: of [stack], with ``_`` for ``-``.
     """
 
-    def __init__(self, idle: bool = False, **options: object) -> None:
+    def __init__(
+        self, idle: bool = False, timings: Timings | None = None, **options: object
+    ) -> None:
         super().__init__()
+        self.timings = timings or Timings()
         self.set(**options)
         self.idle = idle
         self.configure()
@@ -50,7 +56,7 @@ class Supervised(Deployment):
         self.set(**options)
         texts = {name: str(value) for name, value in self.options.items()}
         found = describe.described(self.directory, texts)
-        self.stack: Stack = found.stack
+        self.stack: Stack = replace(found.stack, timings=self.timings)
         made = parts.parts(self.stack, found.overrides)
         known = digests.digests(self.stack, made, {}, rendering.balancer(self.stack))
         for path, text in rendering.render(self.stack, known).items():

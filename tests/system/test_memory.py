@@ -34,7 +34,7 @@ def beside(instances: int) -> dict[str, int]:
         helpers = {
             "supervisord": Supervisor(stack.stack.supervisor_socket).pid(),
             **{name: stack.pids()[name] for name in ("guard", "haproxy-reload")},
-            "access_log": next(p.pid for p in stack.processes() if script(p) == "access_log.py"),
+            "access_log": next(p.pid for p in stack.processes() if script(p) == "log_writer.py"),
         }
         # Nothing else runs there: the programs, HAProxy's worker, and these.
         assert len(stack.processes()) == len(stack.stack.programs) + 1 + len(helpers)
