@@ -58,6 +58,7 @@ setup(
         ],
         "test": [
             "docutils",
+            "furo",
             "gunicorn",
             "h2",
             "hypothesis",
@@ -69,6 +70,8 @@ setup(
             "pytest-timeout",
             "ruff",
             "selenium",
+            "sphinx",
+            "towncrier",
             "types-psutil",
             "types-setuptools",
             "ZEO",
