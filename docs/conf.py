@@ -16,5 +16,6 @@ highlight_language = "text"
 html_theme = "furo"
 html_title = "zopestack"
 html_copy_source = False
+html_show_copyright = False
 # `` and ' stay as they are typed: most of them stand in commands.
 smartquotes = False

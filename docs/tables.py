@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from supervisor.supervisorctl import LSBInitExitStatuses
+from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 
 from zopestack import settings
 from zopestack.agent.port import METRICS
@@ -90,12 +90,13 @@ def commands() -> str:
 
 def statuses() -> str:
     """Exit statuses of supervisorctl."""
-    rows = sorted(
-        (str(value), name.lower().replace("_", " "))
-        for name, value in vars(LSBInitExitStatuses).items()
+    rows = [
+        (str(value), commands, name.lower().replace("_", " "))
+        for commands, kind in (("all", LSBInitExitStatuses), ("``status``", LSBStatusExitStatuses))
+        for name, value in sorted(vars(kind).items(), key=lambda item: str(item[1]))
         if name.isupper()
-    )
-    return _table(("Status", "supervisor's name for it"), rows, "20 80")
+    ]
+    return _table(("Status", "Commands", "supervisor's name for it"), rows, "20 30 50")
 
 
 def metrics() -> str:

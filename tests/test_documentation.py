@@ -199,7 +199,9 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
         known |= {of.logs / f"{program.name}.log", of.logs / f"{program.name}.out.log"}
     return known | {
         of.logs / "supervisord.log",
+        of.var / of.instances[0].name,
         of.var / "supervisord.pid",
+        of.var / "zeo.pid",
         of.var / "tls",
         home / cli.OUT,
     }
