@@ -24,6 +24,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from zopestack.bootstrap import COMMANDS
+
 TABLES: dict[str, Callable[[], str]] = {
     "stack-programs": tables.programs,
     "stack-ports": tables.ports,
@@ -63,13 +65,14 @@ class Options(SphinxDirective):
 
 
 class Help(SphinxDirective):
-    """The help of a program, as it prints it."""
+    """The help of one of scripts/, as it prints it."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Run the program; one that fails is an error."""
-        command = [sys.executable, "-m", self.arguments[0], "--help"]
+        """Run the module behind the script; one that fails is an error."""
+        module, _ = COMMANDS[self.arguments[0]]
+        command = [sys.executable, "-m", module, "--help"]
         checkout = Path(__file__).parents[1]
         done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
         if done.returncode:

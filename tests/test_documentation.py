@@ -246,6 +246,17 @@ def test_buildout_cfg_has_few_options_and_all_are_known() -> None:
 
 
 def test_what_points_at_a_page_finds_it() -> None:
-    for source in filter(Path.is_file, [*CHECKOUT.glob("templates/*"), *CHECKOUT.glob("*.*")]):
-        for page in re.findall(r"docs/[\w/-]+\.rst", source.read_text(encoding="utf-8")):
-            assert page in PAGES, f"{source.relative_to(CHECKOUT)} points at {page}"
+    """A comment names a page of docs/, or a section of it: docs/explanation/x.rst, "Title"."""
+    sources = [*CHECKOUT.glob("*.*"), *CHECKOUT.glob("templates/*"), *CHECKOUT.glob("src/**/*.py")]
+    cited = 0
+    for source in filter(Path.is_file, sources):
+        # The citation may go on in the next line of a comment.
+        text = re.sub(r"\s+(#:?|;|--)?\s*", " ", source.read_text(encoding="utf-8"))
+        for page, title in re.findall(r'((?:docs/\w+/|README)[\w-]*\.rst)(?:, "([^"]+)")?', text):
+            where = f"{source.relative_to(CHECKOUT)} cites {page} {title}"
+            assert page in PAGES, where
+            assert not title or re.search(rf"^{re.escape(title)}\n[=~-]+$", PAGES[page], re.M), (
+                where
+            )
+            cited += 1
+    assert cited
