@@ -57,6 +57,7 @@ setup(
         ],
         "test": [
             "docutils",
+            "furo",
             "gunicorn",
             "h2",
             "hypothesis",
@@ -69,6 +70,8 @@ setup(
             "pytest-xdist",
             "ruff",
             "selenium",
+            "sphinx",
+            "towncrier",
             "types-psutil",
             "types-setuptools",
             "ZEO",

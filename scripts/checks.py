@@ -22,7 +22,7 @@ from pathlib import Path
 from scripts import packages
 from scripts.bootstrap import say
 
-SOURCES = ("src", "tests", "scripts", "setup.py")
+SOURCES = ("src", "tests", "scripts", "docs", "setup.py")
 
 LINTERS = (
     ("ruff", "check", *SOURCES),

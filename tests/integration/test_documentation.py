@@ -1,4 +1,4 @@
-"""What README.rst, CHANGES.rst and buildout.cfg say is what the package does."""
+"""Every configuration, command, path and address in the documentation is one of the package."""
 
 from __future__ import annotations
 
@@ -6,64 +6,70 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import docutils.core
-import docutils.nodes
-import docutils.utils
 import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
-from zopestack.frontend.options import FRONTEND
 
 from zopestack.bench import cli
 from zopestack.buildout import certificates
 from zopestack.buildout.parts import parts
-from zopestack.config import read as settings
+from zopestack.config.read import Buildout, Configuration, read
 from zopestack.features.certificates import CHAIN, KEY
 from zopestack.features.option import Option
 from zopestack.model import OPTIONS, Stack
+from zopestack.render.programs import programs
 from zopestack.supervisor import up
 from zopestack.supervisor.plugin import Plugin
 
 CHECKOUT = Path(__file__).parents[2]
-README = (CHECKOUT / "README.rst").read_text(encoding="utf-8")
-CHANGES = (CHECKOUT / "CHANGES.rst").read_text(encoding="utf-8")
+DOCS = CHECKOUT / "docs"
 BUILDOUT = (CHECKOUT / "buildout.cfg").read_text(encoding="utf-8")
+
+#: What a person reads, by name: the pages of docs/ and the texts at the top.
+PAGES = {
+    str(path.relative_to(CHECKOUT)): path.read_text(encoding="utf-8")
+    for path in sorted((*CHECKOUT.glob("*.rst"), *DOCS.rglob("*.rst")))
+    if DOCS / "changes" not in path.parents and DOCS / "_build" not in path.parents
+}
+EVERYTHING = "\n".join(PAGES.values())
 
 #: What the parts of a stack put into bin/ under names that are in no option.
 SCRIPTS_OF_RECIPES = {"repozo", "zeopack"}
 
-#: Commands of a shell that README may use besides the project's own.
-SHELL = {"cp", "mkdir", "python3"}
+#: Programs in a virtual environment that the pages run.
+OF_ENVIRONMENTS = {"buildout", "pip", "python", "sphinx-build"}
+
+#: Commands of a shell that the pages may use besides the project's own.
+SHELL = {"cat", "cp", "curl", "mkdir", "python3"}
 
 Sections = dict[str, dict[str, str]]
 
 
-def table(options: Iterable[Option]) -> str:
-    """A table of options in README.rst."""
-    rows = [("Option", "Default", "Meaning")]
-    rows += [
-        (f"``{option.name}``", f"``{option.default}``" if option.default else "", option.help)
-        for option in options
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in a language, wherever they are indented to."""
+    found = re.findall(
+        rf"^( *)\.\. code-block:: {language}\n\n((?:\1   .*\n|\n)+)", page, re.MULTILINE
+    )
+    return [
+        re.sub(rf"^{indent}   ", "", block, flags=re.MULTILINE).strip() + "\n"
+        for indent, block in found
     ]
-    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 18 22 60", ""]
-    for name, default, meaning in rows:
-        lines += [f"   * - {name}", f"     - {default}".rstrip(), f"     - {meaning}"]
-    return "\n".join(lines) + "\n"
 
 
-def blocks(language: str) -> list[str]:
-    """The code blocks of README.rst in a language."""
-    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", README, re.MULTILINE)
-    return [re.sub(r"^   ", "", block, flags=re.MULTILINE).strip() + "\n" for block in found]
+def configurations() -> Iterator[object]:
+    """Each configuration, called by its page and its last line."""
+    for name, page in PAGES.items():
+        for block in blocks(page, "ini"):
+            yield pytest.param(block, id=f"{name}: {block.splitlines()[-1].strip()}")
 
 
 def commands() -> list[str]:
-    """What README.rst has a person type."""
-    lines = "".join(blocks("console")).splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    """What the pages have a person type, each once."""
+    lines = "".join("".join(blocks(page, "console")) for page in PAGES.values()).splitlines()
+    return list(dict.fromkeys(line.removeprefix("$ ") for line in lines if line.startswith("$ ")))
 
 
 def comments() -> Iterator[tuple[str, str, str]]:
@@ -81,7 +87,7 @@ def comments() -> Iterator[tuple[str, str, str]]:
 
 def parse(text: str) -> Sections:
     """The sections of a buildout configuration."""
-    parsed = configparser.parse(io.StringIO(text), "README.rst")
+    parsed = configparser.parse(io.StringIO(text), "a page")
     return {name: dict(section) for name, section in parsed.items()}
 
 
@@ -89,22 +95,31 @@ def furnish(sections: Sections, home: Path) -> None:
     """Have what an example names on the machine of its reader, below ``home``."""
     section = sections.get("stack", {})
     for option in {"tls-certificate", "acme-challenge"} & section.keys():
-        section[option] = f"{home}{section[option]}"
-        Path(section[option]).mkdir(parents=True)
-    if certificate := section.get("tls-certificate"):
+        if section[option].startswith("/"):
+            section[option] = f"{home}{section[option]}"
+            Path(section[option]).mkdir(parents=True)
+    certificate = Path(section.get("tls-certificate", ""))
+    if certificate.is_absolute():
         certificates.make_self_signed(home / "made.pem", ["www.example.com", "example.com"])
-        (home / "made.pem").rename(Path(certificate) / CHAIN)
-        (home / "made.pem.key").rename(Path(certificate) / KEY)
+        (home / "made.pem").rename(certificate / CHAIN)
+        (home / "made.pem.key").rename(certificate / KEY)
+    if extra := section.get("frontend-extra"):
+        (home / extra).write_text("http-response set-header X-Example yes\n")
 
 
-def stack(sections: Sections, home: Path) -> Stack:
-    """The Stack of a configuration; of one without [stack], that of four instances."""
+def described(sections: Sections, home: Path) -> Configuration:
+    """What a configuration describes; one without [stack], four instances."""
     furnish(sections, home)
-    where = settings.Buildout(directory=home, bin=home / "bin", parts=home / "parts")
+    where = Buildout(directory=home, bin=home / "bin", parts=home / "parts")
     section = sections.get("stack", {"instances": "4"})
     (home / section.get("templates", "")).mkdir(exist_ok=True)
     own = {name: sections[name] for name in sections if name.startswith("instance")}
-    return settings.read("stack", section, own, where).stack
+    return read("stack", section, own, where)
+
+
+def made(of: Configuration) -> dict[str, dict[str, str]]:
+    """The parts."""
+    return parts(of.stack, of.overrides)
 
 
 def without_markup(text: str) -> str:
@@ -112,97 +127,66 @@ def without_markup(text: str) -> str:
     return text.replace("``", "").replace("*i*", "i")
 
 
-@pytest.mark.parametrize(
-    "options", [[x for x in OPTIONS.values() if x not in FRONTEND], FRONTEND], ids=["", "front end"]
-)
-def test_readme_has_the_tables_of_options(options: Iterable[Option]) -> None:
-    expected = table(options)
-    assert f"{expected}\n" in README, f"Put this in place of the table in README.rst:\n\n{expected}"
-
-
 def test_every_defence_is_held_by_a_test_that_exists() -> None:
-    rows = README.partition("What is kept out\n---")[2].partition("\n\n\n")[0]
+    page = PAGES["docs/explanation/defences.rst"]
+    rows = page.partition("What is kept out\n---")[2].partition("\n\n\n")[0]
     held = re.findall(r"^     - (``\w+\.py``.*)$", rows, re.MULTILINE)
-    assert len(held) == rows.count("   * - ") - 1
+    assert len(held) == rows.count("   * - ") - 1 > 20
     for cell in held:
         for file, names in re.findall(r"``(\w+\.py)``((?: ``[A-Z]+``)*)", cell):
-            text = (CHECKOUT / "tests/integration/frontend" / file).read_text(encoding="utf-8")
+            texts = [path.read_text("utf-8") for path in (CHECKOUT / "tests").rglob(file)]
+            assert texts, file
             for name in re.findall(r"[A-Z]+", names):
-                assert f"\n{name} = (" in text, (file, name)
-
-
-def test_readme_and_changes_are_valid_where_they_are_published() -> None:
-    """setup.py joins them into the long description; a package index renders no warnings."""
-    warnings = io.StringIO()
-    document = docutils.core.publish_doctree(
-        f"{README}\n\n{CHANGES}",
-        settings_overrides={
-            "report_level": docutils.utils.Reporter.INFO_LEVEL,
-            "warning_stream": warnings,
-            "file_insertion_enabled": False,
-            "raw_enabled": False,
-        },
-    )
-    assert warnings.getvalue() == ""
-    sections = [node for node in document.children if isinstance(node, docutils.nodes.section)]
-    assert sections[-1].next_node(docutils.nodes.title).astext() == "Changes"
-
-
-def test_images_exist_and_are_small() -> None:
-    images = re.findall(r"^\.\. image:: (\S+)", README, re.MULTILINE)
-    assert images
-    for image in images:
-        assert 0 < (CHECKOUT / image).stat().st_size < 100_000, image
+                assert any(f"\n{name} = (" in text for text in texts), (file, name)
 
 
 def test_the_diagram_shows_the_default_ports(tmp_path: Path) -> None:
-    shown = set(re.findall(r":(\d{4})<", (CHECKOUT / "docs/stack.svg").read_text("utf-8")))
-    of = stack({"stack": {"instances": "2"}}, tmp_path)
+    diagram = (DOCS / "pictures/stack.svg").read_text("utf-8")
+    shown = set(re.findall(r":(\d{4})<", diagram))
+    of = described({"stack": {"instances": "2"}}, tmp_path).stack
     assert shown <= {str(listener.address.port) for listener in of.listeners()}
-    assert shown >= {
-        str(address.port)
-        for address in (of.balancer.http_address, of.balancer.stats_address, of.storage.zeo_address)
-    }
+    balancer = of.balancer
+    least = (balancer.http_address, balancer.stats_address, of.storage.zeo_address)
+    assert shown >= {str(address.port) for address in least}
 
 
-@pytest.mark.parametrize("block", blocks("ini"), ids=lambda block: block.splitlines()[-1])
-def test_every_configuration_in_readme_is_accepted(block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", list(configurations()))
+def test_every_configuration_is_accepted(block: str, tmp_path: Path) -> None:
     sections = parse(block)
-    described = stack(sections, tmp_path)
-    assert set(sections) <= {"buildout", "versions", "stack", *parts(described, {}), "instance"}
+    own = made(described(sections, tmp_path))
+    assert set(sections) <= {"buildout", "versions", "stack", *own, "instance"}
 
 
-def test_readme_pins_the_version_that_setup_py_has() -> None:
+def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
     version = re.search(r'version="([^"]+)"', (CHECKOUT / "setup.py").read_text("utf-8"))
     assert version
-    assert f"zopestack = {version[1]}\n" in README
+    assert f"zopestack = {version[1]}\n" in PAGES["docs/howto/adopt.rst"]
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_in_readme_exists(command: str, tmp_path: Path) -> None:
+def test_every_command_exists(command: str, tmp_path: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    described = stack({}, tmp_path)
+    known = made(described({}, tmp_path))
     if place == "scripts":
         assert (CHECKOUT / program).exists()
     elif place == "bin":
-        made = parts(described, {})
-        scripts = made["supervisor"]["scripts"].split()
-        assert name in {"buildout", *scripts, *made, *SCRIPTS_OF_RECIPES}
+        scripts = known["supervisor"]["scripts"].split()
+        assert name in {"buildout", *scripts, *known, *SCRIPTS_OF_RECIPES}
     elif place:
         assert place in ("env/bin", ".venv/bin")
-        assert name in {"pip", "buildout"}
+        assert name in OF_ENVIRONMENTS
     else:
-        assert name in SHELL
+        assert name in {*SHELL, "towncrier"}
     if name == "supervisorctl":
         action, *names = (word for word in arguments if not word.startswith("-"))
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
         assert set(names) <= {*described.programs, "haproxy-reload", "all"}
     for argument in arguments:
-        if argument.startswith(("tests/", "templates/")):
+        if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:
             assert (CHECKOUT / argument).exists()
         if argument.startswith("var/"):
-            assert tmp_path / argument in (described.database, described.blobs)
+            assert tmp_path / argument in known_paths(described, tmp_path)
 
 
 def test_the_help_of_up_knows_every_option_that_is_shown() -> None:
@@ -210,25 +194,43 @@ def test_the_help_of_up_knows_every_option_that_is_shown() -> None:
         [sys.executable, "-m", up.__name__, "--help"], capture_output=True, text=True, check=True
     )
     options, _, rest = answer.stdout.partition("examples:")
-    used = re.findall(r"scripts/up (--[a-z-]+)", README + rest)
+    used = re.findall(r"scripts/up (--[a-z-]+)", EVERYTHING + rest)
     assert used
     assert all(option in options for option in used)
 
 
-def test_readme_knows_where_things_lie(tmp_path: Path) -> None:
-    of = stack({}, tmp_path)
-    known = {of.database, of.blobs, of.logs, of.access_log, of.password_file}
-    known |= {of.haproxy_conf, of.supervisord_conf}
-    named = {tmp_path / path for path in re.findall(r"``((?:var|parts)/[^`]+)``", README)}
-    assert named == known | {of.database.parent, tmp_path / cli.OUT}
+def known_paths(of: Stack, home: Path) -> set[Path]:
+    """Everything below ``home`` that the pages may name."""
+    paths = {getattr(of, name) for name, each in vars(Stack).items() if isinstance(each, property)}
+    known = {path for path in paths if isinstance(path, Path)} | {of.database.parent}
+    for program in programs(of, ""):
+        known |= {of.logs / f"{program.name}.log", of.logs / f"{program.name}.out.log"}
+    return known | {
+        of.logs / "supervisord.log",
+        of.var / of.instances[0].name,
+        of.var / "supervisord.pid",
+        of.var / "zeo.pid",
+        of.var / "tls",
+        home / cli.OUT,
+    }
 
 
-def test_readme_shows_the_default_addresses(tmp_path: Path) -> None:
-    described = stack({}, tmp_path)
-    shown = set(re.findall(r"127\.0\.0\.1:\d+", README))
-    listed = {str(listener.address) for listener in described.listeners()}
-    assert shown <= listed
-    assert f"http://{described.balancer.stats_address}/" in README
+def test_every_path_is_one_that_is_made(tmp_path: Path) -> None:
+    named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
+    assert len(named) > 10
+    made = known_paths(stack({}, tmp_path), tmp_path)
+    assert {path for path in named if tmp_path / path not in made} == set()
+
+
+def test_the_addresses_are_the_default_ones(tmp_path: Path) -> None:
+    tried_with_https = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
+    text = EVERYTHING
+    for line in tried_with_https:
+        text = text.replace(line, "")
+    known = made(described({}, tmp_path))
+    shown = set(re.findall(r"127\.0\.0\.1:\d+", text))
+    assert shown <= {str(listener.address) for listener in described.listeners()}
+    assert f"http://{described.balancer.stats_address}/" in PAGES["README.rst"]
 
 
 def test_buildout_cfg_comments_every_line() -> None:
@@ -251,7 +253,18 @@ def test_buildout_cfg_has_few_options_and_all_are_known() -> None:
     assert len(section) <= 5
 
 
-def test_generated_files_point_at_sections_of_readme() -> None:
-    for template in (CHECKOUT / "templates").iterdir():
-        for title in re.findall(r'README\.rst, "([^"]+)"', template.read_text(encoding="utf-8")):
-            assert re.search(rf"^{re.escape(title)}\n[=-]+$", README, re.MULTILINE), title
+def test_what_points_at_a_page_finds_it() -> None:
+    """A comment names a page of docs/, or a section of it: docs/explanation/x.rst, "Title"."""
+    sources = [*CHECKOUT.glob("*.*"), *CHECKOUT.glob("templates/*"), *CHECKOUT.glob("src/**/*.py")]
+    cited = 0
+    for source in filter(Path.is_file, sources):
+        # The citation may go on in the next line of a comment.
+        text = re.sub(r"\s+(#:?|;|--)?\s*", " ", source.read_text(encoding="utf-8"))
+        for page, title in re.findall(r'((?:docs/\w+/|README)[\w-]*\.rst)(?:, "([^"]+)")?', text):
+            where = f"{source.relative_to(CHECKOUT)} cites {page} {title}"
+            assert page in PAGES, where
+            assert not title or re.search(rf"^{re.escape(title)}\n[=~-]+$", PAGES[page], re.M), (
+                where
+            )
+            cited += 1
+    assert cited

@@ -1,0 +1,90 @@
+"""Sphinx directives for the tables that are made from the code (``tables``).
+
+.. stack-options:: NAME ...  options of [stack]; without names, all that are not yet shown
+.. stack-programs::          what supervisord runs
+.. stack-ports::             TCP addresses the stack opens
+.. stack-files::             files the stack makes
+.. stack-templates::         templates, and the file each one becomes
+.. stack-commands::          what supervisorctl gains
+.. supervisorctl-statuses::  exit statuses of supervisorctl
+.. agent-metrics::           figures of an instance's agent
+.. program-help:: MODULE     what ``python -m MODULE --help`` prints
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import tables
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from scripts.bootstrap import COMMANDS
+
+TABLES: dict[str, Callable[[], str]] = {
+    "stack-programs": tables.programs,
+    "stack-ports": tables.ports,
+    "stack-files": tables.files,
+    "stack-templates": tables.templates,
+    "stack-commands": tables.commands,
+    "supervisorctl-statuses": tables.statuses,
+    "agent-metrics": tables.metrics,
+}
+
+
+class Table(SphinxDirective):
+    """One of :data:`TABLES`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Show the table in the place of the directive."""
+        return self.parse_text_to_nodes(TABLES[self.name]())
+
+
+class Options(SphinxDirective):
+    """Options of [stack]."""
+
+    optional_arguments = 100
+    #: Names shown so far; one page lists them all, from top to bottom.
+    shown: ClassVar[set[str]] = set()
+
+    def run(self) -> list[nodes.Node]:
+        """Show the options; a name that is none, or is shown before, is an error."""
+        names = self.arguments or [name for name in tables.OPTIONS if name not in self.shown]
+        for name in names:
+            if name not in tables.OPTIONS:
+                raise self.error(f"no such option in [stack]: {name}")
+            if name in self.shown:
+                raise self.error(f"this option is shown before: {name}")
+        self.shown.update(names)
+        return self.parse_text_to_nodes(tables.options(names))
+
+
+class Help(SphinxDirective):
+    """The help of one of scripts/, as it prints it."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Run the module behind the script; one that fails is an error."""
+        module, _ = COMMANDS[self.arguments[0]]
+        command = [sys.executable, "-m", module, "--help"]
+        checkout = Path(__file__).parents[1]
+        done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise self.error(f"{' '.join(command)} failed with {done.returncode}: {done.stderr}")
+        return self.parse_text_to_nodes(tables.literal(done.stdout))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the directives."""
+    Options.shown = set()
+    app.add_directive("stack-options", Options)
+    app.add_directive("program-help", Help)
+    for name in TABLES:
+        app.add_directive(name, Table)
+    return {"parallel_read_safe": False}

@@ -1,0 +1,159 @@
+"""The reference as reStructuredText, made from the tables in the code.
+
+What stands in the code is not repeated by hand, so it cannot drift. ``from_code`` makes a Sphinx
+directive of each function. Without Sphinx, this prints every option of [stack]:
+
+    .venv/bin/python docs/tables.py
+
+The documentation imports product modules here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
+
+from zopestack.agent.port import METRICS
+from zopestack.config.read import Buildout, read
+from zopestack.model import OPTIONS as OPTIONS
+from zopestack.model import Stack
+from zopestack.render.files import packaged_templates
+from zopestack.render.programs import programs as programs_of
+from zopestack.supervisor.plugin import HELP
+
+#: Where the reasons of defaults are; a line "Backs" in a section names the options.
+EXPLANATION = Path(__file__).parent / "explanation"
+
+#: The stack that the tables show: the defaults, with https and two instances.
+SHOWN = {"instances": "2", "https-address": "127.0.0.1:8443", "tls-certificate": "self-signed"}
+
+
+def options(names: Iterable[str]) -> str:
+    """Options of [stack]: default, meaning, and where the reason of the default is."""
+    reasons = dict(reasons_of_defaults())
+    return "\n".join(_option(name, reasons.get(name)) for name in names)
+
+
+def programs() -> str:
+    """What supervisord runs, in the order it starts."""
+    rows = [
+        (f"``{each.name}``", f"``{each.section}``", re.sub(r"\s*\n;\s*", " ", each.comment))
+        for each in programs_of(example_stack(), {})
+    ]
+    return _table(("Program", "Kind", "What it is for"), rows, "22 18 60")
+
+
+def ports() -> str:
+    """TCP addresses the stack opens."""
+    rows = [
+        (each.process, f"``{each.address}``", f":confval:`{each.option}`")
+        for each in example_stack().listeners()
+    ]
+    return _table(("Who listens", "Address", "Moved by"), rows, "40 30 30")
+
+
+def files() -> str:
+    """Files the stack makes: every property of the Stack that is a path."""
+    stack = example_stack()
+    found = {}
+    for name, value in inspect.getmembers(Stack, lambda each: isinstance(each, property)):
+        path = getattr(stack, name)
+        if isinstance(path, Path):
+            found[path.relative_to(stack.directory)] = " ".join((value.__doc__ or "").split())
+    rows = [(f"``{path}``", said) for path, said in sorted(found.items())]
+    return _table(("Path", "What it is"), rows, "38 62")
+
+
+def templates() -> str:
+    """The templates that a directory of the user's own may replace."""
+    stack = example_stack()
+    made = {path.name for path in (*stack.balancer_files, stack.supervisord_conf)}
+    rows = []
+    for template in sorted(packaged_templates().glob("*.j2")):
+        name = template.name.removesuffix(".j2")
+        part = "a part of ``haproxy.cfg``" if name.startswith("haproxy-") else ""
+        if name in made or part:
+            rows.append((f"``{template.name}``", part or f"``{name}``"))
+    return _table(("Template", "Becomes"), rows, "50 50")
+
+
+def commands() -> str:
+    """What supervisorctl gains."""
+    return "\n".join(literal(said) for said in HELP.values())
+
+
+def statuses() -> str:
+    """Exit statuses of supervisorctl."""
+    rows = [
+        (str(value), commands, name.lower().replace("_", " "))
+        for commands, kind in (("all", LSBInitExitStatuses), ("``status``", LSBStatusExitStatuses))
+        for name, value in sorted(vars(kind).items(), key=lambda item: str(item[1]))
+        if name.isupper()
+    ]
+    return _table(("Status", "Commands", "supervisor's name for it"), rows, "20 30 50")
+
+
+def metrics() -> str:
+    """Figures of an instance's agent, by their names at ``/metrics``."""
+    rows = [
+        (f"``zopestack_{name}{'_total' if kind == 'counter' else ''}``", kind, said)
+        for name, (kind, said) in METRICS.items()
+    ]
+    return _table(("Figure", "Type", "Meaning"), rows, "40 15 45")
+
+
+@cache
+def example_stack() -> Stack:
+    """The stack that the tables show; it is described, and nothing of it is made."""
+    with tempfile.TemporaryDirectory(prefix="zs-") as name:
+        home = Path(name)
+        where = Buildout(directory=home, bin=home / "bin", parts=home / "parts")
+        return read("stack", SHOWN, {}, where).stack
+
+
+def reasons_of_defaults() -> Iterator[tuple[str, str]]:
+    """Each option whose default rests on a measurement, and the label of its section.
+
+    A section in :data:`EXPLANATION` begins with a label ``.. _measured-NAME:`` and says below
+    its title, in a line of its own: ``Backs :confval:`A`, :confval:`B`.``
+    """
+    for page in sorted(EXPLANATION.glob("*.rst")):
+        label = ""
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if found := re.fullmatch(r"\.\. _(measured-[a-z-]+):", line):
+                label = found[1]
+            elif line.startswith("Backs "):
+                for option in re.findall(r":confval:`([^`]+)`", line):
+                    yield option, label
+
+
+def literal(text: str) -> str:
+    """A text as it is."""
+    return "::\n\n" + "".join(f"   {line}".rstrip() + "\n" for line in text.strip().splitlines())
+
+
+def _option(name: str, reason: str | None) -> str:
+    option = OPTIONS[name]
+    lines = [f".. confval:: {name}"]
+    lines += [f"   :default: ``{option.default}``"] if option.default else []
+    lines += ["", f"   {option.help}", ""]
+    lines += [f"   Reason of the default: :ref:`{reason}`.", ""] if reason else []
+    return "\n".join(lines)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], widths: str) -> str:
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", ""]
+    for first, *others in (heads, *rows):
+        lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for option in OPTIONS.values():
+        print(f"{option.name} = {option.default}".rstrip(), f"    {option.help}", "", sep="\n")
