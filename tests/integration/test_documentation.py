@@ -167,7 +167,8 @@ def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
 def test_every_command_exists(command: str, tmp_path: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    known = made(described({}, tmp_path))
+    found = described({}, tmp_path)
+    known = made(found)
     if place == "scripts":
         assert (CHECKOUT / program).exists()
     elif place == "bin":
@@ -181,12 +182,12 @@ def test_every_command_exists(command: str, tmp_path: Path) -> None:
     if name == "supervisorctl":
         action, *names = (word for word in arguments if not word.startswith("-"))
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
-        assert set(names) <= {*described.programs, "haproxy-reload", "all"}
+        assert set(names) <= {*found.stack.programs, "haproxy-reload", "all"}
     for argument in arguments:
         if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:
             assert (CHECKOUT / argument).exists()
         if argument.startswith("var/"):
-            assert tmp_path / argument in known_paths(described, tmp_path)
+            assert tmp_path / argument in known_paths(found.stack, tmp_path)
 
 
 def test_the_help_of_up_knows_every_option_that_is_shown() -> None:
@@ -203,7 +204,7 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
     """Everything below ``home`` that the pages may name."""
     paths = {getattr(of, name) for name, each in vars(Stack).items() if isinstance(each, property)}
     known = {path for path in paths if isinstance(path, Path)} | {of.database.parent}
-    for program in programs(of, ""):
+    for program in programs(of, {}):
         known |= {of.logs / f"{program.name}.log", of.logs / f"{program.name}.out.log"}
     return known | {
         of.logs / "supervisord.log",
@@ -218,7 +219,7 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
 def test_every_path_is_one_that_is_made(tmp_path: Path) -> None:
     named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
     assert len(named) > 10
-    made = known_paths(stack({}, tmp_path), tmp_path)
+    made = known_paths(described({}, tmp_path).stack, tmp_path)
     assert {path for path in named if tmp_path / path not in made} == set()
 
 
@@ -227,10 +228,10 @@ def test_the_addresses_are_the_default_ones(tmp_path: Path) -> None:
     text = EVERYTHING
     for line in tried_with_https:
         text = text.replace(line, "")
-    known = made(described({}, tmp_path))
+    of = described({}, tmp_path).stack
     shown = set(re.findall(r"127\.0\.0\.1:\d+", text))
-    assert shown <= {str(listener.address) for listener in described.listeners()}
-    assert f"http://{described.balancer.stats_address}/" in PAGES["README.rst"]
+    assert shown <= {str(listener.address) for listener in of.listeners()}
+    assert f"http://{of.balancer.stats_address}/" in PAGES["README.rst"]
 
 
 def test_buildout_cfg_comments_every_line() -> None:
