@@ -17,13 +17,13 @@ from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
 
 from zopestack import settings, up
-from zopestack.bench import cli
 from zopestack.ctl.plugin import Plugin
 from zopestack.frontend import tls
 from zopestack.frontend.options import FRONTEND
 from zopestack.model import Stack
 from zopestack.options import OPTIONS, Option
 from zopestack.parts import parts
+from zopestack_bench import cli
 
 CHECKOUT = Path(__file__).parents[1]
 README = (CHECKOUT / "README.rst").read_text(encoding="utf-8")

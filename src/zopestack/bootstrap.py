@@ -23,8 +23,8 @@ COMMANDS = {
     "up": ("zopestack.up", ""),
     "test": ("zopestack.checks", "[test]"),
     "chaos": ("tests.chaos.run", "[test]"),
-    "bench": ("zopestack.bench.cli", "[bench]"),
-    "tune": ("zopestack.bench.tune", "[bench]"),
+    "bench": ("zopestack_bench.cli", "[bench]"),
+    "tune": ("zopestack_bench.tune", "[bench]"),
 }
 
 ENVIRONMENT = Path(".venv")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zopestack.bench.measured import PERCENTILES, Closed, Measured, Open
-from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+from zopestack_bench.measured import PERCENTILES, Closed, Measured, Open
+from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
 
 
 def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:

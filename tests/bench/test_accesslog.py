@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from zopestack.bench import accesslog
-from zopestack.bench.accesslog import Logged
-from zopestack.bench.farm import Broken
+from zopestack_bench import accesslog
+from zopestack_bench.accesslog import Logged
+from zopestack_bench.farm import Broken
 
 #: As the generated haproxy.cfg writes them; tests/bench/test_visitors.py reads real ones.
 OURS = (

@@ -8,12 +8,12 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.bench.conftest import KnownServer
-from zopestack.bench import advise
-from zopestack.bench.farm import Broken, Farm
-from zopestack.bench.layouts import Layout
-from zopestack.bench.rounds import Track
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import Workload
+from zopestack_bench import advise
+from zopestack_bench.farm import Broken, Farm
+from zopestack_bench.layouts import Layout
+from zopestack_bench.rounds import Track
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import Workload
 
 
 def track(server: KnownServer) -> Track:

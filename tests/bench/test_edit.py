@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zc.buildout.buildout import Buildout
 
-from zopestack.bench import edit
-from zopestack.bench.edit import CannotEdit, write
+from zopestack_bench import edit
+from zopestack_bench.edit import CannotEdit, write
 
 FILE = """\
 # Our site.

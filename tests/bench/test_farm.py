@@ -14,14 +14,14 @@ import pytest
 
 from zopestack import rendering
 from zopestack.agents import ask
-from zopestack.bench import engine, fronts, polling, proc, rounds
-from zopestack.bench.farm import Broken, Farm, Source, counters, fetch
-from zopestack.bench.layouts import generated, generated_layout, layouts
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.peers import missing, peers
-from zopestack.bench.record import Experiment
-from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 from zopestack.waiting import listens
+from zopestack_bench import engine, fronts, polling, proc, rounds
+from zopestack_bench.farm import Broken, Farm, Source, counters, fetch
+from zopestack_bench.layouts import generated, generated_layout, layouts
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.peers import missing, peers
+from zopestack_bench.record import Experiment
+from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 VERSIONS = Path(__file__).parents[2] / "versions.cfg"
 
@@ -184,7 +184,7 @@ def test_the_pages_are_what_they_are_said_to_be(farm):
 
 def test_a_run_that_is_stopped_leaves_nothing_behind():
     # supervisord's socket has little room for the path.
-    command = [sys.executable, "-m", "zopestack.bench.cli", "--quick", "--only", "1x1"]
+    command = [sys.executable, "-m", "zopestack_bench.cli", "--quick", "--only", "1x1"]
     with TemporaryDirectory(prefix="zs-") as temporary:
         environment = {**os.environ, "TMPDIR": temporary}
         with subprocess.Popen(

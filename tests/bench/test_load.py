@@ -9,8 +9,8 @@ import time
 import pytest
 
 from zopestack.address import Address
-from zopestack.bench import engine, load, wrk
-from zopestack.bench.measured import Closed, Measured, Open
+from zopestack_bench import engine, load, wrk
+from zopestack_bench.measured import Closed, Measured, Open
 
 GENERATORS = ["bundled", "wrk"]
 

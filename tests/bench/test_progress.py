@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.stack.harness import until
-from zopestack.bench import progress
+from zopestack_bench import progress
 
 
 def test_silence_is_filled_with_dots(

@@ -12,13 +12,13 @@ import pytest
 
 from tests.bench import records
 from tests.bench.records import sample
-from zopestack.bench import fronts, plots, record, report, summary
-from zopestack.bench.claims import claims, findings
-from zopestack.bench.layouts import layouts
-from zopestack.bench.measured import Closed, Measured
-from zopestack.bench.peers import peers
-from zopestack.bench.plan import END, FULL, QUICK, duration, fits
-from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+from zopestack_bench import fronts, plots, record, report, summary
+from zopestack_bench.claims import claims, findings
+from zopestack_bench.layouts import layouts
+from zopestack_bench.measured import Closed, Measured
+from zopestack_bench.peers import peers
+from zopestack_bench.plan import END, FULL, QUICK, duration, fits
+from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
 
 VOID = {"meta", "img", "br", "link", "source"}
 

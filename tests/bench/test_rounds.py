@@ -14,15 +14,15 @@ from types import SimpleNamespace
 import pytest
 
 from zopestack.address import Address
-from zopestack.bench import polling, proc, rounds, series
-from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.layouts import Layout
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.record import Experiment
-from zopestack.bench.slow import slow_readers, slow_senders
-from zopestack.bench.starting import running
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import Workload
+from zopestack_bench import polling, proc, rounds, series
+from zopestack_bench.farm import Broken, Farm, Source
+from zopestack_bench.layouts import Layout
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.record import Experiment
+from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.starting import running
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import Workload
 
 PAGE = Workload("page", ("/",), "a page")
 

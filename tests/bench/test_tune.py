@@ -10,7 +10,7 @@ import pytest
 
 from tests import describe
 from tests.stack.harness import Site, until
-from zopestack.bench import advise, refine, tune
+from zopestack_bench import advise, refine, tune
 
 PAGE = """<i tal:content="request/URL"></i>"""
 
@@ -97,7 +97,7 @@ def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) 
     text = configuration.read_text()
     configuration.write_text(text + "\n[instance1]\nthreads = 1\n")
     try:
-        command = (sys.executable, "-m", "zopestack.bench.tune", "--url", "/page", "--write")
+        command = (sys.executable, "-m", "zopestack_bench.tune", "--url", "/page", "--write")
         done = site.run(*command, check=False)
     finally:
         configuration.write_text(text)

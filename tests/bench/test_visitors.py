@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests import describe
-from zopestack.bench import visitors
-from zopestack.bench.accesslog import Logged
-from zopestack.bench.farm import Broken
+from zopestack_bench import visitors
+from zopestack_bench.accesslog import Logged
+from zopestack_bench.farm import Broken
 
 
 @pytest.mark.parametrize(

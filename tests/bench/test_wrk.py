@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zopestack.bench import wrk
-from zopestack.bench.measured import Closed
+from zopestack_bench import wrk
+from zopestack_bench.measured import Closed
 
 WRK = wrk.find()
 

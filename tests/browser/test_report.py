@@ -10,7 +10,7 @@ import pytest
 
 from tests.bench import records
 from tests.browser.chromium import Browser
-from zopestack.bench import plots, report
+from zopestack_bench import plots, report
 
 #: The smallest text, in pixels of CSS.
 SMALLEST = 12

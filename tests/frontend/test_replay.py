@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.frontend.door import Door
 from tests.frontend.farm import Farm
 from tests.stack.polling import until
-from zopestack.bench import accesslog, engine, load, visitors
-from zopestack.bench.measured import Closed
+from zopestack_bench import accesslog, engine, load, visitors
+from zopestack_bench.measured import Closed
 
 SITES = """
     www.example.com = /Plone

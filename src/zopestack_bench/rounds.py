@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 
-from zopestack.bench import engine, load, proc
-from zopestack.bench.farm import Farm, counters
-from zopestack.bench.layouts import Layout
-from zopestack.bench.measured import Closed
-from zopestack.bench.quiet import Quiet
-from zopestack.bench.record import Experiment, Outcome, Sample
-from zopestack.bench.slow import slow_readers
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import BLOB, MODEM, Workload
+from zopestack_bench import engine, load, proc
+from zopestack_bench.farm import Farm, counters
+from zopestack_bench.layouts import Layout
+from zopestack_bench.measured import Closed
+from zopestack_bench.quiet import Quiet
+from zopestack_bench.record import Experiment, Outcome, Sample
+from zopestack_bench.slow import slow_readers
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import BLOB, MODEM, Workload
 
 #: Seconds of load before a layout is measured with a workload for the first time: each
 #: process compiles templates, and fills caches, for what it has not been asked before.

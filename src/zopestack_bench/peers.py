@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from zopestack.address import Address
-from zopestack.bench import polling
-from zopestack.bench.farm import Farm, free_ports
-from zopestack.bench.layouts import Layout
-from zopestack.bench.starting import PATIENCE, haproxy, roots, running
-from zopestack.bench.target import Target
 from zopestack.model import Instance
+from zopestack_bench import polling
+from zopestack_bench.farm import Farm, free_ports
+from zopestack_bench.layouts import Layout
+from zopestack_bench.starting import PATIENCE, haproxy, roots, running
+from zopestack_bench.target import Target
 
 #: HAProxy as its manual's first example has it: threads for every core, any number of
 #: requests sent to each server, which queue in the server.
@@ -105,7 +105,7 @@ def gunicorn(farm: Farm, layout: Layout) -> Iterator[Target]:
         str(layout.instances),
         "--no-control-socket",
     ]
-    arguments += ["zopestack.bench.wsgi:application"]
+    arguments += ["zopestack_bench.wsgi:application"]
     command = _inside(farm, "from gunicorn.app.wsgiapp import run; run()", arguments)
     with _server(farm, "gunicorn", command, address) as target:
         yield target
@@ -117,7 +117,7 @@ def uwsgi(farm: Farm, layout: Layout) -> Iterator[Target]:
     since its connection to ZEO does not outlive a fork."""
     address = _address()
     arguments = ["uwsgi", "--http-socket", str(address), "--processes", str(layout.instances)]
-    arguments += ["--module", "zopestack.bench.wsgi:application", "--master", "--lazy-apps"]
+    arguments += ["--module", "zopestack_bench.wsgi:application", "--master", "--lazy-apps"]
     arguments += ["--enable-threads", "--disable-logging", "--die-on-term"]
     # It closes every connection without saying so, which clients take for an error.
     arguments += ["--add-header", "Connection: close"]

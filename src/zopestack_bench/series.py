@@ -9,12 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from zopestack.bench import load, proc
-from zopestack.bench.measured import Closed
-from zopestack.bench.record import Moment
-from zopestack.bench.rounds import Track, warm_up
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import Workload
+from zopestack_bench import load, proc
+from zopestack_bench.measured import Closed
+from zopestack_bench.record import Moment
+from zopestack_bench.rounds import Track, warm_up
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import Workload
 
 #: Seconds between two samples.
 INTERVAL = 0.5

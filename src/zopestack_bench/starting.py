@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zopestack.address import Address
-from zopestack.bench import polling, proc
-from zopestack.bench.farm import Broken, Farm
-from zopestack.bench.target import Target
 from zopestack.model import Instance, Stack
 from zopestack.runtime import Runtime
 from zopestack.supervision import Supervisor
 from zopestack.waiting import listens
+from zopestack_bench import polling, proc
+from zopestack_bench.farm import Broken, Farm
+from zopestack_bench.target import Target
 
 #: supervisord's words for a program that is on its way or there, and for one that is not.
 STARTS = ("STARTING", "RUNNING")

@@ -12,15 +12,15 @@ from dataclasses import replace
 from functools import partial
 
 from zopestack.address import Address
-from zopestack.bench import engine, peers, slow
-from zopestack.bench.farm import Broken, Farm, fetch
-from zopestack.bench.layouts import Layout, generated
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.record import Experiment
-from zopestack.bench.slow import slow_readers, slow_senders
-from zopestack.bench.starting import supervised
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import DOWNLOAD, SHELVES
+from zopestack_bench import engine, peers, slow
+from zopestack_bench.farm import Broken, Farm, fetch
+from zopestack_bench.layouts import Layout, generated
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.record import Experiment
+from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.starting import supervised
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import DOWNLOAD, SHELVES
 
 #: Who is there besides the visitors whose pages are measured (issue 4).
 READERS, READING = 40, 10_000

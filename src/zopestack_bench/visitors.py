@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from zopestack.address import Address
-from zopestack.bench.accesslog import Logged
-from zopestack.bench.farm import Broken
-from zopestack.bench.workloads import host_and_path
 from zopestack.model import Stack
+from zopestack_bench.accesslog import Logged
+from zopestack_bench.farm import Broken
+from zopestack_bench.workloads import host_and_path
 
 #: Seconds a page gets when it is asked for the first time, with cold caches.
 PATIENCE = 60

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zopestack import rendering
-from zopestack.bench.farm import Farm, fetch
-from zopestack.bench.starting import roots, supervised
-from zopestack.bench.target import Target
 from zopestack.frontend.model import Frontend
 from zopestack.model import Instance, Stack
 from zopestack.options import OPTIONS
+from zopestack_bench.farm import Farm, fetch
+from zopestack_bench.starting import roots, supervised
+from zopestack_bench.target import Target
 
 
 @dataclass(frozen=True)

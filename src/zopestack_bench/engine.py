@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from itertools import count, cycle, zip_longest
 
 from zopestack.address import Address
-from zopestack.bench.measured import Closed, Measured, Open, percentiles
-from zopestack.bench.responses import Malformed, Response
-from zopestack.bench.workloads import host_and_path
+from zopestack_bench.measured import Closed, Measured, Open, percentiles
+from zopestack_bench.responses import Malformed, Response
+from zopestack_bench.workloads import host_and_path
 
 #: Connections of the open loop; more arrivals than this wait for one, and that counts.
 MAX_CONNECTIONS = 512

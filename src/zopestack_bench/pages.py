@@ -45,7 +45,7 @@ BOOKS = 175
 BOOK_BYTES = 1000
 
 #: Where the pages keep their objects in the database's root.
-ROOT_KEY = "zopestack.bench"
+ROOT_KEY = "zopestack_bench"
 
 
 @dataclass

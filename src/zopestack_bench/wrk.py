@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from zopestack.address import Address
-from zopestack.bench.measured import Closed, Measured, percentiles
-from zopestack.bench.workloads import host_and_path
+from zopestack_bench.measured import Closed, Measured, percentiles
+from zopestack_bench.workloads import host_and_path
 
 #: What a person is told where wrk is missing.
 HOW_TO_GET = (

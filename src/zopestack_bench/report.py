@@ -9,13 +9,12 @@ from pathlib import Path
 
 import jinja2
 
-from zopestack import rendering
-from zopestack.bench import plots, record
-from zopestack.bench.claims import LOAD, claims, findings
-from zopestack.bench.quiet import LIMIT
-from zopestack.bench.ratios import Ratio
-from zopestack.bench.record import FIGURES, Outcome, Run
-from zopestack.bench.workloads import KNOWN
+from zopestack_bench import plots, record
+from zopestack_bench.claims import LOAD, claims, findings
+from zopestack_bench.quiet import LIMIT
+from zopestack_bench.ratios import Ratio
+from zopestack_bench.record import FIGURES, Outcome, Run
+from zopestack_bench.workloads import KNOWN
 
 #: Title and text of each plot.
 TEXTS = {
@@ -114,7 +113,7 @@ def write(run: Run, directory: Path) -> Path:
 def html(run: Run, drawn: dict[str, bytes]) -> str:
     """The page; it refers to nothing outside itself."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(rendering.packaged_templates()),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
         autoescape=True,
         trim_blocks=True,

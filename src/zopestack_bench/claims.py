@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zopestack.bench import fronts
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.ratios import Ratio, ratio
-from zopestack.bench.record import Run
+from zopestack_bench import fronts
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.ratios import Ratio, ratio
+from zopestack_bench.record import Run
 
 #: The load of most promises.
 LOAD = Closed(8)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zopestack.bench.claims import Claim, claims, findings
-from zopestack.bench.record import Run
+from zopestack_bench.claims import Claim, claims, findings
+from zopestack_bench.record import Run
 
 
 def text(run: Run) -> str:

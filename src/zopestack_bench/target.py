@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zopestack.address import Address
-from zopestack.bench import polling, proc
 from zopestack.model import Instance
 from zopestack.runtime import Runtime
+from zopestack_bench import polling, proc
 
 #: Processes that use less than this share of a core over so many seconds are idle.
 SETTLED_SHARE = 0.1

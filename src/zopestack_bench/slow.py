@@ -3,7 +3,7 @@
 They are a process of their own, so that they and the load generator do not wait for each
 other's interpreter lock: that would be measured as the server's latency.
 
-    python -m zopestack.bench.slow HOST PORT NUMBER PATH SPEED
+    python -m zopestack_bench.slow HOST PORT NUMBER PATH SPEED
 """
 
 from __future__ import annotations

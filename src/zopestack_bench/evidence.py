@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from zopestack.bench.halving import SCORE, Search
-from zopestack.bench.layouts import Layout
-from zopestack.bench.record import Outcome
-from zopestack.bench.refine import Refined
+from zopestack_bench.halving import SCORE, Search
+from zopestack_bench.layouts import Layout
+from zopestack_bench.record import Outcome
+from zopestack_bench.refine import Refined
 
 
 def lines(search: Search, best: Layout, refined: Refined, budget: float) -> list[str]:

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from zopestack import ports, store
 from zopestack.address import Address
-from zopestack.bench import polling
 from zopestack.model import Instance, Listener, Stack
 from zopestack.supervision import Supervisor
 from zopestack.waiting import NotReady, wait_ready
+from zopestack_bench import polling
 
 #: Seconds all instances get to come up.
 PATIENCE = 240
@@ -70,7 +70,7 @@ PAGES = """
 [instance]
 zcml-additional +=
   <configure xmlns="http://namespaces.zope.org/zope">
-    <include package="zopestack.bench" file="pages.zcml" />
+    <include package="zopestack_bench" file="pages.zcml" />
   </configure>
 """
 

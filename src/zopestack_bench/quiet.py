@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from zopestack.bench import proc
-from zopestack.bench.record import Sample
+from zopestack_bench import proc
+from zopestack_bench.record import Sample
 
 #: Cores that others may take in a measurement that counts.
 LIMIT = 0.25

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zopestack.bench.layouts import Layout
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.record import Experiment
-from zopestack.bench.workloads import Workload
+from zopestack_bench.layouts import Layout
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.record import Experiment
+from zopestack_bench.workloads import Workload
 
 #: Seconds around a measurement: start of a balancer, warm-up, what is left over, stop.
 OVERHEAD = 0.9

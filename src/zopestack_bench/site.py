@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 from zopestack import store
 from zopestack.address import Address
-from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.layouts import Layout
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import Workload
 from zopestack.model import Stack
 from zopestack.up import STACK_FILE
+from zopestack_bench.farm import Broken, Farm, Source
+from zopestack_bench.layouts import Layout
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import Workload
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from zopestack import cpus, store
-from zopestack.bench import accesslog, edit, proc, visitors, wrk
-from zopestack.bench.advise import Task, advise
-from zopestack.bench.farm import Broken, Source, stop_on_signals
-from zopestack.bench.progress import Progress
-from zopestack.bench.workloads import WORKLOADS, Workload
 from zopestack.model import VISITORS, Stack
 from zopestack.up import STACK_FILE
+from zopestack_bench import accesslog, edit, proc, visitors, wrk
+from zopestack_bench.advise import Task, advise
+from zopestack_bench.farm import Broken, Source, stop_on_signals
+from zopestack_bench.progress import Progress
+from zopestack_bench.workloads import WORKLOADS, Workload
 
 #: The file that --write changes.
 BUILDOUT = Path("buildout.cfg")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from cattrs.preconf.json import make_converter
 
-from zopestack.bench import ratios
-from zopestack.bench.measured import Closed, Measured, Open
+from zopestack_bench import ratios
+from zopestack_bench.measured import Closed, Measured, Open
 
 _converter = make_converter()
 

@@ -15,16 +15,16 @@ from pathlib import Path
 
 from zopestack import cpus
 from zopestack.agents import ask
-from zopestack.bench import evidence, proc, rounds, visitors
-from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.halving import FEWEST_ROUNDS, SECONDS, Search
-from zopestack.bench.layouts import Layout, counts, generated_layout
-from zopestack.bench.measured import Closed
-from zopestack.bench.plan import OVERHEAD
-from zopestack.bench.record import Experiment, Outcome
-from zopestack.bench.refine import InUse, Refined, alternatives, load, refine
-from zopestack.bench.workloads import Workload
 from zopestack.sockets import MAX_SOCKET_PATH
+from zopestack_bench import evidence, proc, rounds, visitors
+from zopestack_bench.farm import Broken, Farm, Source
+from zopestack_bench.halving import FEWEST_ROUNDS, SECONDS, Search
+from zopestack_bench.layouts import Layout, counts, generated_layout
+from zopestack_bench.measured import Closed
+from zopestack_bench.plan import OVERHEAD
+from zopestack_bench.record import Experiment, Outcome
+from zopestack_bench.refine import InUse, Refined, alternatives, load, refine
+from zopestack_bench.workloads import Workload
 
 #: Bytes an instance is taken to need before it is measured: a Plone with warm caches.
 INSTANCE_BYTES = 200 * 1024**2

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zopestack.address import Address
-from zopestack.bench import engine, wrk
-from zopestack.bench.measured import Closed, Measured, Open
+from zopestack_bench import engine, wrk
+from zopestack_bench.measured import Closed, Measured, Open
 
 
 def run(

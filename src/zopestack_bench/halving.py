@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from zopestack.bench.measured import Closed
-from zopestack.bench.plan import OVERHEAD
-from zopestack.bench.ratios import Ratio
-from zopestack.bench.record import Experiment, Outcome, Sample
+from zopestack_bench.measured import Closed
+from zopestack_bench.plan import OVERHEAD
+from zopestack_bench.ratios import Ratio
+from zopestack_bench.record import Experiment, Outcome, Sample
 
 #: Seconds of load in one measurement.
 SECONDS = 1.0

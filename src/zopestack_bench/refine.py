@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from zopestack.bench.halving import FEWEST_ROUNDS, SCORE, SECONDS
-from zopestack.bench.layouts import Layout, generated_layout
-from zopestack.bench.measured import Closed
-from zopestack.bench.ratios import Ratio
-from zopestack.bench.record import Experiment, Outcome
+from zopestack_bench.halving import FEWEST_ROUNDS, SCORE, SECONDS
+from zopestack_bench.layouts import Layout, generated_layout
+from zopestack_bench.measured import Closed
+from zopestack_bench.ratios import Ratio
+from zopestack_bench.record import Experiment, Outcome
 
 #: Share of the time that goes into trying each setting; the rest confirms what was found.
 TRYING = 0.6

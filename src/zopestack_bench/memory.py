@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zopestack.bench import proc
-from zopestack.bench.farm import Farm
+from zopestack_bench import proc
+from zopestack_bench.farm import Farm
 
 
 def by_instances(farm: Farm) -> dict[int, dict[str, int]]:

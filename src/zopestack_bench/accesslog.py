@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zopestack.bench.farm import Broken
+from zopestack_bench.farm import Broken
 
 #: How many of the last requests are replayed.
 LAST = 500

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from zopestack import cpus
-from zopestack.bench import (
+from zopestack_bench import (
     fronts,
     layouts,
     memory,
@@ -27,12 +27,12 @@ from zopestack.bench import (
     site,
     summary,
 )
-from zopestack.bench import wrk as wrk_generator
-from zopestack.bench.farm import Broken, Farm, fetch, stop_on_signals
-from zopestack.bench.layouts import Layout
-from zopestack.bench.measured import Closed
-from zopestack.bench.quiet import Quiet
-from zopestack.bench.workloads import KNOWN, WORKLOADS
+from zopestack_bench import wrk as wrk_generator
+from zopestack_bench.farm import Broken, Farm, fetch, stop_on_signals
+from zopestack_bench.layouts import Layout
+from zopestack_bench.measured import Closed
+from zopestack_bench.quiet import Quiet
+from zopestack_bench.workloads import KNOWN, WORKLOADS
 
 #: Where the report goes if nothing else is said.
 OUT = Path("var/bench")
