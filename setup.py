@@ -54,16 +54,19 @@ setup(
         "zc.recipe.egg",
     ],
     extras_require={
-        # What scripts/bench compares with, and draws with.
+        # What zopestack_bench measures with, draws with, and compares with.
         "bench": [
             "gunicorn",
+            "httptools",
             "matplotlib",
             "pyuwsgi; sys_platform == 'linux'",
+            "uvloop",
         ],
         "test": [
             "docutils",
             "gunicorn",
             "h2",
+            "httptools",
             "hypothesis",
             "matplotlib",
             "mypy",
@@ -75,6 +78,7 @@ setup(
             "selenium",
             "types-psutil",
             "types-setuptools",
+            "uvloop",
             "ZEO",
             "Zope",
             "waitress",

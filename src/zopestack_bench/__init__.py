@@ -1,10 +1,15 @@
 """Measure layouts of one Zope side by side, and tune a stack by measuring.
 
-Stands beside the rest of the package: nothing else imports it.
+This package imports zopestack; nothing of zopestack imports it, and no wheel holds it.
 
-``workloads`` says what is asked for (``pages`` answers it inside Zope), ``farm`` runs the
-instances, ``layouts``, ``peers`` and ``fronts`` put them behind something that ``starting``
-starts, ``load`` asks, ``slow`` are slow visitors beside, ``proc`` samples the kernel,
-``rounds`` interleaves it all, ``ratios`` and ``claims`` judge, ``plots``, ``report`` and
-``summary`` show. ``cli`` is ``scripts/bench``; ``tune`` is ``scripts/tune``.
+``cli`` is ``scripts/bench``, ``tune`` is ``scripts/tune``. ``farm`` runs Zope instances, whose
+``pages`` answer the requests of ``workloads``. ``layouts``, ``peers`` and ``fronts`` put something
+in front of them, a running ``target``. ``load`` sends requests, ``slow`` are slow clients beside,
+``proc`` reads the kernel's counters, and ``rounds`` interleaves it all. ``ratios`` and ``claims``
+judge the samples of a ``record``; ``plots`` and ``report`` show them. ``advise`` searches for the
+best layout (``halving``), then for its best settings (``refine``).
 """
+
+
+class Broken(Exception):
+    """Something that a measurement needs does not work; the message says what and why."""

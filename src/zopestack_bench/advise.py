@@ -6,6 +6,7 @@ that won (``refine``).
 
 from __future__ import annotations
 
+import http
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,17 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zopestack import cpus
+from zopestack.address import Address
 from zopestack.agents import ask
 from zopestack.sockets import MAX_SOCKET_PATH
-from zopestack_bench import evidence, proc, rounds, visitors
-from zopestack_bench.farm import Broken, Farm, Source
+from zopestack_bench import Broken, evidence, proc, rounds
+from zopestack_bench.farm import Farm, Source
 from zopestack_bench.halving import FEWEST_ROUNDS, SECONDS, Search
 from zopestack_bench.layouts import Layout, counts, generated_layout
 from zopestack_bench.measured import Closed
 from zopestack_bench.plan import OVERHEAD
+from zopestack_bench.probe import status
 from zopestack_bench.record import Experiment, Outcome
 from zopestack_bench.refine import InUse, Refined, alternatives, load, refine
-from zopestack_bench.workloads import Workload
+from zopestack_bench.workloads import Workload, host_and_path
 
 #: Bytes an instance is taken to need before it is measured: a Plone with warm caches.
 INSTANCE_BYTES = 200 * 1024**2
@@ -81,7 +84,7 @@ def advise(task: Task, say: Callable[[str], None]) -> Advice:
     with _directory(task.source) as directory, ExitStack() as lasting:
         farm = Farm(Path(directory), task.source, counts(layouts))
         lasting.callback(farm.stop)
-        farm.start(say)
+        farm.begin(say)
         track = rounds.Track(farm, layouts, lasting)
         task = replace(task, workload=_checked(track, task.workload, say))
 
@@ -93,7 +96,7 @@ def advise(task: Task, say: Callable[[str], None]) -> Advice:
         began = time.monotonic()
         best = layouts[search.run(task.seconds * (1 - REFINEMENT), say)]
         cost = (time.monotonic() - began) / len(search.samples)
-        say(f"{best.name} it is; its settings now")
+        say(f"{best.name} is the best layout; now its settings")
         options = alternatives(best, _in_use(farm), task.workload.paths, cpus.usable())
         refined = refine(
             best,
@@ -142,13 +145,19 @@ def _checked(track: rounds.Track, workload: Workload, say: Callable[[str], None]
     say(f"asking for {len(distinct)} page{'s' if len(distinct) > 1 else ''} once")
     largest = max(track.layouts.values(), key=lambda layout: layout.instances)
     with track.running(largest.name) as target:
-        good = {path for path in distinct if visitors.answers(path, target.address)}
+        good = {path for path in distinct if _good(path, target.address)}
     if not good:
-        raise Broken(f"no page answers a stranger, {distinct[0]} for one")
+        raise Broken(f"no page can be read without a login, {distinct[0]} for one")
     if len(good) < len(distinct):
         bad = [path for path in distinct if path not in good]
-        say(f"left out, since a stranger gets an error: {len(bad)} pages, such as {bad[0]}")
+        say(f"left out, an error without a login: {len(bad)} pages, such as {bad[0]}")
     return replace(workload, paths=tuple(path for path in workload.paths if path in good))
+
+
+def _good(asked: str, address: Address) -> bool:
+    """Whether a path has a good response without a login."""
+    host, path = host_and_path(asked, address)
+    return 0 < status(address, path, host) < http.HTTPStatus.BAD_REQUEST
 
 
 def _search(
@@ -159,15 +168,9 @@ def _search(
 ) -> Search:
     memory = {name: _memory(farm, layout) for name, layout in layouts.items()}
     current = generated_layout(*task.current).name
-    return Search(
-        names=tuple(name for name in layouts if memory[name] <= task.memory or name == current),
-        current=current,
-        memory=memory,
-        measure=measure,
-        workload=task.workload.name,
-        load=Closed(task.clients),
-        budget=task.memory,
-    )
+    names = tuple(name for name in layouts if memory[name] <= task.memory or name == current)
+    name, load = task.workload.name, Closed(task.clients)
+    return Search(names, current, memory, measure, name, load, task.memory)
 
 
 def _memory(farm: Farm, layout: Layout) -> int:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from zopestack import cpus
 from zopestack_bench import (
+    Broken,
     fronts,
     layouts,
-    memory,
     peers,
     plan,
     proc,
@@ -25,13 +25,13 @@ from zopestack_bench import (
     rounds,
     series,
     site,
-    summary,
 )
-from zopestack_bench import wrk as wrk_generator
-from zopestack_bench.farm import Broken, Farm, fetch, stop_on_signals
+from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
 from zopestack_bench.measured import Closed
+from zopestack_bench.probe import fetch
 from zopestack_bench.quiet import Quiet
+from zopestack_bench.terminal import Progress
 from zopestack_bench.workloads import KNOWN, WORKLOADS
 
 #: Where the report goes if nothing else is said.
@@ -41,7 +41,7 @@ EPILOG = """\
 examples:
   scripts/bench --quick                      the built-in pages, within 5 minutes
   scripts/bench                              the same with rounds enough to be sure, about 30
-  scripts/bench --frontend                   what the front end promises: slow visitors beside
+  scripts/bench --frontend                   what the front end promises: slow clients beside
                                              others, affinity, the cost of its parts; about 6
   scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
                                              copy of the database of this buildout
@@ -54,19 +54,29 @@ examples:
 def main() -> None:
     """Run ``scripts/bench``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
-    stop_on_signals()
+    with exits("stopped"), Progress() as progress:
+        Bench(arguments, progress).run()
+
+
+@contextmanager
+def exits(stopped: str) -> Iterator[None]:
+    """End with one message: where something is wrong, or on Ctrl-C, SIGTERM and SIGHUP, so that
+    what was started is stopped."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
-        Bench(arguments).run()
-    except (Broken, wrk_generator.Failed) as why:
+        yield
+    except Broken as why:
         sys.exit(f"{why}")
     except KeyboardInterrupt:
-        sys.exit("stopped")
+        sys.exit(stopped)
 
 
 class Bench:
     """One run."""
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
+        self.progress, self.say = progress, progress.say
         self.out: Path = arguments.out
         self.frontend: bool = arguments.frontend
         if self.frontend and (arguments.url or arguments.only):
@@ -78,16 +88,16 @@ class Bench:
             if self.frontend
             else _layouts(arguments.instances, arguments.only, self.site)
         )
-        series = self.plan.series(self.layouts)
-        self.limit = fronts.LIMIT if self.frontend else self.plan.limit - series
+        last = self.plan.series(self.layouts)
+        self.limit = fronts.LIMIT if self.frontend else self.plan.limit - last
         self.quiet = Quiet(arguments.wait_for_quiet)
-        self.began = time.monotonic()
+        missing = {} if self.frontend else peers.missing()
         self.record = record.Run(
             command=shlex.join(["scripts/bench", *sys.argv[1:]]),
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
             machine=proc.machine(),
             layouts={layout.name: layout.help for layout in self.layouts.values()},
-            notes=_notes(self.frontend),
+            notes=[f"{name} is left out: {how}" for name, how in missing.items()],
         )
 
     def run(self) -> None:
@@ -99,7 +109,7 @@ class Bench:
             with ExitStack() as lasting:
                 if not self.site.target:
                     lasting.callback(farm.stop)
-                    farm.start(self.say)
+                    farm.begin(self.say)
                     if self.site.workload:
                         # A page that does not answer is found before minutes of load.
                         fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
@@ -109,18 +119,8 @@ class Bench:
                 else:
                     self._measure(track)
         written = report.write(self.record, self.out)
-        print(summary.text(self.record), flush=True)
+        print(report.summary(self.record), flush=True)
         self.say(f"done; open {written}")
-
-    def say(self, what: str) -> None:
-        """A line of progress, with the time since the start."""
-        minutes, seconds = divmod(int(self.passed), 60)
-        print(f"* {minutes:2}:{seconds:02} {what}", flush=True)
-
-    @property
-    def passed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.began
 
     def _measure_frontend(self, track: rounds.Track) -> None:
         fronts.prepare(track.farm)
@@ -135,42 +135,40 @@ class Bench:
         base = self.record.find(workload.name, Closed(8))
         rate = base.median(next(iter(self.layouts)), "requests/s") if base else 0
         self._experiments(track, self.plan.open(self.layouts, workload.name, rate))
-        self.record.moments, self.record.rates = series.record(
+        self.record.moments, self.record.phases = series.record(
             track, plan.main_layouts(self.layouts), workload, self.plan.phase, self.say
         )
         if not self.site.target:
-            self.record.memory = memory.by_instances(track.farm)
+            self.record.memory = _memory(track.farm)
 
     def _say_duration(self, seconds: float) -> None:
         self.say(f"measuring; about {seconds / 60:.0f} minutes to go")
 
     def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
-        for experiment in experiments:
-            if not plan.fits(experiment, self.limit - self.passed):
-                self._leave_out(experiment)
+        for each in experiments:
+            if not plan.fits(each, self.limit - self.progress.passed):
+                note = f"{each.workload}, {each.load}, is left out: the machine is too busy"
+                self.record.notes.append(note)
+                self.say(note)
                 continue
-            workload = KNOWN.get(experiment.workload) or self.site.workload
+            workload = KNOWN.get(each.workload) or self.site.workload
             assert workload  # noqa: S101
-            outcome = rounds.run(track, experiment, workload, self.say, self.quiet)
-            self.record.outcomes.append(outcome)
-
-    def _leave_out(self, experiment: record.Experiment) -> None:
-        note = f"{experiment.workload}, {experiment.load}, is left out: the machine is too busy"
-        self.record.notes.append(note)
-        self.say(note)
+            self.record.outcomes.append(rounds.run(track, each, workload, self.say, self.quiet))
 
 
-def _notes(frontend: bool) -> list[str]:
-    missing = {} if frontend else peers.missing()
-    notes = [f"{name} is left out: {how}" for name, how in missing.items()]
-    return notes if wrk_generator.find() else [*notes, wrk_generator.HOW_TO_GET]
+def _memory(farm: Farm) -> dict[int, dict[str, int]]:
+    """Bytes (PSS) of the first n instances and of ZEO, by n, at the end of a run: with warm caches.
+    Pages that processes share are divided among them, so one instance alone has more."""
+    zeo = proc.pss(farm.pid("zeo"))
+    sizes = [proc.pss(farm.pid(instance.name)) for instance in farm.stack.instances]
+    return {n: {"zope": sum(sizes[:n]), "zeo": zeo} for n in range(1, 1 + len(sizes))}
 
 
 def _layouts(number: int, only: str | None, where: site.Site) -> dict[str, Layout]:
-    known = {**layouts.layouts(number), **peers.peers(number)}
-    found = {name: x for name, x in known.items() if name not in peers.missing()}
     if where.target:
         return where.as_it_is()
+    known = {**layouts.layouts(number), **peers.peers(number)}
+    found = {name: x for name, x in known.items() if name not in peers.missing()}
     if only:
         names = [_named(word.strip(), found) for word in only.split(",")]
         found = {name: found[name] for name in names}
@@ -178,10 +176,9 @@ def _layouts(number: int, only: str | None, where: site.Site) -> dict[str, Layou
 
 
 def _named(word: str, known: Mapping[str, Layout]) -> str:
-    if word in known:
-        return word
-    for name in known:
-        if word == name.split()[0]:
+    """The layout of this name, or the first one whose name begins with this word."""
+    for name in (*(each for each in known if each == word), *known):
+        if word in (name, name.split()[0]):
             return name
     raise Broken(f"--only {word}: there is no such layout; known are {', '.join(known)}")
 
@@ -209,7 +206,7 @@ def _arguments() -> argparse.Namespace:
         type=float,
         metavar="SECONDS",
         default=0,
-        help="in all, for others who use the machine to rest (default 0)",
+        help="seconds in all to wait while other processes use the machine (default 0)",
     )
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR")
     return parser.parse_args()

@@ -1,40 +1,52 @@
-"""A real buildout of its own, with every instance that any of the layouts needs.
+"""A real buildout with every instance that any of the layouts needs.
 
-All instances serve one database through one ZEO, as in a stack that scripts/up has made;
-a layout is a balancer in front of some of them. So layouts differ in nothing else, and a
-machine needs memory for the largest one of each thread count only.
+All instances serve one database through one ZEO, as in a stack that scripts/up has made; a layout
+is a balancer in front of some of them. So layouts differ in nothing else, and a machine needs
+memory for the largest one of each thread count only.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
+import random
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from zopestack import ports, store
+from zopestack import ports
 from zopestack.address import Address
 from zopestack.model import Instance, Listener, Stack
 from zopestack.supervision import Supervisor
-from zopestack.waiting import NotReady, wait_ready
-from zopestack_bench import polling
+from zopestack_bench import Broken
+from zopestack_bench.deployment import Deployment
+from zopestack_bench.probe import fetch
 
-#: Seconds all instances get to come up.
+#: Seconds for all instances to start.
 PATIENCE = 240
+
+#: Ports are taken from below those that the kernel gives to clients (ip(7),
+#: ip_local_port_range), so that no connection takes one first.
+FIRST_PORT, LAST_PORT = 10000, 32000
 
 BUILDOUT = """\
 [buildout]
 extends = {extends}
 parts = stack
 develop =
-{buildout}
+"""
+
+#: For a user's own buildout: what is relative to its directory is found there, and nothing is
+#: written there.
+OWN_DIRECTORY = """\
+directory = {theirs}
+bin-directory = {here}/bin
+parts-directory = {here}/parts
+installed = {here}/.installed.cfg
+"""
+
+STACK = """\
 [stack]
 recipe = zopestack
 instances = {instances}
@@ -45,18 +57,10 @@ zeo-address = 127.0.0.1:{zeo}
 base-port = {base}
 agent-base-port = {agents}
 var = {here}/var
-{stack}"""
-
-#: The user's own buildout directory, for what is relative to it; nothing is written there.
-OWN_DIRECTORY = """\
-directory = {directory}
-bin-directory = {here}/bin
-parts-directory = {here}/parts
-installed = {here}/.installed.cfg
 """
 
-#: What the user's front door has for the outside: load comes from here and speaks plain http,
-#: and nobody restarts what is being measured.
+#: What a user's front end has for the outside: load comes from this machine over plain http, and
+#: nobody restarts what is being measured.
 INSIDE = """\
 https-address =
 tls-certificate =
@@ -66,7 +70,7 @@ callback-instances = 0
 memory-limit =
 """
 
-PAGES = """
+PAGES = """\
 [instance]
 zcml-additional +=
   <configure xmlns="http://namespaces.zope.org/zope">
@@ -75,16 +79,12 @@ zcml-additional +=
 """
 
 
-class Broken(Exception):
-    """The farm does not come up; the message says why."""
-
-
 @dataclass(frozen=True)
 class Source:
     """What the instances serve.
 
-    :param extends: the buildout file they are built from: the pinned versions for the
-        built-in pages, or a user's own buildout.cfg.
+    :param extends: the buildout file they are built from: the pinned versions for the built-in
+        pages, or a user's own buildout.cfg.
     :param stack: the user's Stack, whose database is copied; None for the built-in pages.
     """
 
@@ -92,120 +92,59 @@ class Source:
     stack: Stack | None = None
 
 
-class Farm:
+class Farm(Deployment):
     """The running instances, ZEO and supervisord.
 
     :param counts: how many instances by number of threads.
     """
 
-    stack: Stack
-
     def __init__(self, directory: Path, source: Source, counts: Mapping[int, int]) -> None:
-        self.directory = directory
+        super().__init__(directory.resolve())
         self.source = source
         self.threads = [threads for threads, count in counts.items() for _ in range(count)]
         if source.stack:
             # The user's file may have sections for as many as it makes.
             self.threads += [1] * (len(source.stack.instances) - len(self.threads))
 
-    def start(self, say: Callable[[str], None]) -> None:
+    def begin(self, say: Callable[[str], None]) -> None:
         """Build, start, and wait until every instance serves.
 
         :raises Broken: where a step fails.
         """
-        self._write()
+        self._configure()
         say(f"building {len(self.threads)} instances in {self.directory}")
-        self._run([str(Path(sys.prefix) / "bin" / "buildout"), "-q"])
-        self.stack = store.load(self.directory / "parts/stack-files/stack.json")
+        self.buildout("-q")
         if self.source.stack:
             say(f"copying the database of {self.source.stack.var}")
             _copy(self.source.stack, self.stack)
         say("starting them")
-        self._run(["bin/supervisord"])
-        try:
-            wait_ready(self.stack, PATIENCE, say)
-        except NotReady as why:
-            raise Broken(str(why)) from None
+        self.start(PATIENCE, say)
         # Every layout brings a balancer of its own.
         Supervisor(self.stack.supervisor_socket).rpc.stopProcess("haproxy")
         if not self.source.stack:
             fetch(self.stack.instances[0].address, "/bench-setup")
-
-    def stop(self) -> None:
-        """Stop everything; the directory stays."""
-        supervisor = Supervisor(self.directory / "var" / "supervisor.sock")
-        if supervisor.running():
-            supervisor.rpc.shutdown()
-            polling.until(lambda: not supervisor.running(), 60)
 
     def instances(self, count: int, threads: int) -> tuple[Instance, ...]:
         """So many instances of so many threads."""
         found = tuple(x for x in self.stack.instances if x.threads == threads)
         return found[:count]
 
-    def pid(self, program: str) -> int:
-        """The process of a program of the Stack."""
-        return Supervisor(self.stack.supervisor_socket).processes()[program].pid
-
-    def _write(self) -> None:
-        http_port, stats, zeo = free_ports(3)
-        here, theirs, number = self.directory.resolve(), self.source.stack, len(self.threads)
-        first = free_range(2 * number)
-        text = BUILDOUT.format(
-            extends=self.source.extends.resolve(),
-            buildout=OWN_DIRECTORY.format(directory=theirs.directory, here=here) if theirs else "",
+    def _configure(self) -> None:
+        number, theirs, here = len(self.threads), self.source.stack, self.directory
+        first = free_ports(3 + 2 * number)
+        buildout = BUILDOUT.format(extends=self.source.extends.resolve())
+        buildout += OWN_DIRECTORY.format(theirs=theirs.directory, here=here) if theirs else ""
+        stack = STACK.format(
             here=here,
             instances=number,
-            http=http_port,
-            stats=stats,
-            zeo=zeo,
-            base=first,
-            agents=first + number,
-            stack=INSIDE if theirs else "",
+            http=first,
+            stats=first + 1,
+            zeo=first + 2,
+            base=first + 3,
+            agents=first + 3 + number,
         )
-        text += PAGES
-        for each, threads in enumerate(self.threads, 1):
-            text += f"\n[instance{each}]\nthreads = {threads}\n"
-        self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "buildout.cfg").write_text(text, encoding="utf-8")
-
-    def _run(self, command: list[str]) -> None:
-        done = subprocess.run(
-            command,
-            cwd=self.directory,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        if done.returncode:
-            said = done.stdout.decode(errors="replace").strip()
-            raise Broken(f"{' '.join(command)} in {self.directory} failed:\n{said}")
-
-
-def stop_on_signals() -> None:
-    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: what it has started stops,
-    and its directory goes."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-
-
-def fetch(address: Address, path: str) -> bytes:
-    """The body of a page.
-
-    :raises Broken: where it does not answer with 200.
-    """
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
-    except OSError as why:
-        raise Broken(f"http://{address}{path} does not answer: {why}") from None
-    finally:
-        connection.close()
-    if answer.status != 200:
-        raise Broken(f"http://{address}{path} answers {answer.status} {answer.reason}")
-    return body
+        own = (f"[instance{i}]\nthreads = {each}" for i, each in enumerate(self.threads, 1))
+        self.write(buildout, stack + (INSIDE if theirs else ""), PAGES, *own)
 
 
 def counters(instance: Instance) -> dict[str, float]:
@@ -214,27 +153,18 @@ def counters(instance: Instance) -> dict[str, float]:
     return found
 
 
-def free_ports(number: int) -> list[int]:
-    """Ports that nothing listens on now, from the kernel."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    found: list[int] = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return found
-
-
-def free_range(number: int) -> int:
+def free_ports(number: int = 1) -> int:
     """The first of so many free ports in a row."""
     while True:
-        first = free_ports(1)[0]
-        row = [Address("127.0.0.1", first + i) for i in range(number) if first + i < 65536]
-        if len(row) == number and not any(ports.refused(Listener("", x, "") for x in row)):
+        first = random.randrange(FIRST_PORT, LAST_PORT - number)  # noqa: S311
+        row = (Listener("", Address("127.0.0.1", first + i), "") for i in range(number))
+        if not any(ports.refused(row)):
             return first
 
 
 def _copy(theirs: Stack, ours: Stack) -> None:
-    """Copy a database that may be in use: a transaction half written is cut off when it
-    is opened (FileStorage), and blob files never change once they are there."""
+    """Copy a database that may be in use: a transaction half written is cut off when it is opened
+    (FileStorage), and blob files never change once they are there."""
     try:
         shutil.copyfile(theirs.database, ours.database)
         shutil.copytree(theirs.blobs, ours.blobs, copy_function=_link, dirs_exist_ok=True)

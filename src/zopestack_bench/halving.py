@@ -1,7 +1,7 @@
 """Spend a time budget on the candidates that may still win (successive halving).
 
-All are measured briefly, the better half again for twice as long, and so on. The current
-setting stays to the end, since it is what the winner must beat.
+All are measured briefly, the better half again for twice as long, and so on. The current layout
+stays to the end, since it is what the winner must beat.
 """
 
 from __future__ import annotations
@@ -19,19 +19,17 @@ from zopestack_bench.record import Experiment, Outcome, Sample
 #: Seconds of load in one measurement.
 SECONDS = 1.0
 
-#: A candidate that takes less memory is preferred to the best if it serves as much as this
-#: share of it.
+#: A candidate that uses less memory is preferred to the best one if it serves at least this share
+#: of its requests.
 CLOSE = 0.97
 
-#: Share of the time in which the winner is measured once more, and the fewest rounds of
-#: that: from five on, a spread says something (``ratios``).
+#: Share of the time in which the winner is measured once more, and the fewest rounds of that: from
+#: five on, a spread says something (``ratios``).
 CONFIRMATION = 0.2
 FEWEST_ROUNDS = 5
 
-#: What candidates are judged by.
+#: The figure by which candidates are judged.
 SCORE = "requests/s"
-
-Measure = Callable[[Experiment], Outcome]
 
 
 @dataclass
@@ -39,17 +37,17 @@ class Search:
     """A search among layouts.
 
     :param names: the candidates.
-    :param current: the one that is in use, among them.
-    :param memory: bytes by candidate, known before; what is measured wins if it is more.
-    :param budget: bytes that a candidate may take.
+    :param current: the one in use, among them.
+    :param memory: bytes by candidate, known before; what is measured replaces it if it is more.
     :param measure: measures an experiment.
+    :param budget: bytes that a candidate may use.
     :param samples: all that was measured.
     """
 
     names: tuple[str, ...]
     current: str
     memory: dict[str, int]
-    measure: Measure
+    measure: Callable[[Experiment], Outcome]
     workload: str
     load: Closed
     budget: float = math.inf
@@ -75,8 +73,8 @@ class Search:
         return self.current
 
     def _confirmed(self, name: str, rounds: int, say: Callable[[str], None]) -> bool:
-        """Whether a candidate that is to replace the current setting for being better is
-        better once more: of many that are the same, one is the best by chance."""
+        """Whether a candidate that was better than the current layout is so once more: of many
+        equal ones, one is the best by chance."""
         cheaper = self.memory[name] < self.memory[self.current]
         if name == self.current or cheaper or not self.fits(self.current):
             return True
@@ -84,12 +82,10 @@ class Search:
         before = self._rounds()
         self._measure((name, self.current), rounds)
         fresh = [sample for sample in self.samples if sample.round > before]
-        experiment = Experiment(self.workload, self.load, (name, self.current), rounds, SECONDS)
-        gain = Outcome(experiment, fresh).ratio(name, self.current, SCORE)
-        return gain.differs and gain.median > 1
+        return _better(self._outcome((name, self.current), fresh).ratio(name, self.current, SCORE))
 
     def better_half(self, names: tuple[str, ...]) -> tuple[str, ...]:
-        """The better half of the candidates so far, and the current setting."""
+        """The better half of the candidates so far, and the current layout."""
         fitting = [name for name in names if self.fits(name)]
         ranked = sorted(fitting, key=lambda name: self.against(name, self.current).median)
         kept = set(ranked[-math.ceil(len(names) / 2) :]) | {self.current}
@@ -100,17 +96,18 @@ class Search:
         return self.memory[name] <= self.budget
 
     def winner(self, names: tuple[str, ...]) -> str:
-        """Of the best candidates, the one that takes the least memory; the current
-        setting where nothing is better than it and it keeps to the memory, or nothing does."""
+        """Of the best candidates, the one that uses the least memory. The current layout where
+        nothing is better and it keeps to the memory, or where nothing does."""
         fitting = [name for name in names if self.fits(name)] or [self.current]
         best = max(fitting, key=lambda name: self.against(name, self.current).median)
         close = [name for name in fitting if self.as_good(name, best)]
         cheapest = min(close, key=lambda name: (self.memory[name], name != self.current))
-        if not self.fits(self.current):
-            return cheapest
-        gain = self.against(cheapest, self.current)
         saves = self.memory[cheapest] < self.memory[self.current]
-        if (gain.differs and gain.median > 1) or (saves and self.as_good(cheapest, self.current)):
+        if (
+            not self.fits(self.current)
+            or _better(self.against(cheapest, self.current))
+            or (saves and self.as_good(cheapest, self.current))
+        ):
             return cheapest
         return self.current
 
@@ -124,8 +121,11 @@ class Search:
 
     def outcome(self, names: tuple[str, ...]) -> Outcome:
         """All samples of these candidates."""
-        experiment = Experiment(self.workload, self.load, names, self._rounds(), SECONDS)
-        return Outcome(experiment, [s for s in self.samples if s.layout in names])
+        return self._outcome(names, [s for s in self.samples if s.layout in names])
+
+    def _outcome(self, names: tuple[str, ...], samples: list[Sample]) -> Outcome:
+        rounds = self._rounds()
+        return Outcome(Experiment(self.workload, self.load, names, rounds, SECONDS), samples)
 
     def _measure(self, names: tuple[str, ...], rounds: int) -> None:
         done = self._rounds()
@@ -137,3 +137,7 @@ class Search:
 
     def _rounds(self) -> int:
         return max((sample.round for sample in self.samples), default=0)
+
+
+def _better(ratio: Ratio) -> bool:
+    return ratio.differs and ratio.median > 1

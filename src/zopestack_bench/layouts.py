@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from zopestack import rendering
 from zopestack.frontend.model import Frontend
 from zopestack.model import Instance, Stack
 from zopestack.options import OPTIONS
-from zopestack_bench.farm import Farm, fetch
-from zopestack_bench.starting import roots, supervised
-from zopestack_bench.target import Target
+from zopestack_bench.farm import Farm
+from zopestack_bench.probe import fetch
+from zopestack_bench.target import Target, roots, supervised
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,11 @@ class Layout:
 
     :param name: short, for tables and plots: instances x threads, or the peer's name.
     :param help: one sentence for the report.
-    :param serve: starts it on a farm and stops it again.
-    :param threads: of each of the farm's instances it uses.
-    :param lasting: whether it is started once for all rounds, since it takes seconds to.
+    :param serve: starts it on a farm, and stops it again.
+    :param threads: of each instance that it uses.
+    :param lasting: whether it is started once for all rounds, since that takes seconds.
     :param settings: options of [stack] that differ from the farm's.
+    :param templates: templates in place of the product's, as ``templates`` of [stack].
     """
 
     name: str
@@ -35,6 +37,7 @@ class Layout:
     serve: Callable[[Farm, Layout], AbstractContextManager[Target]] = field(repr=False)
     lasting: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    templates: Path | None = None
 
 
 @contextmanager
@@ -45,42 +48,38 @@ def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
 
 
 @contextmanager
-def generated(
-    farm: Farm, layout: Layout, edit: Callable[[str], str] | None = None
-) -> Iterator[Target]:
-    """Behind HAProxy, configured and run as bin/buildout does, with the layout's own settings:
-    supervisord starts it and keeps its log, which is part of what it costs.
-
-    :param edit: what is changed in the text of haproxy.cfg.
-    """
+def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """Behind HAProxy, configured and run as bin/buildout does: supervisord starts it and keeps
+    its log, which is part of what it costs."""
     instances = farm.instances(layout.instances, layout.threads)
     found = {name: OPTIONS[name].parse(text) for name, text in layout.settings.items()}
-    stack = _with(replace(farm.stack, instances=instances), found)
+    own = farm.stack
+    stack = _with(
+        replace(own, instances=instances, templates=layout.templates or own.templates), found
+    )
     rendered = rendering.render(stack)
-    given = {path: rendered[path] for path in stack.balancer_files}
-    if edit:
-        given[stack.haproxy_conf] = edit(given[stack.haproxy_conf])
     with ExitStack() as lasting:
         if "switch-interval" in found:
             lasting.enter_context(switching(instances, found["switch-interval"]))
-        yield lasting.enter_context(supervised(farm, stack, given))
+        files = {path: rendered[path] for path in stack.balancer_files}
+        yield lasting.enter_context(supervised(farm, stack, files))
 
 
 def _with(stack: Stack, settings: Mapping[str, Any]) -> Stack:
     """The Stack with other values of these options."""
-    balancer, frontend = stack.balancer, stack.frontend
     own = {each.name: each.name.replace("_", "-") for each in fields(Frontend)}
     changed = {name: settings[option] for name, option in own.items() if option in settings}
+    nbthread = settings.get("nbthread", stack.balancer.nbthread)
     return replace(
         stack,
-        balancer=replace(balancer, nbthread=settings.get("nbthread", balancer.nbthread)),
-        frontend=replace(frontend, **changed),
+        balancer=replace(stack.balancer, nbthread=nbthread),
+        frontend=replace(stack.frontend, **changed),
     )
 
 
 @contextmanager
 def switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None]:
-    """Another switch interval in the running processes, through a page of the benchmark's.
+    """Another switch interval in the running instances, set through a built-in page.
 
     :raises Broken: where they do not have the page.
     """
@@ -113,12 +112,11 @@ def generated_layout(count: int, threads: int, settings: Mapping[str, str] | Non
 
     :param settings: options of [stack] to try: nbthread, affinity and switch-interval.
     """
-    plural = "s" if count > 1 else ""
     chosen = [f"{option} {value}" for option, value in (settings or {}).items()]
     return Layout(
         " ".join((f"{count}x{threads}", *chosen)),
-        f"{count} instance{plural} with {threads} thread{'s' if threads > 1 else ''} each "
-        f"behind the generated HAProxy{' with ' if chosen else ''}{', '.join(chosen)}",
+        f"{_count(count, 'instance')} with {_count(threads, 'thread')} each behind the generated "
+        f"HAProxy{' with ' if chosen else ''}{', '.join(chosen)}",
         count,
         threads,
         generated,
@@ -132,3 +130,7 @@ def counts(wanted: Mapping[str, Layout]) -> dict[int, int]:
     for layout in wanted.values():
         most[layout.threads] = max(most.get(layout.threads, 0), layout.instances)
     return dict(sorted(most.items()))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}"

@@ -1,4 +1,4 @@
-"""What a load generator reports: pure data, the same whichever generator made it."""
+"""What the load generator is asked for, and what it reports."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 @dataclass(frozen=True)
 class Closed:
-    """So many clients, each asks again as soon as it has its answer."""
+    """So many clients; each sends its next request as soon as it has a response."""
 
     clients: int
 
     @property
     def most(self) -> int:
-        """Requests that there can be at once."""
+        """The most requests in flight."""
         return self.clients
 
     def __str__(self) -> str:
@@ -28,7 +28,7 @@ class Closed:
 
 @dataclass(frozen=True)
 class Open:
-    """Requests arrive at a fixed rate, whether or not earlier ones are answered.
+    """Requests start at a fixed rate, whether or not earlier ones have a response.
 
     :param rate: requests a second.
     """
@@ -37,7 +37,7 @@ class Open:
 
     @property
     def most(self) -> int:
-        """Requests that there can be at once: any number, for what a machine can carry."""
+        """The most requests in flight: there is no limit."""
         return sys.maxsize
 
     def __str__(self) -> str:
@@ -48,14 +48,12 @@ class Open:
 class Measured:
     """The outcome of one period of load.
 
-    :param seconds: how long requests were started.
-    :param requests: good answers (status below 400), also those that came later than that.
-    :param late: how many of them came after the period.
-    :param errors: how many requests failed, by reason: ``status 503``, ``connect``,
-        ``broken`` or ``timeout``.
-    :param latency: seconds by percentile, of good answers and of requests given up. Those
-        count with the time they had waited: leaving them out would flatter a stalled server.
-    :param generator: ``wrk`` or ``bundled``.
+    :param seconds: the time during which requests were started.
+    :param requests: good responses (status below 400), those after that time included.
+    :param late: how many of them came after that time.
+    :param errors: failed requests by reason: ``status 503``, ``connect``, ``broken``, ``timeout``.
+    :param latency: seconds by percentile, of good responses and of abandoned requests. Those
+        count with the time they had waited: without them a stalled server would look fast.
     """
 
     seconds: float
@@ -63,11 +61,10 @@ class Measured:
     late: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     latency: dict[float, float] = field(default_factory=dict)
-    generator: str = "bundled"
 
     @property
     def rate(self) -> float:
-        """Good answers a second, within the period."""
+        """Good responses a second."""
         return (self.requests - self.late) / self.seconds
 
     @property
@@ -76,11 +73,11 @@ class Measured:
         return sum(self.errors.values())
 
     def percentile(self, which: float) -> float:
-        """Latency in seconds, or NaN where nothing was answered."""
+        """Latency in seconds; NaN where there was no response."""
         return self.latency.get(which, math.nan)
 
 
 def percentiles(latencies: Sequence[float]) -> dict[float, float]:
-    """The kept percentiles by nearest rank: each is a latency that some request had."""
+    """The kept percentiles by nearest rank: each is the latency of some request."""
     ranked = sorted(latencies)
     return {p: ranked[max(0, math.ceil(p / 100 * len(ranked)) - 1)] for p in PERCENTILES if ranked}

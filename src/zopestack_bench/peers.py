@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,18 +12,16 @@ from pathlib import Path
 
 from zopestack.address import Address
 from zopestack.model import Instance
-from zopestack_bench import polling
 from zopestack_bench.farm import Farm, free_ports
 from zopestack_bench.layouts import Layout
-from zopestack_bench.starting import PATIENCE, haproxy, roots, running
-from zopestack_bench.target import Target
+from zopestack_bench.probe import status, until
+from zopestack_bench.target import PATIENCE, Target, roots, running, supervised
 
-#: HAProxy as its manual's first example has it: threads for every core, any number of
-#: requests sent to each server, which queue in the server.
-STOCK = """\
+#: HAProxy as the first example of its manual has it.
+HAPROXY = """\
 global
     stats socket {socket} mode 600 level admin
-
+{threads}
 defaults
     mode http
     timeout connect 5s
@@ -56,19 +53,26 @@ sub vcl_recv {{
 
 
 @contextmanager
-def stock(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """HAProxy with its defaults."""
+def haproxy(farm: Farm, layout: Layout, tuned: bool = False) -> Iterator[Target]:
+    """HAProxy with its defaults: threads for every core, any number of requests sent to each
+    server, which queue in the server.
+
+    :param tuned: with the settings that decide the rate, and nothing else: one thread, as many
+        requests as threads, and the least busy server first.
+    """
     instances = farm.instances(layout.instances, layout.threads)
-    address = _address()
-    stack = replace(
-        farm.stack,
-        var=farm.directory / "fronts" / "stock",
-        instances=instances,
-        balancer=replace(farm.stack.balancer, http=address),
+    stack = replace(farm.stack, instances=instances)
+    lines = ["balance leastconn"] if tuned else []
+    for each in instances:
+        limit = f" maxconn {each.maxconn}" if tuned else ""
+        lines.append(f"server {each.name} {each.address} check{limit}")
+    text = HAPROXY.format(
+        socket=stack.haproxy_socket,
+        threads="    nbthread 1\n" if tuned else "",
+        address=stack.balancer.http,
+        servers="\n".join(f"    {line}" for line in lines),
     )
-    servers = "\n".join(f"    server {x.name} {x.address} check" for x in instances)
-    text = STOCK.format(socket=stack.haproxy_socket, address=address, servers=servers)
-    with haproxy(farm, stack, text) as target:
+    with supervised(farm, stack, {stack.haproxy_conf: text}) as target:
         yield target
 
 
@@ -78,13 +82,11 @@ def varnish(farm: Farm, layout: Layout) -> Iterator[Target]:
     instances = farm.instances(layout.instances, layout.threads)
     directory = _directory(farm, "varnish")
     vcl = directory / "default.vcl"
-    vcl.write_text(
-        VCL.format(
-            backends="\n".join(map(_backend, instances)),
-            added="\n".join(f"    zope.add_backend({x.name});" for x in instances),
-        ),
-        encoding="utf-8",
+    text = VCL.format(
+        backends="\n".join(map(_backend, instances)),
+        added="\n".join(f"    zope.add_backend({x.name});" for x in instances),
     )
+    vcl.write_text(text, encoding="utf-8")
     address = _address()
     # No jail: as root, varnishd would drop to a user who cannot read our directory.
     command = [_varnishd(), "-j", "none", "-F", "-a", str(address), "-f", str(vcl)]
@@ -96,33 +98,23 @@ def varnish(farm: Farm, layout: Layout) -> Iterator[Target]:
 @contextmanager
 def gunicorn(farm: Farm, layout: Layout) -> Iterator[Target]:
     """Gunicorn with its default, synchronous workers."""
-    address = _address()
-    arguments = [
-        "gunicorn",
-        "--bind",
-        str(address),
-        "--workers",
-        str(layout.instances),
-        "--no-control-socket",
-    ]
-    arguments += ["zopestack_bench.wsgi:application"]
-    command = _inside(farm, "from gunicorn.app.wsgiapp import run; run()", arguments)
-    with _server(farm, "gunicorn", command, address) as target:
+    options = ["--workers", str(layout.instances), "--no-control-socket"]
+    options += ["zopestack_bench.wsgi:application"]
+    run = "from gunicorn.app.wsgiapp import run; run()"
+    with _server(farm, "gunicorn", run, "--bind", options) as target:
         yield target
 
 
 @contextmanager
 def uwsgi(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """UWSGI with processes of one thread each. They load Zope after they were forked,
-    since its connection to ZEO does not outlive a fork."""
-    address = _address()
-    arguments = ["uwsgi", "--http-socket", str(address), "--processes", str(layout.instances)]
-    arguments += ["--module", "zopestack_bench.wsgi:application", "--master", "--lazy-apps"]
-    arguments += ["--enable-threads", "--disable-logging", "--die-on-term"]
+    """UWSGI with processes of one thread each. They load Zope after the fork: its connection to
+    ZEO does not survive one."""
+    options = ["--processes", str(layout.instances), "--module", "zopestack_bench.wsgi:application"]
+    options += ["--master", "--lazy-apps", "--enable-threads", "--disable-logging", "--die-on-term"]
     # It closes every connection without saying so, which clients take for an error.
-    arguments += ["--add-header", "Connection: close"]
-    command = _inside(farm, "import pyuwsgi; pyuwsgi.run()", arguments)
-    with _server(farm, "uwsgi", command, address) as target:
+    options += ["--add-header", "Connection: close"]
+    run = "import pyuwsgi; pyuwsgi.run()"
+    with _server(farm, "uwsgi", run, "--http-socket", options) as target:
         yield target
 
 
@@ -131,35 +123,21 @@ def peers(number: int) -> dict[str, Layout]:
 
     :param number: N.
     """
-    found = [
-        Layout(
-            "stock HAProxy",
-            f"{number}x1 behind HAProxy's defaults: a thread a core, no maxconn, no log",
-            number,
-            1,
-            stock,
-        ),
-        Layout("varnish", f"{number}x1 behind Varnish's director", number, 1, varnish, True),
-        Layout(
-            "gunicorn",
-            f"gunicorn with {number} sync workers: the same Zope and ZODB cache, no balancer, no "
-            "log; it closes every connection",
-            number,
-            1,
-            gunicorn,
-            True,
-        ),
-        Layout(
-            "uwsgi",
-            f"uWSGI with {number} processes: the same Zope and ZODB cache, no balancer, no log; "
-            "it closes every connection",
-            number,
-            1,
-            uwsgi,
-            True,
-        ),
-    ]
-    return {layout.name: layout for layout in found}
+    same = "the same Zope and ZODB cache, no balancer, no log; it closes every connection"
+    return {
+        name: Layout(name, meaning, number, 1, serve, lasting)
+        for name, meaning, serve, lasting in (
+            (
+                "stock HAProxy",
+                f"{number}x1 behind HAProxy's defaults: a thread a core, no maxconn, no log",
+                haproxy,
+                False,
+            ),
+            ("varnish", f"{number}x1 behind Varnish's director", varnish, True),
+            ("gunicorn", f"gunicorn with {number} sync workers: {same}", gunicorn, True),
+            ("uwsgi", f"uWSGI with {number} processes: {same}", uwsgi, True),
+        )
+    }
 
 
 def missing() -> dict[str, str]:
@@ -182,30 +160,32 @@ _HOW_TO_GET: dict[str, tuple[Callable[[], bool], str]] = {
 
 
 @contextmanager
-def _server(farm: Farm, name: str, command: list[str], address: Address) -> Iterator[Target]:
-    log = _directory(farm, name) / "log"
+def _server(farm: Farm, name: str, run: str, bind: str, options: list[str]) -> Iterator[Target]:
+    """A WSGI server with the farm's Zope in its processes.
+
+    :param run: starts it, in the Python that has the instances' own eggs.
+    :param bind: its option for an address.
+    """
     instance = farm.stack.parts / farm.stack.instances[0].name
+    address = _address()
+    arguments = [name, bind, str(address), *options]
+    code = f"import sys; sys.argv = {arguments!r}; {run}"
+    command = [str(instance / "bin" / "interpreter"), "-c", code]
     environment = {**os.environ, "ZOPE_CONF": str(instance / "etc" / "zope.conf")}
-    with running(command, log, address, environment, signal.SIGTERM) as pid:
-        # They listen before they have loaded Zope.
-        polling.until(lambda: polling.answers(address), PATIENCE)
+    with running(command, _directory(farm, name) / "log", address, environment) as pid:
+        # It listens before it has loaded Zope.
+        until(lambda: status(address) > 0, PATIENCE)
         yield Target(address, {"zope": (pid,), "zeo": (farm.pid("zeo"),)})
 
 
-def _inside(farm: Farm, code: str, arguments: list[str]) -> list[str]:
-    """A command that runs code in the Python that has the instances' own eggs."""
-    interpreter = farm.stack.parts / farm.stack.instances[0].name / "bin" / "interpreter"
-    return [str(interpreter), "-c", f"import sys; sys.argv = {arguments!r}; {code}"]
-
-
 def _directory(farm: Farm, name: str) -> Path:
-    directory = farm.directory / "fronts" / name
+    directory = farm.directory / "peers" / name
     directory.mkdir(parents=True, exist_ok=True)
     return directory
 
 
 def _address() -> Address:
-    return Address("127.0.0.1", free_ports(1)[0])
+    return Address("127.0.0.1", free_ports())
 
 
 def _backend(instance: Instance) -> str:

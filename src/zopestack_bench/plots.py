@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import statistics
 from collections.abc import Callable
 
 import matplotlib
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from zopestack_bench.measured import Closed, Open
-from zopestack_bench.record import Outcome, Run
+from zopestack_bench.record import Moment, Outcome, Run
 
 #: One colour a layout, the same in every plot; told apart with any colour vision
 #: (Okabe and Ito, 2008).
@@ -39,12 +40,10 @@ ROLES = {
     "zeo": ("ZEO", "#009E73"),
 }
 
-
-#: Inches: a plot for a page, and one for the width of a phone, where a shrunk one
-#: could not be read.
+#: Inches: a plot for a page, and one for a phone, where a shrunk one could not be read.
 WIDE, NARROW = 8.0, 4.0
 
-#: Pixels of an inch, for screens with two or more to each of CSS.
+#: Pixels of an inch, for screens with two or more pixels to each of CSS.
 RESOLUTION = 180
 
 
@@ -64,17 +63,22 @@ def draw(run: Run, width: float = WIDE) -> dict[str, bytes]:
     return found
 
 
-def rescheduling(run: Run, width: float) -> Figure | None:
-    """The kernel's counters over time while the layout changes under load."""
+def handover(run: Run, width: float) -> Figure | None:
+    """What threads that fight for one interpreter lock cost a request, while the layout changes
+    under load: waiting for the GIL, context switches, and the interrupts of the graph of 2010."""
     if not run.moments:
         return None
-    counted = run.moments[0].rescheduling is not None
-    figure, axes = _figure(2 if counted else 1, width, "Under the same load, the layout changes")
-    if counted:
-        axes[0].set_ylabel("rescheduling\ninterrupts/s")
-        _phases(axes[0], run, lambda index: run.moments[index].rescheduling or 0.0)
-    axes[-1].set_ylabel("context switches\nof Zope/s")
-    _phases(axes[-1], run, lambda index: run.moments[index].switches)
+    rows: dict[str, Callable[[Moment], float]] = {}
+    if all(phase.gil is not None for phase in run.phases.values()) and run.phases:
+        rows["GIL wait, ms"] = lambda moment: 1000 * (run.phases[moment.layout].gil or 0)
+    rows["context switches\nof Zope"] = lambda moment: _each(run, moment, moment.switches)
+    if run.moments[0].rescheduling is not None:
+        rows["rescheduling\ninterrupts"] = lambda m: _each(run, m, m.rescheduling or 0)
+    title = "A request under the same load, while the layout changes"
+    figure, axes = _figure(len(rows), width, title)
+    for axis, (label, value) in zip(axes, rows.items(), strict=True):
+        axis.set_ylabel(label)
+        _phases(axis, run, value)
     axes[-1].set_xlabel("seconds")
     return figure
 
@@ -151,7 +155,7 @@ def memory(run: Run, width: float) -> Figure | None:
 
 
 PLOTS: dict[str, Callable[[Run, float], Figure | None]] = {
-    "rescheduling": rescheduling,
+    "rescheduling": handover,
     "clients": clients,
     "arrivals": arrivals,
     "cost": cost,
@@ -184,21 +188,24 @@ def _logarithmic(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _phases(axis: Axes, run: Run, value: Callable[[int], float]) -> None:
+def _each(run: Run, moment: Moment, a_second: float) -> float:
+    """An amount a second as an amount a request."""
+    phase = run.phases.get(moment.layout)
+    return a_second / phase.rate if phase and phase.rate else 0.0
+
+
+def _phases(axis: Axes, run: Run, value: Callable[[Moment], float]) -> None:
     """The series as an area, each layout in its colour and named above it."""
     for name in dict.fromkeys(moment.layout for moment in run.moments):
-        indexes = [i for i, moment in enumerate(run.moments) if moment.layout == name]
-        seconds = [run.moments[i].seconds for i in indexes]
-        values = [value(i) for i in indexes]
+        found = [moment for moment in run.moments if moment.layout == name]
+        seconds, values = [each.seconds for each in found], [value(each) for each in found]
         colour = COLOURS.get(name, OTHER)
         axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
         axis.step(seconds, values, color=colour, where="mid")
-        label = name
-        if rate := run.rates.get(name):
-            label += f"\n{rate:.0f} requests/s\n{sum(values) / len(values) / rate:.3g} a request"
+        label = f"{name}\n{statistics.mean(values):.2g} a request"
         where = ("data", "axes fraction")
         axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
-    axis.set_ylim(bottom=0, top=1.5 * max(value(i) for i in range(len(run.moments))) or 1)
+    axis.set_ylim(bottom=0, top=1.5 * max(map(value, run.moments)) or 1)
 
 
 def _swept(outcomes: list[Outcome]) -> str | None:

@@ -1,7 +1,7 @@
 """Is one layout better than another? Medians of ratios within a round, and their spread.
 
-A machine that drifts is fair to all who are measured in the same round, so figures are
-compared within rounds and only the ratios across them.
+A machine that drifts is fair to all that are measured in the same round, so figures are compared
+within rounds and only the ratios across them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: How sure the spread is to hold the true median, where there are rounds enough.
+#: The probability that the spread holds the true median, where there are rounds enough.
 CONFIDENCE = 0.9
 
 
@@ -31,20 +31,25 @@ class Ratio:
 
     @property
     def differs(self) -> bool:
-        """Whether the spread leaves out "no difference". One round cannot tell."""
+        """Whether the spread excludes "no difference". One round cannot tell."""
         return self.rounds > 1 and not self.low <= 1 <= self.high
 
     def __str__(self) -> str:
         if not self.rounds:
             return "not measured"
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+        return f"{shown(self.median)} ({shown(self.low)} to {shown(self.high)})"
 
     @property
     def verdict(self) -> str:
         """The ratio in words."""
         if self.rounds < 2:
-            return f"{self.median:.2f} (one round)" if self.rounds else "not measured"
+            return f"{shown(self.median)} (one round)" if self.rounds else "not measured"
         return str(self) if self.differs else f"{self}: no difference"
+
+
+def shown(value: float) -> str:
+    """Two decimals; of a ratio far below 1, its first digit."""
+    return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
 
 
 def ratio(these: Sequence[float], those: Sequence[float]) -> Ratio:
@@ -74,9 +79,9 @@ def median(figures: Sequence[float]) -> float:
 def _outer(number: int) -> int:
     """How many values at each end of a sorted series lie outside the spread.
 
-    The interval between two order statistics holds the true median with a probability
-    that follows from tossing a coin for each value, whatever their distribution. Below
-    five values no interval reaches the confidence, and the spread is all of them.
+    The interval between two order statistics holds the true median with a probability that
+    follows from tossing a coin for each value, whatever their distribution. Below five values no
+    interval reaches the confidence, and the spread is all of them.
     """
     outer = 0
     while outer + 1 < number / 2:

@@ -1,4 +1,4 @@
-"""Every sample of a run, as it is kept in samples.json and read by plots and report."""
+"""Every sample of a run, as samples.json keeps it for plots and report."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Experiment:
 class Sample:
     """One layout under load once.
 
-    :param cpu: seconds used by role: ``zope``, ``balancer``, ``zeo``, and ``log`` where
-        others keep the balancer's log.
+    :param cpu: seconds by role: ``zope``, ``balancer``, ``zeo``, and ``log`` where other
+        processes write the balancer's log.
     :param voluntary: context switches of threads that waited, all roles.
-    :param involuntary: context switches of threads that were sent away, all roles.
+    :param involuntary: context switches of threads that were preempted, all roles.
     :param rescheduling: interrupts of the whole machine; None where it does not count them.
     :param pss: bytes of memory by role.
-    :param queue: mean seconds a request waited in HAProxy, as HAProxy says.
-    :param others: cores that were taken by processes which are no part of the benchmark.
-    :param gil: seconds of waiting for the GIL per request, of the page that measures it.
-    :param objects: persistent objects a request asked for, of the page that counts them.
+    :param queue: mean seconds that a request waited in HAProxy, as HAProxy says.
+    :param gil: seconds of waiting for the GIL a request, of the page that measures it.
+    :param others: cores used by processes that are no part of the benchmark.
+    :param objects: persistent objects that a request asked for, of the page that counts them.
     :param loads: how many of them were not in the instance's ZODB cache.
     """
 
@@ -62,48 +62,54 @@ class Sample:
 
     def figure(self, name: str) -> float:
         """One of :data:`FIGURES`; NaN where it was not measured."""
-        return FIGURES[name](self)
+        found = FIGURES[name](self)
+        return math.nan if found is None else found
 
-    def per_request(self, amount: float | None) -> float:
-        """An amount divided by all requests that were answered, in whatever way."""
-        answered = self.measured.requests + sum(
-            count for why, count in self.measured.errors.items() if why.startswith("status")
-        )
-        return amount / answered if answered and amount is not None else math.nan
-
-
-def _milliseconds(seconds: float | None) -> float:
-    return math.nan if seconds is None else 1000 * seconds
+    def each(self, amount: float | None, scale: float = 1) -> float | None:
+        """An amount divided by all requests that had a response, good or not."""
+        errors = self.measured.errors.items()
+        answered = self.measured.requests + sum(n for why, n in errors if why.startswith("status"))
+        return scale * amount / answered if answered and amount is not None else None
 
 
-def _front(cpu: Mapping[str, float]) -> float | None:
-    """What stands in front of Zope: the balancer, and what keeps its log."""
-    return cpu["balancer"] + cpu.get("log", 0) if "balancer" in cpu else None
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
 
 
-#: What is shown of a sample, by the words it is shown with.
-FIGURES: dict[str, Callable[[Sample], float]] = {
+def _cpu(*roles: str) -> Callable[[Sample], float | None]:
+    """CPU milliseconds a request of these roles, where the layout has the first."""
+
+    def figure(sample: Sample) -> float | None:
+        cpu = sample.cpu
+        return sample.each(sum(cpu.get(x, 0) for x in roles), 1000) if roles[0] in cpu else None
+
+    return figure
+
+
+#: What is shown of a sample, by its name there; None where it was not measured.
+FIGURES: Mapping[str, Callable[[Sample], float | None]] = {
     "requests/s": lambda s: s.measured.rate,
-    "p50 ms": lambda s: _milliseconds(s.measured.percentile(50)),
-    "p95 ms": lambda s: _milliseconds(s.measured.percentile(95)),
-    "p99 ms": lambda s: _milliseconds(s.measured.percentile(99)),
-    "Zope CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("zope"))),
-    "balancer CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("balancer"))),
-    "ZEO CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("zeo"))),
-    "log CPU ms": lambda s: _milliseconds(s.per_request(s.cpu.get("log"))),
-    "front end CPU ms": lambda s: _milliseconds(s.per_request(_front(s.cpu))),
-    "CPU ms": lambda s: _milliseconds(s.per_request(sum(s.cpu.values()) if s.cpu else None)),
-    "voluntary switches": lambda s: s.per_request(s.voluntary),
-    "involuntary switches": lambda s: s.per_request(s.involuntary),
-    "rescheduling interrupts": lambda s: s.per_request(s.rescheduling),
-    "GIL wait ms": lambda s: _milliseconds(s.gil),
-    "queue ms": lambda s: _milliseconds(s.queue),
-    "objects": lambda s: math.nan if s.objects is None else s.objects,
-    "loads": lambda s: math.nan if s.loads is None else s.loads,
+    "p50 ms": lambda s: _ms(s.measured.percentile(50)),
+    "p95 ms": lambda s: _ms(s.measured.percentile(95)),
+    "p99 ms": lambda s: _ms(s.measured.percentile(99)),
+    "Zope CPU ms": _cpu("zope"),
+    "balancer CPU ms": _cpu("balancer"),
+    "ZEO CPU ms": _cpu("zeo"),
+    "log CPU ms": _cpu("log"),
+    "front end CPU ms": _cpu("balancer", "log"),
+    "CPU ms": lambda s: s.each(sum(s.cpu.values()), 1000) if s.cpu else None,
+    "context switches": lambda s: s.each(s.voluntary + s.involuntary),
+    "voluntary switches": lambda s: s.each(s.voluntary),
+    "involuntary switches": lambda s: s.each(s.involuntary),
+    "rescheduling interrupts": lambda s: s.each(s.rescheduling),
+    "GIL wait ms": lambda s: _ms(s.gil),
+    "queue ms": lambda s: _ms(s.queue),
+    "objects": lambda s: s.objects,
+    "loads": lambda s: s.loads,
     "cache hits %": lambda s: (
-        100 * (1 - s.loads / s.objects) if s.objects and s.loads is not None else math.nan
+        100 * (1 - s.loads / s.objects) if s.objects and s.loads is not None else None
     ),
-    "memory MB": lambda s: sum(s.pss.values()) / 1e6 if s.pss else math.nan,
+    "memory MB": lambda s: sum(s.pss.values()) / 1e6 if s.pss else None,
     "cores of others": lambda s: s.others,
     "errors": lambda s: float(s.measured.failed),
 }
@@ -125,15 +131,13 @@ class Outcome:
         return ratios.median(self.series(layout, figure))
 
     def ratio(self, this: str, that: str, figure: str) -> ratios.Ratio:
-        """A figure of one layout over that of another, by rounds both were measured in."""
-        both = {s.round for s in self.samples if s.layout == this} & {
-            s.round for s in self.samples if s.layout == that
-        }
+        """A figure of one layout over that of another, by rounds in which both were measured."""
         these, those = (
-            [s.figure(figure) for s in self.samples if s.layout == name and s.round in both]
+            {s.round: s.figure(figure) for s in self.samples if s.layout == name}
             for name in (this, that)
         )
-        return ratios.ratio(these, those)
+        both = [number for number in these if number in those]
+        return ratios.ratio([these[n] for n in both], [those[n] for n in both])
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,18 @@ class Moment:
     cpu: float
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A layout's part of that series.
+
+    :param rate: requests a second.
+    :param gil: seconds of waiting for the GIL a request, of the page that measures it.
+    """
+
+    rate: float
+    gil: float | None = None
+
+
 @dataclass
 class Run:
     """A whole run.
@@ -160,7 +176,7 @@ class Run:
     :param layouts: what each layout's name stands for.
     :param notes: what the reader should know, such as a peer that is missing.
     :param memory: bytes by number of instances and role, for instances of one thread.
-    :param rates: requests/s of each layout of the series.
+    :param phases: of the series, by layout.
     """
 
     command: str
@@ -169,13 +185,13 @@ class Run:
     layouts: dict[str, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
-    rates: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, Phase] = field(default_factory=dict)
     memory: dict[int, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
     def others(self) -> float:
-        """Cores that others took, the median over all samples."""
+        """Cores that others used, the median over all samples."""
         return ratios.median([s.others for x in self.outcomes for s in x.samples])
 
     def find(self, workload: str, load: Closed | Open, *layouts: str) -> Outcome | None:

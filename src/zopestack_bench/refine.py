@@ -1,8 +1,8 @@
 """The settings of a layout: which of them serve it better than what it has?
 
-Each is tried alone, interleaved with the layout as it is. What beats that in spite of the
-spread is measured again, alone and all together: of many that are no better, one will seem so
-by chance, and two that help alone may not help together.
+Each is tried alone, interleaved with the layout as it is. What beats that in spite of the spread is
+measured again, alone and all together: of many that are no better, one will seem so by chance, and
+two that help alone may not help together.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from zopestack_bench.measured import Closed
 from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Experiment, Outcome
 
-#: Share of the time that goes into trying each setting; the rest confirms what was found.
+#: Share of the time for trying each setting; the rest confirms what was found.
 TRYING = 0.6
 
-#: A smaller gain than this is not worth an option, as it is not worth an instance (``halving``).
+#: A smaller gain is not worth an option, as it is not worth an instance (``halving``).
 WORTH = 1.03
 
 #: Intervals that are tried: a tenth of Python's own, Python's own, and four and ten times that.
@@ -34,8 +34,8 @@ class Refined:
     """What came out.
 
     :param settings: options of [stack] to recommend, beside the layout.
-    :param tried: by what was tried, how it compares with the layout as it is.
-    :param left_out: what there was no time for.
+    :param tried: by setting, how it compares with the layout as it is.
+    :param left_out: settings for which there was no time.
     :param again: how those that were better compare in rounds of their own, alone and together.
     """
 
@@ -47,7 +47,7 @@ class Refined:
 
 @dataclass(frozen=True)
 class InUse:
-    """The settings a layout has as it is.
+    """The settings of a layout as it is.
 
     :param switch_interval: in seconds.
     """
@@ -62,15 +62,12 @@ def alternatives(
 ) -> list[dict[str, str]]:
     """The settings that may serve a layout better; each is one option of [stack].
 
-    Of affinity, ``path`` only: replayed requests have no cookie and are nobody's.
+    Of affinity, ``path`` only: replayed requests have no cookie and no login.
     """
     now = f"{1000 * in_use.switch_interval:g}ms"
     found = [{"switch-interval": text} for text in INTERVALS if text != now]
-    found += [
-        {"nbthread": str(number)}
-        for number in range(1, min(2, cores) + 1)
-        if number != in_use.nbthread
-    ]
+    threads = range(1, min(2, cores) + 1)
+    found += [{"nbthread": str(number)} for number in threads if number != in_use.nbthread]
     if layout.instances > 1 and len(set(paths)) > 1 and in_use.affinity in ("none", "path"):
         found.append({"affinity": "none" if in_use.affinity == "path" else "path"})
     return found
@@ -89,25 +86,31 @@ def refine(
     :param experiment: its workload and load are used.
     :param cost: seconds that one measurement takes, all in all.
     """
+
+    def compare(
+        variants: Sequence[Layout], share: float, fewest: int = 0
+    ) -> tuple[Outcome, dict[str, Ratio]]:
+        """Each variant's score over that of the layout as it is, by its settings."""
+        rounds = max(fewest, int(seconds * share / cost / (1 + len(variants))))
+        known = {each.name: each for each in (layout, *variants)}
+        outcome = measure(replace(experiment, layouts=tuple(known), rounds=rounds), known)
+        over = {_text(each): outcome.ratio(each.name, layout.name, SCORE) for each in variants}
+        return outcome, over
+
     affordable = max(0, int(seconds * TRYING / (FEWEST_ROUNDS * cost)) - 1)
     known = [generated_layout(layout.instances, layout.threads, each) for each in settings]
     variants, late = known[:affordable], tuple(map(_text, known[affordable:]))
     if not variants:
         return Refined({}, {}, late)
-    rounds = int(seconds * TRYING / cost / (1 + len(variants)))
-    tried = _compare(layout, variants, measure, experiment, rounds)
-    shown = {_text(each): tried[each.name] for each in variants}
+    _, tried = compare(variants, TRYING)
     winners = _best_of_each_option(variants, tried)
     if not winners:
-        return Refined({}, shown, late)
+        return Refined({}, tried, late)
     if len(winners) > 1:
         both = dict(option for each in winners for option in each.settings.items())
         winners.append(generated_layout(layout.instances, layout.threads, both))
-    rounds = max(FEWEST_ROUNDS, int(seconds * (1 - TRYING) / cost / (1 + len(winners))))
-    outcome = _measured(layout, winners, measure, experiment, rounds)
-    best = _confirmed(layout, winners, outcome)
-    again = {_text(each): outcome.ratio(each.name, layout.name, SCORE) for each in winners}
-    return Refined(best.settings, shown, late, again)
+    outcome, again = compare(winners, 1 - TRYING, FEWEST_ROUNDS)
+    return Refined(_confirmed(layout, winners, outcome).settings, tried, late, again)
 
 
 def load(workload: str, clients: int) -> Experiment:
@@ -115,36 +118,11 @@ def load(workload: str, clients: int) -> Experiment:
     return Experiment(workload, Closed(clients), (), 0, SECONDS)
 
 
-def _compare(
-    layout: Layout,
-    variants: Sequence[Layout],
-    measure: Measure,
-    experiment: Experiment,
-    rounds: int,
-) -> dict[str, Ratio]:
-    """Each variant's score over that of the layout as it is."""
-    outcome = _measured(layout, variants, measure, experiment, rounds)
-    return {each.name: outcome.ratio(each.name, layout.name, SCORE) for each in variants}
-
-
-def _measured(
-    layout: Layout,
-    variants: Sequence[Layout],
-    measure: Measure,
-    experiment: Experiment,
-    rounds: int,
-) -> Outcome:
-    layouts = {each.name: each for each in (layout, *variants)}
-    return measure(replace(experiment, layouts=tuple(layouts), rounds=rounds), layouts)
-
-
 def _best_of_each_option(variants: Sequence[Layout], tried: Mapping[str, Ratio]) -> list[Layout]:
     """Of the variants that are better in spite of the spread, the best one of each option."""
-    found: dict[str, Layout] = {}
-    for variant in sorted(variants, key=lambda each: tried[each.name].median):
-        if _better(tried[variant.name]):
-            found[" ".join(variant.settings)] = variant
-    return list(found.values())
+    ranked = sorted(variants, key=lambda each: tried[_text(each)].median)
+    better = [each for each in ranked if _better(tried[_text(each)])]
+    return list({" ".join(each.settings): each for each in better}.values())
 
 
 def _confirmed(layout: Layout, winners: Sequence[Layout], outcome: Outcome) -> Layout:

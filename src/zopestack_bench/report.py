@@ -9,22 +9,23 @@ from pathlib import Path
 
 import jinja2
 
-from zopestack_bench import plots, record
+from zopestack_bench import plots, record, terminal
 from zopestack_bench.claims import LOAD, claims, findings
 from zopestack_bench.quiet import LIMIT
-from zopestack_bench.ratios import Ratio
+from zopestack_bench.ratios import Ratio, shown
 from zopestack_bench.record import FIGURES, Outcome, Run
 from zopestack_bench.workloads import KNOWN
 
 #: Title and text of each plot.
 TEXTS = {
     "rescheduling": (
-        "Rescheduling interrupts, before and after",
-        "The graph that started it all, in 2010. Eight clients keep asking while what serves "
-        "them changes; the gaps are where the next layout starts. A rescheduling interrupt is "
-        "one core waking another; threads of one process that hand the interpreter lock to each "
-        "other cause them, and most of the context switches. The axis of interrupts counts the "
-        "whole machine's, those of the load generator included.",
+        "The fight for the interpreter lock, before and after",
+        "Eight clients keep asking while what serves them changes; the gaps are where the next "
+        "layout starts. Threads of one process hand Python's interpreter lock (the GIL) to each "
+        "other: each waits for it, and each handover is a context switch. GIL wait is the mean of "
+        "the layout. A rescheduling interrupt, one core waking another, is what the graph of 2010 "
+        "showed; a kernel of today may keep such threads on one core, and then there are none. "
+        "They are the whole machine's, the load generator's included.",
     ),
     "clients": (
         "Throughput and latency against the number of clients",
@@ -33,9 +34,8 @@ TEXTS = {
     ),
     "arrivals": (
         "Latency against the arrival rate",
-        "Requests arrive at a fixed rate, answered or not, and latency counts from when each "
-        "should have started: what visitors feel. Where a layout cannot keep up, it grows for as "
-        "long as the load lasts.",
+        "Requests arrive at a fixed rate, and latency counts from when each was due: what "
+        "visitors feel. Where a layout cannot keep up, it grows for as long as the load lasts.",
     ),
     "cost": (
         "Cost per request",
@@ -51,19 +51,10 @@ TEXTS = {
 LEADING = {
     "requests/s": "requests/s",
     "p99 ms": "p99 latency",
-    "rescheduling interrupts": "rescheduling interrupts a request",
+    "GIL wait ms": "GIL wait a request",
+    "context switches": "context switches a request",
     "memory MB": "memory",
 }
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot as it stands in the page, for wide and for narrow screens, in base64."""
-
-    title: str
-    text: str
-    wide: str
-    narrow: str
 
 
 @dataclass(frozen=True)
@@ -81,21 +72,16 @@ class Lead:
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line of a table."""
-
-    name: str
-    cells: list[str]
-
-
-@dataclass(frozen=True)
 class Table:
-    """The figures of one experiment."""
+    """The figures of one experiment.
+
+    :param rows: for each layout its name and cells.
+    """
 
     title: str
     help: str
     heads: list[str]
-    rows: list[Row]
+    rows: list[tuple[str, list[str]]]
 
 
 def write(run: Run, directory: Path) -> Path:
@@ -120,18 +106,25 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         lstrip_blocks=True,
     )
     narrow = plots.draw(run, plots.NARROW)
-    shown = [Plot(*TEXTS[name], _base64(drawn[name]), _base64(narrow[name])) for name in drawn]
-    template = environment.get_template("report.html.j2")
-    tables = [table(outcome) for outcome in run.outcomes]
-    return template.render(
+    return environment.get_template("report.html.j2").render(
         run=run,
         disturbed=run.others > LIMIT,
         lead=lead(run),
         claims=claims(run),
         findings=findings(run),
-        plots=shown,
-        tables=tables,
+        # Each for wide and for narrow screens.
+        plots=[(*TEXTS[name], _base64(drawn[name]), _base64(narrow[name])) for name in drawn],
+        tables=[table(outcome) for outcome in run.outcomes],
     )
+
+
+def summary(run: Run) -> str:
+    """What the run says of the promises, for a terminal; empty where it says nothing of them."""
+    lines = []
+    for head, found in (("promise", "expected"), claims(run)), (("besides", ""), findings(run)):
+        rows = [(x.title, x.expected, x.ratio.verdict, x.verdict) for x in found]
+        lines += terminal.table([(*head, "measured (spread)", ""), *rows]) if rows else []
+    return "\n".join(lines)
 
 
 def lead(run: Run) -> Lead | None:
@@ -153,7 +146,7 @@ def lead(run: Run) -> Lead | None:
 def _compared(found: Ratio, what: str) -> tuple[str, str]:
     """How a figure compares, in large letters and in small ones."""
     if found.differs or found.rounds == 1:
-        return f"{found.median:.2f} times", f"the {what}"
+        return f"{shown(found.median)} times", f"the {what}"
     return "No difference", f"in {what}"
 
 
@@ -163,15 +156,14 @@ def table(outcome: Outcome) -> Table:
     medians = {figure: [outcome.median(name, figure) for name in names] for figure in FIGURES}
     heads = [figure for figure, found in medians.items() if any(map(math.isfinite, found))]
     workload = KNOWN.get(outcome.experiment.workload)
-    generator = outcome.samples[0].measured.generator if outcome.samples else "none"
     rounds = outcome.experiment.rounds
     return Table(
         title=f"{outcome.experiment.workload} page, {outcome.experiment.load}",
         help=f"{workload.help if workload else 'a page of the user'}; "
-        f"{rounds} round{'s' if rounds > 1 else ''}, {generator} load generator",
+        f"{rounds} round{'s' if rounds > 1 else ''}",
         heads=heads,
         rows=[
-            Row(name, [_shown(medians[figure][index]) for figure in heads])
+            (name, [_digits(medians[figure][index]) for figure in heads])
             for index, name in enumerate(names)
         ],
     )
@@ -181,7 +173,7 @@ def _base64(png: bytes) -> str:
     return base64.b64encode(png).decode()
 
 
-def _shown(value: float) -> str:
+def _digits(value: float) -> str:
     """Three digits, as no figure here is known better."""
     if not math.isfinite(value):
         return "\N{EN DASH}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 
-from zopestack_bench import engine, load, proc
+from zopestack_bench import load, proc
 from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import Layout
 from zopestack_bench.measured import Closed
@@ -18,11 +18,11 @@ from zopestack_bench.slow import slow_readers
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import BLOB, MODEM, Workload
 
-#: Seconds of load before a layout is measured with a workload for the first time: each
-#: process compiles templates, and fills caches, for what it has not been asked before.
+#: Seconds of load before a layout is measured with a workload for the first time: each process
+#: compiles templates, and fills caches, for pages that it has not served before.
 FIRST_WARM_UP = 1.0
 
-#: Seconds of a look at whether a layout has done what it was asked before the next one.
+#: Seconds of a look at whether a layout has done what it was asked, before the next one.
 LEFT_OVER = 0.1
 
 #: Paths of the pages that count what they do.
@@ -30,21 +30,14 @@ COUNTING = ("/bench-cpu", "/bench-shelf/")
 
 
 class Track:
-    """Where layouts run: each when its turn comes, those that take long to start once."""
+    """Where layouts run: each when its turn comes; those that take long to start, once."""
 
     def __init__(self, farm: Farm, layouts: Mapping[str, Layout], lasting: ExitStack) -> None:
         self.farm = farm
         self.layouts = layouts
         self._lasting = lasting
         self._started: dict[str, Target] = {}
-        self._asked: set[tuple[str, str]] = set()
-
-    def first(self, name: str, workload: Workload) -> bool:
-        """Whether the layout has not been asked for this workload before; from now it has."""
-        asked = (name, workload.name)
-        new = asked not in self._asked
-        self._asked.add(asked)
-        return new
+        self._served: set[tuple[str, str]] = set()
 
     @contextmanager
     def running(self, name: str) -> Iterator[Target]:
@@ -60,6 +53,21 @@ class Track:
             self._started[name] = target
         yield self._started[name]
 
+    def warm_up(self, name: str, target: Target, workload: Workload, clients: int) -> None:
+        """Send requests that are not counted, as many at once as there are threads; twice as
+        many, and longer, the first time, so that no thread is left out.
+
+        :param clients: of the load that follows; no more than these, so that caches hold what
+            they will hold then.
+        """
+        layout, pair = self.layouts[name], (name, workload.name)
+        first = pair not in self._served
+        self._served.add(pair)
+        threads = layout.instances * layout.threads * (2 if first else 1)
+        seconds = max(workload.warm_up, FIRST_WARM_UP if first else 0)
+        before = Closed(min(threads, clients))
+        load.run(target.address, workload.paths, before, seconds, cookies=workload.cookies)
+
 
 def run(
     track: Track,
@@ -70,7 +78,7 @@ def run(
 ) -> Outcome:
     """Measure every layout of the experiment in every round.
 
-    :param quiet: patience with others who use the machine; none unless given.
+    :param quiet: patience with other users of the machine; none unless given.
     """
     quiet = quiet or Quiet()
     samples = []
@@ -79,8 +87,7 @@ def run(
         while sample is None or not quiet.accepts(sample):
             quiet.wait()
             with track.running(name) as target:
-                first = track.first(name, workload)
-                warm_up(target, workload, track.layouts[name], experiment.load.most, first)
+                track.warm_up(name, target, workload, experiment.load.most)
                 sample = measure(name, number, target, workload, experiment)
         samples.append(sample)
         say(
@@ -99,48 +106,32 @@ def interleaved(experiment: Experiment) -> Iterator[tuple[int, str]]:
             yield number, name
 
 
-def warm_up(
-    target: Target, workload: Workload, layout: Layout, clients: int, first: bool = False
-) -> None:
-    """Some requests that are not counted, as many at once as there are threads; twice as
-    many where it is the first time, so that none is left out.
-
-    :param clients: of the load that follows; no more than these, so that caches hold what
-        they will hold then.
-    """
-    threads = layout.instances * layout.threads * (2 if first else 1)
-    seconds = max(workload.warm_up, FIRST_WARM_UP if first else 0)
-    before = Closed(min(threads, clients))
-    engine.run(target.address, workload.paths, before, seconds, cookies=workload.cookies)
-
-
 def measure(
     name: str, number: int, target: Target, workload: Workload, experiment: Experiment
 ) -> Sample:
-    """Put the load on a running layout and sample what it costs.
+    """Put the load on a running layout, and sample what it costs.
 
-    CPU, switches and interrupts are those until the load ends. What is then half done is in
-    them but in no request: with 8 clients and 1000 requests, less than a percent.
+    CPU, switches and interrupts are those until the load ends.
     """
     with slow_readers(target.address, BLOB, workload.slow_readers, MODEM) as readers:
-        processes, visitors = target.processes, (*readers, *target.crowd)
-        counted = _counted(target, workload)
+        processes, crowd = target.processes, (*readers, *target.crowd)
+        counted = count(target, workload)
         before = {role: proc.usage(pids) for role, pids in processes.items()}
         interrupts = proc.rescheduling()
-        began, others = time.monotonic(), _others(visitors)
+        began, others = time.monotonic(), _others(crowd)
         measured = load.run(
             target.address,
             workload.paths,
             experiment.load,
             experiment.seconds,
-            workload.cookies,
-            target.visitor,
+            cookies=workload.cookies,
+            source=target.client,
         )
-        passed, others = time.monotonic() - began, _others(visitors) - others
+        passed, others = time.monotonic() - began, _others(crowd) - others
         used = {role: proc.usage(pids) - before[role] for role, pids in processes.items()}
         after = proc.rescheduling()
     queue = _queue(target)
-    counted = _counted(target, workload) - counted
+    counted = count(target, workload) - counted
     target.settle(LEFT_OVER)
     return Sample(
         layout=name,
@@ -153,19 +144,19 @@ def measure(
         pss={role: sum(map(proc.pss, pids)) for role, pids in processes.items()},
         queue=queue,
         others=max(0.0, others - sum(usage.cpu for usage in used.values())) / passed,
-        gil=counted.gil / counted.requests if counted.requests else None,
+        gil=counted.gil_wait,
         objects=counted.objects / counted.reads if counted.reads else None,
         loads=counted.loads / counted.reads if counted.reads else None,
     )
 
 
 @dataclass(frozen=True)
-class _Counted:
-    """What the built-in pages have counted in the instances of a layout so far.
+class Counted:
+    """What the built-in pages have counted in the instances of a layout.
 
     :param gil: seconds of waiting for the GIL, in so many ``requests``.
-    :param loads: objects that were in no ZODB cache, of the ``objects`` that so many
-        ``reads`` asked for.
+    :param loads: objects that were in no ZODB cache, of the ``objects`` that so many ``reads``
+        asked for.
     """
 
     requests: float = 0
@@ -174,25 +165,31 @@ class _Counted:
     objects: float = 0
     loads: float = 0
 
-    def __sub__(self, other: _Counted) -> _Counted:
-        return _Counted(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+    def __sub__(self, other: Counted) -> Counted:
+        return Counted(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def gil_wait(self) -> float | None:
+        """Seconds of waiting for the GIL a request; None where no request measured it."""
+        return self.gil / self.requests if self.requests else None
 
 
-def _counted(target: Target, workload: Workload) -> _Counted:
-    if not workload.paths[0].startswith(COUNTING) and COUNTING[0] not in workload.paths:
-        return _Counted()
+def count(target: Target, workload: Workload) -> Counted:
+    """The counters now; zeros for a workload whose pages do not count."""
+    if not any(path.startswith(COUNTING) for path in workload.paths):
+        return Counted()
     found = [counters(instance) for instance in target.instances]
 
     def total(name: str) -> float:
         return sum(each[name] for each in found)
 
     waited = total("elapsed") - total("cpu") - total("runnable")
-    return _Counted(total("requests"), waited, total("reads"), total("objects"), total("loads"))
+    return Counted(total("requests"), waited, total("reads"), total("objects"), total("loads"))
 
 
-def _others(visitors: tuple[int, ...]) -> float:
-    """Seconds of CPU that neither this process nor those that play visitors have used."""
-    return proc.busy() - proc.own() - proc.usage(visitors).cpu
+def _others(crowd: tuple[int, ...]) -> float:
+    """Seconds of CPU used by others than this process and the slow clients."""
+    return proc.busy() - proc.own() - proc.usage(crowd).cpu
 
 
 def _queue(target: Target) -> float | None:

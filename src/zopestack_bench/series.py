@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from zopestack_bench import load, proc
+from zopestack_bench import load, proc, rounds
 from zopestack_bench.measured import Closed
-from zopestack_bench.record import Moment
-from zopestack_bench.rounds import Track, warm_up
+from zopestack_bench.record import Moment, Phase
+from zopestack_bench.rounds import Track
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import Workload
 
@@ -23,61 +24,60 @@ INTERVAL = 0.5
 CLIENTS = 8
 
 
-class Sampler:
-    """Samples on a thread of its own, until stopped."""
-
-    def __init__(self) -> None:
-        self.moments: list[Moment] = []
-        self._began = time.monotonic()
-        self._stop = threading.Event()
-
-    def watch(self, name: str, target: Target, work: Callable[[], float]) -> float:
-        """Sample this layout while ``work`` runs; what it returns."""
-        self._stop.clear()
-        thread = threading.Thread(target=self._sample, args=(name, target), daemon=True)
-        thread.start()
-        try:
-            return work()
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def _sample(self, name: str, target: Target) -> None:
-        pids = target.processes.get("zope", ())
-        then, usage, interrupts = time.monotonic(), proc.usage(pids), proc.rescheduling()
-        while not self._stop.wait(INTERVAL):
-            now, used, after = time.monotonic(), proc.usage(pids), proc.rescheduling()
-            passed, spent = now - then, used - usage
-            known = after is not None and interrupts is not None
-            self.moments.append(
-                Moment(
-                    seconds=now - self._began,
-                    layout=name,
-                    rescheduling=((after or 0) - (interrupts or 0)) / passed if known else None,
-                    switches=(spent.voluntary + spent.involuntary) / passed,
-                    cpu=spent.cpu / passed,
-                )
-            )
-            then, usage, interrupts = now, used, after
-
-
 def record(
     track: Track,
     names: tuple[str, ...],
     workload: Workload,
     seconds: float,
     say: Callable[[str], None],
-) -> tuple[list[Moment], dict[str, float]]:
-    """Load each layout in turn for so many seconds; the moments, and requests/s of each."""
-    sampler = Sampler()
-    rates = {}
+) -> tuple[list[Moment], dict[str, Phase]]:
+    """Load each layout in turn for so many seconds; the moments, and the phase of each layout."""
+    moments: list[Moment] = []
+    phases = {}
+    began = time.monotonic()
     for name in names:
         with track.running(name) as target:
-            warm_up(target, workload, track.layouts[name], CLIENTS)
+            track.warm_up(name, target, workload, CLIENTS)
+            before = rounds.count(target, workload)
+            with _sampling(moments, began, name, target):
+                found = load.run(target.address, workload.paths, Closed(CLIENTS), seconds)
+            counted = rounds.count(target, workload) - before
+        phases[name] = Phase(found.rate, counted.gil_wait)
+        say(f"time series: {name} for {seconds:.0f} s, {found.rate:.1f} requests/s")
+    return moments, phases
 
-            def work(target: Target = target) -> float:
-                return load.run(target.address, workload.paths, Closed(CLIENTS), seconds).rate
 
-            rates[name] = sampler.watch(name, target, work)
-        say(f"time series: {name} for {seconds:.0f} s, {rates[name]:.1f} requests/s")
-    return sampler.moments, rates
+@contextmanager
+def _sampling(moments: list[Moment], began: float, name: str, target: Target) -> Iterator[None]:
+    """Add moments of this layout, from a thread of its own, while the body runs."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_sample, args=(moments, began, name, target, stop), daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _sample(
+    moments: list[Moment], began: float, name: str, target: Target, stop: threading.Event
+) -> None:
+    pids = target.processes.get("zope", ())
+    then, usage, interrupts = time.monotonic(), proc.usage(pids), proc.rescheduling()
+    while not stop.wait(INTERVAL):
+        now, used, after = time.monotonic(), proc.usage(pids), proc.rescheduling()
+        passed, spent = now - then, used - usage
+        known = after is not None and interrupts is not None
+        moments.append(
+            Moment(
+                seconds=now - began,
+                layout=name,
+                rescheduling=((after or 0) - (interrupts or 0)) / passed if known else None,
+                switches=(spent.voluntary + spent.involuntary) / passed,
+                cpu=spent.cpu / passed,
+            )
+        )
+        then, usage, interrupts = now, used, after

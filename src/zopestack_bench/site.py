@@ -12,7 +12,8 @@ from zopestack import store
 from zopestack.address import Address
 from zopestack.model import Stack
 from zopestack.up import STACK_FILE
-from zopestack_bench.farm import Broken, Farm, Source
+from zopestack_bench import Broken
+from zopestack_bench.farm import Farm, Source
 from zopestack_bench.layouts import Layout
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import Workload
@@ -23,8 +24,8 @@ class Site:
     """A site to measure.
 
     :param source: what the instances of the layouts serve.
-    :param workload: the user's own page, if it is not the built-in ones.
-    :param target: where it runs, if it is measured as it is.
+    :param workload: the user's own page; None for the built-in ones.
+    :param target: the running site, where that is measured as it is.
     """
 
     source: Source
@@ -43,13 +44,13 @@ class Site:
 
 
 def find(url: str | None) -> Site:
-    """What a --url asks for; None for the built-in pages.
+    """The site of a --url; the built-in pages where there is none.
 
-    :raises Broken: where it is no URL, or of a buildout that is not there.
+    :raises Broken: where it is not a URL, or of a buildout that is not there.
     """
     if url is None:
         return Site(Source(Path("versions.cfg")))
-    stack = _stack()
+    stack = own_stack()
     if url.startswith("/"):
         if stack is None:
             raise Broken(f"--url {url}: a path is one of this buildout's site; run bin/buildout.")
@@ -58,6 +59,14 @@ def find(url: str | None) -> Site:
     if stack and address == stack.balancer.http.reachable:
         return Site(Source(Path("buildout.cfg"), stack), _workload(path))
     return Site(Source(Path("versions.cfg")), _workload(path), Target(address, {}))
+
+
+def own_stack() -> Stack | None:
+    """The Stack of the buildout in the current directory, if there is one."""
+    try:
+        return store.load(STACK_FILE)
+    except OSError:
+        return None
 
 
 def _workload(path: str) -> Workload:
@@ -71,13 +80,8 @@ def _parts(url: str) -> tuple[Address, str]:
     except ValueError:
         port = 0
     if split.scheme != "http" or not split.hostname or not port:
-        raise Broken(f"--url {url}: takes http://host:port/path, or /path of this buildout's site")
+        raise Broken(
+            f"--url {url}: expected http://host:port/path, or /path of this buildout's site"
+        )
     host = "127.0.0.1" if split.hostname == "localhost" else split.hostname
     return Address(host, port), (split.path or "/") + (f"?{split.query}" if split.query else "")
-
-
-def _stack() -> Stack | None:
-    try:
-        return store.load(STACK_FILE)
-    except OSError:
-        return None

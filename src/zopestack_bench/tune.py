@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
-from zopestack import cpus, store
+import psutil
+
+from zopestack import cpus
 from zopestack.model import VISITORS, Stack
-from zopestack.up import STACK_FILE
-from zopestack_bench import accesslog, edit, proc, visitors, wrk
+from zopestack_bench import Broken, edit, visitors
 from zopestack_bench.advise import Task, advise
-from zopestack_bench.farm import Broken, Source, stop_on_signals
-from zopestack_bench.progress import Progress
+from zopestack_bench.cli import exits
+from zopestack_bench.farm import Source
+from zopestack_bench.site import own_stack
+from zopestack_bench.terminal import Progress
 from zopestack_bench.workloads import WORKLOADS, Workload
 
 #: The file that --write changes.
@@ -39,36 +41,26 @@ examples:
 def main() -> None:
     """Run ``scripts/tune``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
-    stop_on_signals()
-    try:
+    with exits("stopped; nothing was changed"):
         if arguments.write:
             # What keeps the file from being changed is found before minutes of measuring.
-            edit.set_options(*edit.read(BUILDOUT), dict.fromkeys(OPTIONS, "1"))
+            edit.changed(BUILDOUT, dict.fromkeys(OPTIONS, "1"))
         with Progress() as progress:
             advice = advise(_task(arguments), progress.say)
         print("\n".join(advice.evidence))
         if arguments.write and advice.changes:
             edit.write(BUILDOUT, advice.changes)
             print(f"\n{BUILDOUT} is changed; bin/buildout && bin/supervisorctl update applies it")
-    except edit.CannotEdit as why:
-        sys.exit(f"{BUILDOUT} cannot be changed: {why}")
-    except (Broken, wrk.Failed) as why:
-        sys.exit(f"{why}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; nothing was changed")
 
 
 def _task(arguments: argparse.Namespace) -> Task:
-    try:
-        stack = store.load(STACK_FILE)
-    except OSError:
-        stack = None
+    stack = own_stack()
     source, workload = _what(arguments, stack)
     return Task(
         source=source,
         workload=workload,
         clients=arguments.clients,
-        memory=arguments.memory or int(_free_memory() * MEMORY_SHARE),
+        memory=arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
         seconds=arguments.minutes * 60,
         current=_current(stack),
         check=arguments.check,
@@ -82,7 +74,7 @@ def _what(arguments: argparse.Namespace, stack: Stack | None) -> tuple[Source, W
         raise Broken("--url and --log are for this buildout's site; run bin/buildout first")
     paths = [visitors.from_url(url, stack) for url in arguments.url]
     if arguments.log:
-        paths += visitors.from_log(accesslog.requests(arguments.log), stack)
+        paths += visitors.from_log(visitors.logged(arguments.log), stack)
     return Source(BUILDOUT, stack), Workload("site", tuple(paths), "the user's site")
 
 
@@ -93,27 +85,22 @@ def _current(stack: Stack | None) -> tuple[int, int]:
     return len(serving), serving[0].threads
 
 
-def _free_memory() -> int:
-    found = re.search(r"MemAvailable:\s+(\d+) kB", (proc.PROC / "meminfo").read_text())
-    return int(found[1]) * 1024 if found else 4 * 1024**3
-
-
 def _bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", text, re.IGNORECASE)
     if not found:
-        raise argparse.ArgumentTypeError(f"{text} is no amount of memory such as 800M or 2G")
+        raise argparse.ArgumentTypeError(f"{text} is not an amount of memory such as 800M or 2G")
     return int(float(found[1]) * 1024 ** (2 if found[2].upper() == "M" else 3))
 
 
 def _number(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,3}", text):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 to 9999")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to 9999")
     return int(text)
 
 
 def _minutes(text: str) -> float:
     if not re.fullmatch(r"\d{1,4}(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text} is no number of minutes such as 5 or 0.5")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes such as 5 or 0.5")
     return float(text)
 
 

@@ -1,26 +1,86 @@
-"""What visitors ask for, as a front end of the benchmark's own takes it.
+"""What visitors have requested, from HAProxy's access log or a --url, to be requested again.
 
-That one listens on another port and speaks plain http; the hosts of ``sites`` are the same.
+The benchmark's front end listens on another port and speaks plain http; the hosts of ``sites`` are
+the same.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from zopestack.address import Address
 from zopestack.model import Stack
-from zopestack_bench.accesslog import Logged
-from zopestack_bench.farm import Broken
-from zopestack_bench.workloads import host_and_path
+from zopestack_bench import Broken
 
-#: Seconds a page gets when it is asked for the first time, with cold caches.
-PATIENCE = 60
+#: How many of the last requests are replayed.
+LAST = 500
 
-#: Names that are this machine, for a front end without ``sites``.
+#: A line of the generated haproxy.cfg (its ``log-format``).
+OURS = re.compile(
+    r'"(?P<request>[^"]*)" (?P<status>\d{3}) \d+ "[^"]*" "[^"]*" (?P<server>\S+) queue='
+    r"(?:.* host=(?P<host>\S+))?"
+)
+
+#: A line of ``option httplog`` (HAProxy's manual, "HTTP log format").
+HTTPLOG = re.compile(
+    r" \S+/(?P<server>\S+) [-+\d/]+ (?P<status>\d{3}) \+?\d+ .*"
+    r'"(?P<request>[^"]*)"(?P<host>)\s*$'
+)
+
+#: Only a request that changes nothing is replayed. HAProxy writes a character that no URL has as
+#: ``#`` and a number, and cuts what is too long.
+REQUEST = re.compile(r"GET (?:https?://(?P<host>[^/\s]+))?(?P<path>/[!-~]*) HTTP/[\d.]+")
+
+#: Names of this machine, for a front end without ``sites``.
 HERE = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A request in a log.
+
+    :param host: as the visitor sent it; empty where the log does not say.
+    """
+
+    host: str
+    path: str
+
+
+def logged(log: Path) -> tuple[Logged, ...]:
+    """The last GET requests with a good response from an instance or the cache, in order.
+
+    Visitors who were logged in are replayed as anonymous: the log has no passwords.
+
+    :raises Broken: where the file cannot be read or holds no such request.
+    """
+    try:
+        with open(log, encoding="utf-8", errors="replace") as file:
+            found = deque((each for line in file for each in _logged(line)), LAST)
+    except OSError as why:
+        raise Broken(f"--log {log}: {why.strerror}") from None
+    if not found:
+        raise Broken(
+            f"--log {log}: holds no GET with a good response, in a format that HAProxy writes "
+            "(the generated log-format, or option httplog)"
+        )
+    return tuple(found)
+
+
+def _logged(line: str) -> Iterator[Logged]:
+    entry = OURS.search(line) or HTTPLOG.search(line)
+    # <NOSRV> and the like: HAProxy answered itself, with a redirect for instance.
+    if not entry or entry["status"][0] not in "23":
+        return
+    if entry["server"].startswith("<") and entry["server"] != "<CACHE>":
+        return
+    request = REQUEST.fullmatch(entry["request"])
+    if request and "#" not in request["path"]:
+        host = entry["host"] or ""
+        yield Logged((request["host"] or host.strip("-")).lower(), request["path"])
 
 
 def from_url(url: str, stack: Stack) -> str:
@@ -31,15 +91,13 @@ def from_url(url: str, stack: Stack) -> str:
     split = urlsplit(url)
     host = split.netloc.lower()
     if not url.startswith("/") and (split.scheme not in ("http", "https") or not host):
-        raise Broken(f"--url {url}: takes /path, or http://host/path of this buildout's site")
+        raise Broken(f"--url {url}: expected /path, or http://host/path of this buildout's site")
     path = (split.path or "/") + (f"?{split.query}" if split.query else "")
     found = as_asked(Logged(host, path), stack)
     if not found or (host and not stack.frontend.sites and host not in _own_hosts(stack)):
         hosts = ", ".join(dict.fromkeys(site.host for site in stack.frontend.sites))
-        raise Broken(
-            f"--url {url}: not a page of this buildout's site, whose layouts I could try"
-            + (f"; its hosts are {hosts}" if hosts else "")
-        )
+        known = f"; its hosts are {hosts}" if hosts else ""
+        raise Broken(f"--url {url}: not a page of this buildout's site{known}")
     return found
 
 
@@ -51,14 +109,14 @@ def from_log(requests: Iterable[Logged], stack: Stack) -> tuple[str, ...]:
     found = tuple(asked for each in requests if (asked := as_asked(each, stack)))
     if not found:
         raise Broken(
-            "--log: no request is known to be for a host of sites in [stack]. The generated "
-            "access log has the host at the end of a line, as host=www.example.com."
+            "--log: no request is for a host of sites in [stack]. A line of the generated access "
+            "log ends with the host, as host=www.example.com."
         )
     return found
 
 
 def as_asked(request: Logged, stack: Stack) -> str | None:
-    """A request as one of a workload's paths; None where no site is known to be for it."""
+    """A request as one of a workload's paths; None where it is for no known site."""
     sites = stack.frontend.sites
     hosts = dict.fromkeys(site.host for site in sites if site.host != "*")
     anything = not sites or any(site.host == "*" for site in sites)
@@ -66,26 +124,11 @@ def as_asked(request: Logged, stack: Stack) -> str | None:
     if request.host in hosts or (anything and request.host and name not in hosts):
         return f"http://{request.host}{request.path}"
     if name in hosts:
-        # The port is the front end's own, and another one here; without, it is any.
+        # The port is the front end's own, and another one here; without one, any port will do.
         return f"http://{name}{request.path}"
     if not request.host and len(hosts) == 1 and not anything:
         return f"http://{next(iter(hosts))}{request.path}"
     return request.path if anything and not request.host else None
-
-
-def answers(asked: str, address: Address) -> bool:
-    """Whether a front end answers a request well, as a stranger gets it."""
-    host, path = host_and_path(asked, address)
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
-    try:
-        connection.request("GET", path, headers={"Host": host})
-        answer = connection.getresponse()
-        answer.read()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return answer.status < http.HTTPStatus.BAD_REQUEST
 
 
 def _own_hosts(stack: Stack) -> tuple[str, ...]:

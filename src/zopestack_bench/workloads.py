@@ -1,9 +1,8 @@
-"""What is asked for: the built-in workloads, or a path of the user's own."""
+"""What is requested: the built-in workloads, or a path of the user's own."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -14,9 +13,9 @@ from zopestack.address import Address
 class Workload:
     """Requests of one kind.
 
-    :param paths: asked for in turn; one with a host of its own is a whole URL.
-    :param slow_readers: clients that download :data:`BLOB` at modem speed meanwhile.
+    :param paths: requested in turn; one with a host of its own is a whole URL.
     :param help: one sentence for the report.
+    :param slow_readers: clients that download :data:`BLOB` at modem speed meanwhile.
     :param cookies: sent with each of the paths.
     :param warm_up: seconds of load before a measurement, so that caches are warm.
     """
@@ -30,7 +29,7 @@ class Workload:
 
 
 def host_and_path(asked: str, address: Address) -> tuple[str, str]:
-    """What a request for one of the paths has after ``Host:`` and after ``GET``.
+    """The Host header and the path of a request for one of the paths.
 
     :param address: where it is sent; the host, where the path has none.
     """
@@ -40,17 +39,17 @@ def host_and_path(asked: str, address: Address) -> tuple[str, str]:
     return host, asked.partition(f"://{host}")[2] or "/"
 
 
-#: The path slow readers download.
+#: The path that slow readers of a workload download.
 BLOB = "/bench-blob"
 
 #: The path of the smaller download, of 5 MB.
 DOWNLOAD = "/bench-download"
 
-#: Parts of a site, each read by one visitor; and how many of them are few.
+#: Parts of a site, each read by one user; and how many of them are few.
 SHELVES = 40
 FEW = 10
 
-#: Requests until the order in which visitors come repeats itself.
+#: Requests until the order of users repeats itself.
 ORDER = 1000
 
 #: Bytes a second of a slow reader: a modem of 56 kbit/s.
@@ -65,7 +64,7 @@ WORKLOADS = {
         Workload(
             "mixed",
             ("/bench-light", "/bench-light", "/bench-light", "/bench-cpu"),
-            "light and CPU-bound pages 3 to 1, while two visitors download a blob of 16 MB "
+            "light and CPU-bound pages 3 to 1, while two clients download a blob of 16 MB "
             "at modem speed",
             slow_readers=2,
         ),
@@ -75,22 +74,17 @@ WORKLOADS = {
 
 
 def _readers(name: str, shelves: int, meaning: str) -> Workload:
-    """Visitors who come in no order, each to a shelf of their own. They are logged in, and
-    each has been given an instance's cookie, the next one the next."""
-    random_order = random.Random(1)  # noqa: S311
-    visitors = [random_order.randrange(shelves) for _ in range(ORDER)]
+    """Users in random order, each with a shelf of objects. They are logged in, and have the
+    affinity cookie of one of two instances in turn."""
+    order = random.Random(1)  # noqa: S311
+    users = [order.randrange(shelves) for _ in range(ORDER)]
     return Workload(
         name,
-        tuple(f"/bench-shelf/{visitor}" for visitor in visitors),
-        meaning,
-        cookies=tuple(_cookies(visitors)),
+        tuple(f"/bench-shelf/{user}" for user in users),
+        f"{shelves} users, each reads 175 objects of their own; {meaning}",
+        cookies=tuple(f"__ac=user{user}; ZOPESTACK=instance{1 + user % 2}" for user in users),
         warm_up=1.5,
     )
-
-
-def _cookies(visitors: Iterable[int]) -> Iterable[str]:
-    for visitor in visitors:
-        yield f"__ac=visitor{visitor}; ZOPESTACK=instance{1 + visitor % 2}"
 
 
 #: What affinity is measured with.
@@ -100,15 +94,9 @@ LIBRARY = {
         _readers(
             "large site",
             SHELVES,
-            f"{SHELVES} visitors, each reads 175 objects of their own; together they are 1.75 "
-            "times what one instance's ZODB cache holds",
+            "together they are 1.75 times what one instance's ZODB cache holds",
         ),
-        _readers(
-            "small site",
-            FEW,
-            f"{FEW} visitors, each reads 175 objects of their own; every instance's ZODB cache "
-            "holds them all",
-        ),
+        _readers("small site", FEW, "every instance's ZODB cache holds them all"),
     )
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from zopestack.address import Address
-from zopestack_bench import advise, cli, plan, record, site, tune
-from zopestack_bench.farm import Broken, Source
+from zopestack_bench import Broken, advise, cli, plan, record, site, tune
+from zopestack_bench.farm import Source
 from zopestack_bench.layouts import counts, generated_layout, layouts
 from zopestack_bench.measured import Measured
 from zopestack_bench.peers import peers
@@ -47,8 +47,8 @@ def test_help_has_examples(module):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--url", "ftp://host/"], "takes http://host:port/path"),
-        (["--url", "http://host:99999/"], "takes http://host:port/path"),
+        (["--url", "ftp://host/"], "expected http://host:port/path"),
+        (["--url", "http://host:99999/"], "expected http://host:port/path"),
         (["--url", "/page"], "run bin/buildout"),
         (["--only", "3x7"], "no such layout"),
         (["--frontend", "--only", "2x1"], "leave --url and --only out"),
@@ -95,7 +95,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said(serve, tmp_path, monkeyp
     run = record.load(tmp_path / "out" / "samples.json")
     assert run.outcomes == []
     assert "site, 8 clients, is left out: the machine is too busy" in run.notes
-    assert run.rates
+    assert run.phases
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():

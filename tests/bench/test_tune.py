@@ -78,7 +78,7 @@ def test_a_copy_of_the_site_is_measured_and_the_site_left_alone(
     tune.main()
     said = capsys.readouterr().out
     assert "asking for 3 pages once" in said
-    assert "left out, since a stranger gets an error: 1 pages, such as" in said
+    assert "left out, an error without a login: 1 pages, such as" in said
     assert "http://www.example.com/nowhere" in said
     assert " errors" not in said
     for layout in ("1x1", "1x2"):

@@ -1,25 +1,25 @@
-"""Lines of progress for a person, and a dot for every two seconds without one."""
+"""What a run prints for a person: lines of progress, and tables."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-#: Seconds without a line after which there is a dot, and after each dot the next.
+#: Seconds without a line after which a dot is printed, and then the next.
 SILENCE = 2.0
 
 
 class Progress:
-    """Says what happens, with the time since the start, and that something still does."""
+    """Prints what happens, with the time since the start, and dots while nothing new does."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._lock = threading.Lock()
         self._said = threading.Event()
-        self._over = False
-        self._dots = False
+        self._over = self._dots = False
         self._thread = threading.Thread(target=self._wait, daemon=True)
 
     def __enter__(self) -> Self:
@@ -34,9 +34,14 @@ class Progress:
         self._thread.join()
         self._end_dots()
 
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
     def say(self, what: str) -> None:
-        """A line of progress."""
-        passed = int(time.monotonic() - self._began)
+        """Print a line of progress."""
+        passed = int(self.passed)
         with self._lock:
             self._end_dots()
             print(f"* {passed // 60:2}:{passed % 60:02} {what}", flush=True)
@@ -55,3 +60,18 @@ class Progress:
         if self._dots:
             print(flush=True)
             self._dots = False
+
+
+def table(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as lines in columns.
+
+    :param numbers: the columns that are aligned on the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
