@@ -84,7 +84,7 @@ def advise(task: Task, say: Callable[[str], None]) -> Advice:
     with _directory(task.source) as directory, ExitStack() as lasting:
         farm = Farm(Path(directory), task.source, counts(layouts))
         lasting.callback(farm.stop)
-        farm.begin(say)
+        farm.start(say)
         track = rounds.Track(farm, layouts, lasting)
         task = replace(task, workload=_checked(track, task.workload, say))
 

@@ -109,7 +109,7 @@ class Bench:
             with ExitStack() as lasting:
                 if not self.site.target:
                     lasting.callback(farm.stop)
-                    farm.begin(self.say)
+                    farm.start(self.say)
                     if self.site.workload:
                         # A page that does not answer is found before minutes of load.
                         fetch(farm.stack.instances[0].address, self.site.workload.paths[0])

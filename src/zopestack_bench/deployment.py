@@ -24,16 +24,16 @@ COMMANDS = Path(sys.executable).parent
 STOPPING = 60.0
 
 
-class Deployment:
+class Buildout:
     """A buildout and its processes.
 
     :ivar environment: of what is run in it; None for this process's own.
+    :ivar patience: seconds that a command in it may take; None for any time.
     """
 
+    directory: Path
     environment: Mapping[str, str] | None = None
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    patience: float | None = None
 
     @property
     def stack(self) -> Stack:
@@ -62,7 +62,7 @@ class Deployment:
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            timeout=timeout,
+            timeout=timeout or self.patience,
             check=False,
         )
         if check and done.returncode:
@@ -79,7 +79,7 @@ class Deployment:
         """
         return self.run(COMMANDS / "buildout", *arguments, check=check)
 
-    def start(self, timeout: float, say: Callable[[str], None] = print) -> None:
+    def launch(self, timeout: float, say: Callable[[str], None] = print) -> None:
         """Start supervisord, and wait until everything serves.
 
         :raises Broken: where it does not within so many seconds.

@@ -20,7 +20,7 @@ from zopestack.address import Address
 from zopestack.model import Instance, Listener, Stack
 from zopestack.supervision import Supervisor
 from zopestack_bench import Broken
-from zopestack_bench.deployment import Deployment
+from zopestack_bench.deployment import Buildout
 from zopestack_bench.probe import fetch
 
 #: Seconds for all instances to start.
@@ -92,21 +92,21 @@ class Source:
     stack: Stack | None = None
 
 
-class Farm(Deployment):
+class Farm(Buildout):
     """The running instances, ZEO and supervisord.
 
     :param counts: how many instances by number of threads.
     """
 
     def __init__(self, directory: Path, source: Source, counts: Mapping[int, int]) -> None:
-        super().__init__(directory.resolve())
+        self.directory = directory.resolve()
         self.source = source
         self.threads = [threads for threads, count in counts.items() for _ in range(count)]
         if source.stack:
             # The user's file may have sections for as many as it makes.
             self.threads += [1] * (len(source.stack.instances) - len(self.threads))
 
-    def begin(self, say: Callable[[str], None]) -> None:
+    def start(self, say: Callable[[str], None]) -> None:
         """Build, start, and wait until every instance serves.
 
         :raises Broken: where a step fails.
@@ -118,7 +118,7 @@ class Farm(Deployment):
             say(f"copying the database of {self.source.stack.var}")
             _copy(self.source.stack, self.stack)
         say("starting them")
-        self.start(PATIENCE, say)
+        self.launch(PATIENCE, say)
         # Every layout brings a balancer of its own.
         Supervisor(self.stack.supervisor_socket).rpc.stopProcess("haproxy")
         if not self.source.stack:

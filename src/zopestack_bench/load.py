@@ -8,10 +8,12 @@ just those that suffered from it ("coordinated omission").
 from __future__ import annotations
 
 import asyncio
+import http
 import math
 import time
 from collections import Counter, deque
 from itertools import cycle, zip_longest
+from typing import cast
 
 import httptools
 import uvloop
@@ -48,7 +50,7 @@ def run(
     requests = tuple(_request(address, *each) for each in zip_longest(paths, cookies))
 
     async def generate() -> Measured:
-        return await _Generator(address, requests, load, seconds, patience, source).run()
+        return await _Generator(address, requests, load, seconds).run(patience, source)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(generate())
@@ -65,29 +67,41 @@ class _Connection(asyncio.Protocol):
     """A connection to the server, with at most one request in flight.
 
     :ivar due: when that request was due, in seconds of ``time.perf_counter``.
-    :ivar answered: requests that were answered on it.
+    :ivar served: responses that came on it before.
     :ivar begun: whether any byte of the response is there.
-    :ivar framed: whether the response says where it ends; otherwise the end is the close.
+    :ivar headed: whether all of its headers are.
+    :ivar framed: whether they say where it ends; otherwise the end is the close.
     """
 
-    transport: asyncio.Transport
-    begun = framed = headed = False
-    answered = 0
+    transport: asyncio.Transport | None = None
+    begun = headed = framed = False
+    served = 0
 
     def __init__(self, generator: _Generator, due: float) -> None:
         self.generator, self.due = generator, due
         self.parser = httptools.HttpResponseParser(self)
 
     def ask(self, due: float) -> None:
-        """Send the next request."""
+        """Send the next request, now or as soon as the connection is open."""
         self.due = due
-        self.begun = self.framed = self.headed = False
-        self.transport.write(next(self.generator.requests))
+        self.begun = self.headed = self.framed = False
+        if self.transport:
+            self.transport.write(next(self.generator.requests))
+
+    def abort(self) -> None:
+        """Close the connection without ceremony."""
+        if self.transport:
+            self.transport.abort()
+
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = cast(asyncio.Transport, transport)
         if self in self.generator.busy:
             self.ask(self.due)
+        else:
+            # Its request was abandoned meanwhile.
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         self.begun = True
@@ -96,6 +110,11 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self.generator.failed(self, "broken")
 
+    def connection_lost(self, why: Exception | None) -> None:
+        self.generator.closed(self)
+
+    # Called by the parser.
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.framed |= name.lower() in (b"content-length", b"transfer-encoding")
 
@@ -103,70 +122,95 @@ class _Connection(asyncio.Protocol):
         self.headed = True
 
     def on_message_complete(self) -> None:
-        self.answered += 1
-        self.generator.answered(
-            self, self.parser.get_status_code(), self.parser.should_keep_alive()
-        )
-
-    def connection_lost(self, why: Exception | None) -> None:
-        self.generator.closed(self)
+        self.served += 1
+        self.generator.answered(self, reusable=self.parser.should_keep_alive())
 
 
 class _Generator:
-    """One period of load."""
+    """One period of load.
+
+    :ivar busy: connections with a request in flight, in the order in which those were due.
+    :ivar waiting: when the requests were due that wait for a connection.
+    :ivar started: whether all requests are, but those of a closed loop that follow a response.
+    """
 
     def __init__(
-        self,
-        address: Address,
-        requests: tuple[bytes, ...],
-        load: Closed | Open,
-        seconds: float,
-        patience: float,
-        source: str,
+        self, address: Address, requests: tuple[bytes, ...], load: Closed | Open, seconds: float
     ) -> None:
-        self.address, self.load, self.patience = address, load, patience
-        self.local = (source, 0) if source else None
+        self.address, self.load, self.seconds = address, load, seconds
         self.requests = cycle(requests)
-        self.loop = asyncio.get_running_loop()
         self.limit = load.clients if isinstance(load, Closed) else MAX_CONNECTIONS
         self.idle: deque[_Connection] = deque()
-        # In the order in which their requests were due.
         self.busy: dict[_Connection, None] = {}
         self.waiting: deque[float] = deque()
         self.opening: set[asyncio.Task[None]] = set()
-        self.seconds, self.started = seconds, time.perf_counter()
-        self.end = self.started + seconds
-        self.arriving = True
-        self.over = asyncio.Event()
+        self.started, self.over = False, asyncio.Event()
         self.latencies: list[float] = []
         self.good = self.late = 0
         self.errors: Counter[str] = Counter()
 
-    async def run(self) -> Measured:
+    async def run(self, patience: float, source: str) -> Measured:
         """Generate the load; returns when the last request is answered or abandoned."""
-        watch = asyncio.create_task(self._watch())
+        self.local = (source, 0) if source else None
+        began = time.perf_counter()
+        self.end = began + self.seconds
+        watch = asyncio.create_task(self._watch(patience))
         if isinstance(self.load, Closed):
             for _ in range(self.load.clients):
-                self._ask(self.started)
+                self._ask(began)
         else:
             for number in range(math.ceil(self.load.rate * self.seconds)):
-                due = self.started + number / self.load.rate
-                if (early := due - time.perf_counter()) > 0:
-                    await asyncio.sleep(early)
+                due = began + number / self.load.rate
+                await _sleep_until(due)
                 self._ask(due)
-        self.arriving = False
+        self.started = True
         self._check()
         await self.over.wait()
         watch.cancel()
         for connection in self.idle:
-            connection.transport.abort()
-        return Measured(
-            seconds=self.seconds,
-            requests=self.good,
-            late=self.late,
-            errors=dict(self.errors),
-            latency=percentiles(self.latencies),
-        )
+            connection.abort()
+        latency = percentiles(self.latencies)
+        return Measured(self.seconds, self.good, self.late, dict(self.errors), latency)
+
+    def answered(self, connection: _Connection, reusable: bool) -> None:
+        """A whole response has come."""
+        if connection not in self.busy:
+            return
+        now = time.perf_counter()
+        del self.busy[connection]
+        status = connection.parser.get_status_code()
+        if status < http.HTTPStatus.BAD_REQUEST:
+            self.good += 1
+            self.late += now > self.end
+            self.latencies.append(now - connection.due)
+        else:
+            self.errors[f"status {status}"] += 1
+        if reusable:
+            self.idle.append(connection)
+        else:
+            connection.abort()
+        self._next(now)
+
+    def failed(self, connection: _Connection, why: str) -> None:
+        """A request ends without a response."""
+        if connection in self.busy:
+            del self.busy[connection]
+            connection.abort()
+            self._count(connection.due, why)
+            self._next(time.perf_counter())
+
+    def closed(self, connection: _Connection) -> None:
+        """The server has closed a connection, or this side has."""
+        if connection in self.idle:
+            self.idle.remove(connection)
+        elif connection.headed and not connection.framed:
+            self.answered(connection, reusable=False)
+        elif connection.served and not connection.begun and connection in self.busy:
+            # The close of an idle connection raced with the request (RFC 9112, 9.3.1): try again.
+            del self.busy[connection]
+            self._ask(connection.due)
+        else:
+            self.failed(connection, "broken")
 
     def _ask(self, due: float) -> None:
         if self.idle:
@@ -176,66 +220,20 @@ class _Generator:
         elif len(self.busy) < self.limit:
             connection = _Connection(self, due)
             self.busy[connection] = None
-            task = self.loop.create_task(self._open(connection))
+            task = asyncio.create_task(self._open(connection))
             self.opening.add(task)
             task.add_done_callback(self.opening.discard)
         else:
             self.waiting.append(due)
 
     async def _open(self, connection: _Connection) -> None:
+        loop, address = asyncio.get_running_loop(), self.address
         try:
-            await self.loop.create_connection(
-                lambda: connection, self.address.host, self.address.port, local_addr=self.local
+            await loop.create_connection(
+                lambda: connection, address.host, address.port, local_addr=self.local
             )
         except OSError:
             self.failed(connection, "connect")
-
-    def answered(self, connection: _Connection, status: int, reusable: bool) -> None:
-        """A whole response has come."""
-        if connection not in self.busy:
-            return
-        now = time.perf_counter()
-        del self.busy[connection]
-        if status < 400:
-            self.good += 1
-            self.late += now > self.end
-            self.latencies.append(now - connection.due)
-        else:
-            self.errors[f"status {status}"] += 1
-        if reusable:
-            self.idle.append(connection)
-        else:
-            connection.transport.abort()
-        self._next(now)
-
-    def closed(self, connection: _Connection) -> None:
-        """The server has closed a connection, or this side has."""
-        if connection not in self.busy:
-            if connection in self.idle:
-                self.idle.remove(connection)
-        elif connection.headed and not connection.framed:
-            self.answered(connection, connection.parser.get_status_code(), False)
-        elif connection.answered and not connection.begun:
-            # The close of an idle connection raced with the request (RFC 9112, 9.3.1): try again.
-            del self.busy[connection]
-            self._ask(connection.due)
-        else:
-            self.failed(connection, "broken")
-
-    def failed(self, connection: _Connection, why: str) -> None:
-        """A request ends without a response."""
-        if connection not in self.busy:
-            return
-        del self.busy[connection]
-        self._count(connection.due, why)
-        if hasattr(connection, "transport"):
-            connection.transport.abort()
-        self._next(time.perf_counter())
-
-    def _count(self, due: float, why: str) -> None:
-        self.errors[why] += 1
-        if why == "timeout":
-            self.latencies.append(time.perf_counter() - due)
 
     def _next(self, now: float) -> None:
         if self.waiting:
@@ -245,16 +243,29 @@ class _Generator:
         self._check()
 
     def _check(self) -> None:
-        if not (self.arriving or self.busy or self.waiting):
+        if self.started and not self.busy and not self.waiting:
             self.over.set()
 
-    async def _watch(self) -> None:
+    async def _watch(self, patience: float) -> None:
         """Abandon requests that take too long."""
         while True:
             await asyncio.sleep(LOOK)
-            overdue = time.perf_counter() - self.patience
+            overdue = time.perf_counter() - patience
             for connection in [each for each in self.busy if each.due < overdue]:
                 self.failed(connection, "timeout")
             while self.waiting and self.waiting[0] < overdue:
                 self._count(self.waiting.popleft(), "timeout")
             self._check()
+
+    def _count(self, due: float, why: str) -> None:
+        self.errors[why] += 1
+        if why == "timeout":
+            self.latencies.append(time.perf_counter() - due)
+
+
+async def _sleep_until(moment: float) -> None:
+    """Sleep at least once, so that responses are handled also where requests are late. A timer
+    may end some microseconds early."""
+    await asyncio.sleep(max(0, moment - time.perf_counter()))
+    while (left := moment - time.perf_counter()) > 0:
+        await asyncio.sleep(left)

@@ -1,7 +1,7 @@
 """The pages of the built-in workloads, as views on the root of a Zope.
 
-Loaded into the benchmark's own instances only (see ``pages.zcml``), never into a user's.
-``workloads`` says what each one stands for.
+Loaded into the benchmark's own instances only (``pages.zcml``). ``workloads`` says what each one
+stands for.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from persistent import Persistent
 from Products.Five.browser import BrowserView
+from Products.Five.browser.pagetemplatefile import ViewPageTemplateFile
 from ZODB.blob import Blob
 from zope.interface import implementer
 from zope.publisher.interfaces import IPublishTraverse
@@ -27,20 +28,20 @@ from ZPublisher.Iterators import filestream_iterator
 #: Links of the CPU-bound page: about 20 ms on the machine the project's figures are from.
 LINKS = 300
 
-#: Seconds the waiting page waits, as for a slow backend.
+#: Seconds that the waiting page waits, as for a slow backend.
 WAIT = 0.1
 
-#: Bytes of the blob; more than every socket buffer between Zope and a reader, so that a
-#: slow reader holds the download open.
+#: Bytes of the blob: more than every socket buffer between Zope and a client, so that a slow
+#: client holds the download open.
 BLOB_BYTES = 16 * 1024 * 1024
 
 #: Objects the writing page chooses from: few enough to conflict.
 TALLIES = 4
 
-#: Bytes of the download that slow visitors take, in front of which other pages are measured.
+#: Bytes of the download of slow clients, beside which other pages are measured.
 DOWNLOAD_BYTES = 5 * 1000 * 1000
 
-#: The part of a site that one visitor reads: objects of about this many bytes.
+#: The part of a site that one user reads: objects of about this many bytes.
 BOOKS = 175
 BOOK_BYTES = 1000
 
@@ -50,12 +51,12 @@ ROOT_KEY = "zopestack_bench"
 
 @dataclass
 class Waited:
-    """What the CPU-bound page has spent in this process, in seconds.
+    """Seconds of the CPU-bound page in this process.
 
     :param elapsed: on the wall clock.
     :param cpu: on a core.
-    :param runnable: ready to run but without a core (``schedstat``, kernel documentation,
-        "sched-stats"). What remains of ``elapsed`` was spent waiting for the GIL.
+    :param runnable: ready to run, without a core (``schedstat``, kernel documentation,
+        "sched-stats"). The rest of ``elapsed`` was spent waiting for the GIL.
     """
 
     requests: int = 0
@@ -82,20 +83,55 @@ _read = Read()
 _lock = threading.Lock()
 
 
-class Light(BrowserView):  # type: ignore[misc]
-    """The least that Zope can do: a constant."""
+class Objects(Persistent):  # type: ignore[misc]
+    """What the pages keep in the database."""
 
-    def __call__(self) -> str:
+    def __init__(self) -> None:
+        self.blob = _blob(BLOB_BYTES)
+        self.download = _blob(DOWNLOAD_BYTES)
+        self.tallies = [Tally() for _ in range(TALLIES)]
+        self.shelves: list[Shelf] = []
+
+
+class Tally(Persistent):  # type: ignore[misc]
+    """A counter in the database."""
+
+    count = 0
+
+
+class Shelf(Persistent):  # type: ignore[misc]
+    """What one user reads."""
+
+    def __init__(self) -> None:
+        self.books = [Book(number) for number in range(BOOKS)]
+
+
+class Book(Persistent):  # type: ignore[misc]
+    """An object of a site."""
+
+    def __init__(self, number: int) -> None:
+        self.text = f"{number:{BOOK_BYTES}}"
+
+
+class Pages(BrowserView):  # type: ignore[misc]
+    """Every page but ``bench-shelf``, each a method; ``bench-cpu`` is :meth:`cpu`."""
+
+    template = ViewPageTemplateFile("links.pt")
+
+    @property
+    def objects(self) -> Any:
+        """The pages' own objects; made by :meth:`setup`."""
+        return self.context._p_jar.root()[ROOT_KEY]
+
+    def light(self) -> str:
+        """A constant: the least that Zope can do."""
         self.request.response.setHeader("Content-Type", "text/plain")
         return "light\n"
 
-
-class Cpu(BrowserView):  # type: ignore[misc]
-    """A page template of many links: nothing but computing."""
-
-    def __call__(self) -> Any:
+    def cpu(self) -> Any:
+        """A page template of many links: nothing but computing."""
         started, cpu, runnable = time.perf_counter(), time.thread_time(), _runnable()
-        page = self.index()
+        page = self.template()
         with _lock:
             _waited.requests += 1
             # In the reverse order, so that what is subtracted lies within what it is from.
@@ -107,58 +143,80 @@ class Cpu(BrowserView):  # type: ignore[misc]
     def links(self) -> list[dict[str, str]]:
         """What the template shows."""
         return [
-            {
-                "path": f"section-{number % 17}/page-{number}",
-                "title": f"The page with the number {number}",
-            }
-            for number in range(LINKS)
+            {"path": f"section-{n % 17}/page-{n}", "title": f"The page with the number {n}"}
+            for n in range(LINKS)
         ]
 
-
-class Wait(BrowserView):  # type: ignore[misc]
-    """Waits on a socket on which nothing arrives, without the GIL, as for a backend."""
-
-    def __call__(self) -> str:
+    def wait(self) -> str:
+        """Wait on a socket on which nothing arrives, without the GIL, as for a backend."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             select.select([ours], [], [], WAIT)
         return "waited\n"
 
+    def blob(self) -> Any:
+        """A blob, streamed by the server as Zope hands it files."""
+        return self._stream(self.objects.blob)
 
-class BlobDownload(BrowserView):  # type: ignore[misc]
-    """A blob, streamed by the server as Zope hands it files."""
+    def download(self) -> Any:
+        """The smaller blob."""
+        return self._stream(self.objects.download)
 
-    #: Which one, by its name in :class:`Objects`.
-    blob = "blob"
-
-    def __call__(self) -> Any:
-        blob = getattr(self.context._p_jar.root()[ROOT_KEY], self.blob)
+    def _stream(self, blob: Blob) -> Any:
         path = blob.committed()
         response = self.request.response
         response.setHeader("Content-Type", "application/octet-stream")
         response.setHeader("Content-Length", str(Path(path).stat().st_size))
         return filestream_iterator(path, "rb")
 
+    def write(self) -> str:
+        """Change one of a few objects, so that writers conflict and Zope tries again."""
+        tally = random.choice(self.objects.tallies)  # noqa: S311
+        tally.count += 1
+        return f"{tally.count}\n"
 
-class Download(BlobDownload):
-    """The smaller one."""
+    def library(self, shelves: int, cache: int) -> str:
+        """``?shelves:int=N&cache:int=M``: make shelves where there are none yet, and keep so many
+        objects in the ZODB cache of each thread of this process."""
+        if len(self.objects.shelves) < shelves:
+            self.objects.shelves = [Shelf() for _ in range(shelves)]
+        self.context._p_jar.db().setCacheSize(cache)
+        return "ready\n"
 
-    blob = "download"
+    def setup(self) -> str:
+        """Make what the other pages need, once."""
+        root = self.context._p_jar.root()
+        if ROOT_KEY not in root:
+            root[ROOT_KEY] = Objects()
+        return "ready\n"
+
+    def switch_interval(self) -> str:
+        """Python's switch interval in this process, in seconds; set to ``?seconds=`` first."""
+        if "seconds" in self.request.form:
+            sys.setswitchinterval(float(self.request.form["seconds"]))
+        return repr(sys.getswitchinterval())
+
+    def counters(self) -> str:
+        """What this process and the database have counted, as JSON."""
+        objects = self.context._p_jar.root().get(ROOT_KEY)
+        writes = sum(tally.count for tally in objects.tallies) if objects else 0
+        self.request.response.setHeader("Content-Type", "application/json")
+        return json.dumps({**asdict(_waited), **asdict(_read), "writes": writes})
 
 
 @implementer(IPublishTraverse)
-class ShelfView(BrowserView):  # type: ignore[misc]
-    """``bench-shelf/N``: reads every book of one shelf, of which there are as many as are
-    asked for."""
+class ShelfPage(BrowserView):  # type: ignore[misc]
+    """``bench-shelf/N``, for one of the shelves."""
 
     number = 0
 
-    def publishTraverse(self, request: Any, name: str) -> ShelfView:  # noqa: N802
+    def publishTraverse(self, request: Any, name: str) -> ShelfPage:  # noqa: N802
         """Take the number from the path."""
         self.number = int(name)
         return self
 
     def __call__(self) -> str:
+        """Read every book of the shelf."""
         connection = self.context._p_jar
         before = connection.getTransferCounts()[0]
         shelf = connection.root()[ROOT_KEY].shelves[self.number]
@@ -168,86 +226,6 @@ class ShelfView(BrowserView):  # type: ignore[misc]
             _read.objects += len(shelf.books)
             _read.loads += connection.getTransferCounts()[0] - before
         return f"{size}\n"
-
-
-class Library(BrowserView):  # type: ignore[misc]
-    """``bench-library?shelves:int=N&cache:int=M``: makes shelves where there are none yet,
-    and has this process keep so many objects in the ZODB cache of each thread."""
-
-    def __call__(self, shelves: int, cache: int) -> str:
-        objects = self.context._p_jar.root()[ROOT_KEY]
-        if len(objects.shelves) < shelves:
-            objects.shelves = [Shelf() for _ in range(shelves)]
-        self.context._p_jar.db().setCacheSize(cache)
-        return "ready\n"
-
-
-class Write(BrowserView):  # type: ignore[misc]
-    """Changes one of a few objects, so that writers conflict and Zope tries again."""
-
-    def __call__(self) -> str:
-        tally = random.choice(self.context._p_jar.root()[ROOT_KEY].tallies)  # noqa: S311
-        tally.count += 1
-        return f"{tally.count}\n"
-
-
-class SetUp(BrowserView):  # type: ignore[misc]
-    """Makes what the other pages need, once."""
-
-    def __call__(self) -> str:
-        root = self.context._p_jar.root()
-        if ROOT_KEY not in root:
-            root[ROOT_KEY] = Objects()
-        return "ready\n"
-
-
-class Counters(BrowserView):  # type: ignore[misc]
-    """What this process and the database have counted, as JSON."""
-
-    def __call__(self) -> str:
-        objects = self.context._p_jar.root().get(ROOT_KEY)
-        writes = sum(tally.count for tally in objects.tallies) if objects else 0
-        self.request.response.setHeader("Content-Type", "application/json")
-        return json.dumps({**asdict(_waited), **asdict(_read), "writes": writes})
-
-
-class Book(Persistent):  # type: ignore[misc]
-    """An object of a site."""
-
-    def __init__(self, number: int) -> None:
-        self.text = f"{number:{BOOK_BYTES}}"
-
-
-class Shelf(Persistent):  # type: ignore[misc]
-    """What one visitor reads."""
-
-    def __init__(self) -> None:
-        self.books = [Book(number) for number in range(BOOKS)]
-
-
-class SwitchInterval(BrowserView):  # type: ignore[misc]
-    """Python's switch interval in this process, in seconds; set to ``?seconds=`` first."""
-
-    def __call__(self) -> str:
-        if "seconds" in self.request.form:
-            sys.setswitchinterval(float(self.request.form["seconds"]))
-        return repr(sys.getswitchinterval())
-
-
-class Tally(Persistent):  # type: ignore[misc]
-    """A counter in the database."""
-
-    count = 0
-
-
-class Objects(Persistent):  # type: ignore[misc]
-    """What the pages keep in the database."""
-
-    def __init__(self) -> None:
-        self.blob = _blob(BLOB_BYTES)
-        self.download = _blob(DOWNLOAD_BYTES)
-        self.tallies = [Tally() for _ in range(TALLIES)]
-        self.shelves: list[Shelf] = []
 
 
 def _blob(size: int) -> Blob:

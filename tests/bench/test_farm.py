@@ -41,7 +41,7 @@ def farm(tmp_path_factory):
     directory = tmp_path_factory.mktemp("farm")
     found = Farm(directory, Source(VERSIONS), {1: 2})
     try:
-        found.begin(print)
+        found.start(print)
         pids = [found.pid(name) for name in ("zeo", "instance1", "instance2")]
         yield found
     finally:
