@@ -190,8 +190,13 @@ def _logarithmic(axis: Axes) -> None:
 
 def _each(run: Run, moment: Moment, a_second: float) -> float:
     """An amount a second as an amount a request."""
-    phase = run.phases.get(moment.layout)
-    return a_second / phase.rate if phase and phase.rate else 0.0
+    rate = _rate(run, moment.layout)
+    return a_second / rate if rate else 0.0
+
+
+def _rate(run: Run, layout: str) -> float:
+    """Requests a second of a layout in the series."""
+    return run.phases[layout].rate if layout in run.phases else 0.0
 
 
 def _phases(axis: Axes, run: Run, value: Callable[[Moment], float]) -> None:
@@ -202,7 +207,9 @@ def _phases(axis: Axes, run: Run, value: Callable[[Moment], float]) -> None:
         colour = COLOURS.get(name, OTHER)
         axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
         axis.step(seconds, values, color=colour, where="mid")
-        label = f"{name}\n{statistics.mean(values):.2g} a request"
+        label = (
+            f"{name}\n{_rate(run, name):.0f} requests/s\n{statistics.mean(values):.2g} a request"
+        )
         where = ("data", "axes fraction")
         axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
     axis.set_ylim(bottom=0, top=1.5 * max(map(value, run.moments)) or 1)

@@ -152,6 +152,31 @@ def test_every_plot_is_a_file_of_its_own(written):
         assert (written / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
+    # A kernel of today may not count rescheduling interrupts where threads share a core.
+    run.moments = [replace(each, rescheduling=0.0) for each in run.moments]
+    axes = plots.handover(run, plots.WIDE).axes
+    assert [axis.get_ylabel().partition("\n")[0] for axis in axes] == [
+        "GIL wait, ms",
+        "context switches",
+        "rescheduling",
+    ]
+    said = [[text.get_text().splitlines()[-1] for text in axis.texts] for axis in axes]
+    assert said == [
+        ["67 a request", "0.1 a request"],
+        # 50 a second of 30 and of 66 requests/s.
+        ["1.7 a request", "0.76 a request"],
+        ["0 a request", "0 a request"],
+    ]
+
+
+def test_the_series_shows_only_what_was_counted(run):
+    run.moments = [replace(each, rescheduling=None) for each in run.moments]
+    run.phases = {name: replace(phase, gil=None) for name, phase in run.phases.items()}
+    (axis,) = plots.handover(run, plots.WIDE).axes
+    assert axis.get_ylabel() == "context switches\nof Zope"
+
+
 def test_samples_survive_their_file(run, written):
     assert record.load(written / "samples.json") == run
 
