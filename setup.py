@@ -1,10 +1,15 @@
 """zopestack: a load-balanced Zope from two numbers in buildout.cfg."""
 
+import sys
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
+
+#: A wheel holds the product only. An editable install of a checkout also finds zopestack_bench,
+#: which scripts/bench and scripts/tune run.
+PACKAGES = ["*"] if "editable_wheel" in sys.argv else ["zopestack", "zopestack.*"]
 
 setup(
     name="zopestack",
@@ -30,11 +35,10 @@ setup(
     python_requires=">=3.11",
     # The templates are edited at the top of the repository and travel in the wheel
     # as the package zopestack.templates.
-    packages=[*find_packages("src"), "zopestack.templates"],
+    packages=[*find_packages("src", include=PACKAGES), "zopestack.templates"],
     package_dir={"": "src", "zopestack.templates": "templates"},
     package_data={
         "zopestack": ["py.typed"],
-        "zopestack.bench": ["*.pt", "*.zcml"],
         "zopestack.templates": ["*.j2"],
     },
     # Zope, ZEO and their recipes are asked for by the parts that use them.
@@ -49,17 +53,20 @@ setup(
         "zc.recipe.egg",
     ],
     extras_require={
-        # What scripts/bench compares with, and draws with.
+        # What zopestack_bench measures with, draws with, and compares with.
         "bench": [
             "gunicorn",
+            "httptools",
             "matplotlib",
             "pyuwsgi; sys_platform == 'linux'",
+            "uvloop",
         ],
         "test": [
             "docutils",
             "furo",
             "gunicorn",
             "h2",
+            "httptools",
             "hypothesis",
             "matplotlib",
             "mypy",
@@ -74,6 +81,7 @@ setup(
             "towncrier",
             "types-psutil",
             "types-setuptools",
+            "uvloop",
             "ZEO",
             "Zope",
             "waitress",

@@ -23,8 +23,8 @@ COMMANDS = {
     "up": ("zopestack.supervisor.up", ""),
     "test": ("scripts.checks", "[test]"),
     "chaos": ("tests.system.chaos.run", "[test]"),
-    "bench": ("zopestack.bench.cli", "[bench]"),
-    "tune": ("zopestack.bench.tune", "[bench]"),
+    "bench": ("zopestack_bench.cli", "[bench]"),
+    "tune": ("zopestack_bench.tune", "[bench]"),
 }
 
 ENVIRONMENT = Path(".venv")

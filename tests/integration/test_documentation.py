@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
-
 from zopestack.bench import cli
+
 from zopestack.buildout import certificates
 from zopestack.buildout.parts import parts
 from zopestack.config.read import Buildout, Configuration, read

@@ -27,26 +27,26 @@ from tests.support.deployment import Deployment
 from tests.support.fetch import Response, fetch
 from tests.support.polling import PATIENCE as PATIENCE
 from tests.support.polling import until as until
-from zopestack import stack_file
 from zopestack.features.address import Address
 from zopestack.features.instances import LANES
 from zopestack.haproxy.runtime import Runtime, Server
-from zopestack.model import Stack
 from zopestack.supervisor import readiness as waiting
-from zopestack.supervisor.client import Process, Supervisor
+from zopestack_bench.deployment import COMMANDS as COMMANDS
+from zopestack_bench.deployment import Buildout
 
 CHECKOUT = Path(__file__).parents[2]
 
-#: The commands of the environment that runs the tests.
-COMMANDS = Path(sys.executable).parent
 
-
-class Site(Deployment):
+class Site(Deployment, Buildout):
     """A buildout with a [stack] on free ports, and its processes.
+
+    Its methods raise ``zopestack_bench.Broken`` where a command fails.
 
     :param sections: further sections of buildout.cfg, such as ``"[instance]\\nthreads = 2"``.
     :param options: of [stack], with ``_`` for ``-``: ``instances=4, base_port=9000``.
     """
+
+    patience = PATIENCE
 
     def __init__(self, sections: str = "", **options: object) -> None:
         super().__init__()
@@ -59,55 +59,22 @@ class Site(Deployment):
         self.sections = sections
         self.set(**options)
         stack = "\n".join(f"{name} = {value}" for name, value in self.options.items())
-        (self.directory / "buildout.cfg").write_text(
-            f"[buildout]\nextends = {CHECKOUT / 'versions.cfg'}\nparts = stack\n\n"
-            f"[stack]\nrecipe = zopestack\n{stack}\n\n{sections}\n",
-            encoding="utf-8",
+        self.write(
+            f"[buildout]\nextends = {CHECKOUT / 'versions.cfg'}\nparts = stack",
+            f"[stack]\nrecipe = zopestack\n{stack}",
+            sections,
         )
 
     def buildout(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run buildout.
-
-        :raises AssertionError: where it fails, unless ``check`` is false.
-        """
-        # -U: not with what the user who runs the tests has set for all buildouts.
-        return self.run(COMMANDS / "buildout", "-U", *arguments, check=check)
-
-    def run(
-        self, *command: str | Path, check: bool = True, timeout: float = PATIENCE
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the site's directory; its output, stderr with stdout.
-
-        :raises AssertionError: where it fails, unless ``check`` is false.
-        """
-        done = subprocess.run(
-            command,
-            cwd=self.directory,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        if check:
-            said = f"{command} ended with {done.returncode}:\n{done.stdout}"
-            assert done.returncode == 0, said
-        return done
-
-    @property
-    def stack(self) -> Stack:
-        """The Stack of the last buildout."""
-        return stack_file.load(self.directory / "parts/stack-files/stack.json")
+        """Run buildout, without what the user who runs the tests has set for all buildouts."""
+        return super().buildout("-U", *arguments, check=check)
 
     # Running.
 
     def start(self) -> None:
         """Provision, start supervisord, and wait until everything serves."""
         self.buildout()
-        self.run("bin/supervisord")
-        self.wait_ready()
+        self.launch(PATIENCE)
 
     def up(self) -> str:
         """What scripts/up does once its environment is there; what it says."""
@@ -129,14 +96,11 @@ class Site(Deployment):
 
     def states(self) -> dict[str, str]:
         """supervisord's word for each program: RUNNING, STARTING, BACKOFF ..."""
-        return {name: p.state for name, p in self._supervised().items()}
+        return {name: p.state for name, p in self.supervised().items()}
 
     def pids(self) -> dict[str, int]:
         """The process supervisord has for each program; 0 for one that does not run."""
-        return {name: p.pid for name, p in self._supervised().items()}
-
-    def _supervised(self) -> dict[str, Process]:
-        return Supervisor(self.stack.supervisor_socket).processes()
+        return {name: p.pid for name, p in self.supervised().items()}
 
     def servers(self) -> dict[str, Server]:
         """HAProxy's view of the instances."""

@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from zopestack.address import Address
+
+from zopestack.features.address import Address
 
 
 class KnownServer(ThreadingHTTPServer):

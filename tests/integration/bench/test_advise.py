@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.integration.bench.conftest import KnownServer
-from zopestack.bench import advise
-from zopestack.bench.farm import Broken, Farm
-from zopestack.bench.layouts import Layout
-from zopestack.bench.rounds import Track
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import Workload
+from tests.bench.conftest import KnownServer
+from zopestack_bench import Broken, advise
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import Layout
+from zopestack_bench.rounds import Track
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import Workload
 
 
 def track(server: KnownServer) -> Track:
@@ -33,11 +33,11 @@ def test_pages_that_answer_with_an_error_are_left_out_and_named(
     # Each page is asked for once, and what is replayed keeps its order and its repetitions.
     assert server.asked == 3
     assert kept.paths == ("/a", "/b", "/a")
-    assert said[-1] == "left out, since a stranger gets an error: 1 pages, such as /c"
+    assert said[-1] == "left out, an error without a login: 1 pages, such as /c"
 
 
 def test_where_no_page_answers_there_is_nothing_to_measure(
     serve: Callable[..., KnownServer],
 ) -> None:
-    with pytest.raises(Broken, match="no page answers a stranger, /a for one"):
+    with pytest.raises(Broken, match="no page can be read without a login, /a for one"):
         advise._checked(track(serve(fails_every=1)), Workload("site", ("/a", "/b"), ""), print)

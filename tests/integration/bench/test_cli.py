@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from zopestack.address import Address
 
-from zopestack.bench import advise, cli, plan, record, site, tune
-from zopestack.bench.farm import Broken, Source
-from zopestack.bench.layouts import counts, generated_layout, layouts
-from zopestack.bench.measured import Measured
-from zopestack.bench.peers import peers
-from zopestack.bench.quiet import Quiet
-from zopestack.bench.record import Sample
-from zopestack.bench.refine import Refined
-from zopestack.bench.workloads import WORKLOADS
+from zopestack.features.address import Address
+from zopestack_bench import Broken, advise, cli, plan, record, site, tune
+from zopestack_bench.farm import Source
+from zopestack_bench.layouts import counts, generated_layout, layouts
+from zopestack_bench.measured import Measured
+from zopestack_bench.peers import peers
+from zopestack_bench.quiet import Quiet
+from zopestack_bench.record import Sample
+from zopestack_bench.refine import Refined
+from zopestack_bench.workloads import WORKLOADS
 
 KNOWN = {**layouts(2), **peers(2)}
 ROOT = Path(__file__).parents[3]
@@ -38,7 +38,7 @@ def test_an_unknown_layout_is_an_error_that_names_those_there_are():
 
 @pytest.mark.parametrize("module", ["cli", "tune"])
 def test_help_has_examples(module):
-    command = [sys.executable, "-m", f"zopestack.bench.{module}", "--help"]
+    command = [sys.executable, "-m", f"zopestack_bench.{module}", "--help"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "examples:" in said
     assert "--url" in said
@@ -47,15 +47,15 @@ def test_help_has_examples(module):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--url", "ftp://host/"], "takes http://host:port/path"),
-        (["--url", "http://host:99999/"], "takes http://host:port/path"),
+        (["--url", "ftp://host/"], "expected http://host:port/path"),
+        (["--url", "http://host:99999/"], "expected http://host:port/path"),
         (["--url", "/page"], "run bin/buildout"),
         (["--only", "3x7"], "no such layout"),
         (["--frontend", "--only", "2x1"], "leave --url and --only out"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_failure(arguments, said, tmp_path):
-    command = [sys.executable, "-m", "zopestack.bench.cli", *arguments]
+    command = [sys.executable, "-m", "zopestack_bench.cli", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert said in done.stderr
@@ -95,7 +95,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said(serve, tmp_path, monkeyp
     run = record.load(tmp_path / "out" / "samples.json")
     assert run.outcomes == []
     assert "site, 8 clients, is left out: the machine is too busy" in run.notes
-    assert run.rates
+    assert run.phases
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():

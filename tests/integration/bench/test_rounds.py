@@ -12,17 +12,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from zopestack.address import Address
 
-from zopestack.bench import polling, proc, rounds, series
-from zopestack.bench.farm import Broken, Farm, Source
-from zopestack.bench.layouts import Layout
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.record import Experiment
-from zopestack.bench.slow import slow_readers, slow_senders
-from zopestack.bench.starting import running
-from zopestack.bench.target import Target
-from zopestack.bench.workloads import Workload
+from zopestack.features.address import Address
+from zopestack_bench import Broken, proc, rounds, series
+from zopestack_bench.farm import Farm, Source
+from zopestack_bench.layouts import Layout
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.probe import until
+from zopestack_bench.record import Experiment
+from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.target import Target, running
+from zopestack_bench.workloads import Workload
 
 PAGE = Workload("page", ("/",), "a page")
 
@@ -78,18 +78,19 @@ def test_rounds_are_interleaved_and_counted(track):
 
 
 def test_a_layout_is_warmed_up_longer_for_what_it_has_not_been_asked_yet(track, monkeypatch):
-    run, warm_ups = rounds.engine.run, []
+    run, warm_ups = rounds.load.run, []
 
     def noted(address, paths, load, seconds, **options):
-        warm_ups.append((load.clients, seconds))
+        warm_ups.append((load.clients if "source" not in options else 0, seconds))
         return run(address, paths, load, seconds, **options)
 
-    monkeypatch.setattr(rounds, "engine", SimpleNamespace(run=noted))
+    monkeypatch.setattr(rounds, "load", SimpleNamespace(run=noted))
     for load in (Open(10), Closed(1)):
         experiment = Experiment("page", load, ("A", "B"), 2, 0.1)
         rounds.run(track, experiment, PAGE, lambda line: None)
     first, later = [(2, rounds.FIRST_WARM_UP)] * 2, [(1, PAGE.warm_up)] * 2
-    assert warm_ups == first + later * 3
+    loads = [(clients, seconds) for clients, seconds in warm_ups if clients]
+    assert loads == first + later * 3
 
 
 def test_the_crowd_of_a_layout_is_neither_its_cost_nor_that_of_others(monkeypatch):
@@ -113,12 +114,13 @@ def test_latency_of_layouts_is_compared_within_rounds(track):
 
 def test_the_series_goes_on_while_the_layout_changes(track, monkeypatch):
     monkeypatch.setattr(series, "INTERVAL", 0.05)
-    monkeypatch.setattr(series.load.wrk, "find", lambda: None)
-    moments, rates = series.record(track, ("A", "B"), PAGE, 0.3, lambda line: None)
+    moments, phases = series.record(track, ("A", "B"), PAGE, 0.3, lambda line: None)
     assert list(dict.fromkeys(moment.layout for moment in moments)) == ["A", "B"]
     assert [moment.seconds for moment in moments] == sorted(x.seconds for x in moments)
-    assert rates["A"] > 0
-    assert rates["B"] > 0
+    assert phases["A"].rate > 0
+    assert phases["B"].rate > 0
+    # These servers do not measure it.
+    assert phases["A"].gil is None
 
 
 def test_the_cpu_of_a_family_of_processes_is_counted():
@@ -164,7 +166,7 @@ def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
 def test_slow_readers_hold_a_download_open(serve):
     server = serve(stalls_at=1)
     with slow_readers(server.address, "/", 3, 1000) as pids:
-        polling.until(lambda: server.asked == 3, 10)
+        until(lambda: server.asked == 3, 10)
         assert server.connections == 3
         assert {path for _, path, _ in server.visitors} == {"/"}
         # They are nobody that the generated HAProxy makes an exception for.

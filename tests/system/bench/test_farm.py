@@ -7,21 +7,25 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from zopestack.agents import ask
-from zopestack.waiting import listens
 
-from zopestack import rendering
-from zopestack.bench import engine, fronts, polling, proc, rounds
-from zopestack.bench.farm import Broken, Farm, Source, counters, fetch
-from zopestack.bench.layouts import generated, generated_layout, layouts
-from zopestack.bench.measured import Closed, Open
-from zopestack.bench.peers import missing, peers
-from zopestack.bench.record import Experiment
-from zopestack.bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
+from tests.support import describe
+from tests.support.describe import TEMPLATES
+from zopestack.render import files as rendering
+from zopestack.supervisor.health import ask
+from zopestack.supervisor.readiness import listens
+from zopestack_bench import Broken, fronts, load, proc, rounds
+from zopestack_bench.farm import Farm, Source, counters
+from zopestack_bench.layouts import generated_layout, layouts
+from zopestack_bench.measured import Closed, Open
+from zopestack_bench.peers import missing, peers
+from zopestack_bench.probe import fetch, until
+from zopestack_bench.record import Experiment
+from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 #: It counts and compares, and takes ports from the kernel's own range.
 pytestmark = pytest.mark.alone
@@ -46,7 +50,7 @@ def farm(tmp_path_factory):
     finally:
         found.stop()
     # Nothing is left behind.
-    polling.until(lambda: not any(map(alive, pids)), 30)
+    until(lambda: not any(map(alive, pids)), 30)
     assert not listens(found.stack.instances[0].address)
 
 
@@ -61,12 +65,12 @@ def test_every_write_that_is_counted_is_in_the_database(farm, name):
     with KNOWN[name].serve(farm, KNOWN[name]) as target:
         if KNOWN[name].lasting:
             target.settle()
-        measured = engine.run(target.address, WORKLOADS["write"].paths, Closed(4), 1)
+        measured = load.run(target.address, WORKLOADS["write"].paths, Closed(4), 1)
         processes = target.processes
         assert proc.usage(processes["zope"]).cpu > 0
     assert measured.requests > 0
     expected = before + measured.requests
-    polling.until(lambda: writes(farm) >= expected, 10)
+    until(lambda: writes(farm) >= expected, 10)
     assert writes(farm) == expected
     # What the layout brought is gone with it.
     assert not listens(target.address) or name.endswith("direct")
@@ -121,7 +125,7 @@ FRONTS = fronts.layouts()
 @pytest.mark.parametrize("name", [name for name in FRONTS if name != fronts.NO_SLOTS_READERS])
 def test_every_front_end_that_is_compared_answers(farm, name):
     with FRONTS[name].serve(farm, FRONTS[name]) as target:
-        measured = engine.run(target.address, ("/bench-light",), Open(20), 1, source=target.visitor)
+        measured = load.run(target.address, ("/bench-light",), Open(20), 1, source=target.client)
         assert (measured.requests, measured.errors) == (20, {})
         assert len(target.crowd) == (1 if "slow" in name else 0)
         assert proc.usage(target.processes["log"]).cpu > 0
@@ -131,19 +135,37 @@ def test_every_front_end_that_is_compared_answers(farm, name):
 def test_without_slots_no_page_is_answered_while_downloads_last(farm):
     layout = FRONTS[fronts.NO_SLOTS_READERS]
     with layout.serve(farm, layout) as target:
-        measured = engine.run(target.address, ("/bench-light",), Open(5), 1, patience=1)
+        measured = load.run(target.address, ("/bench-light",), Open(5), 1, patience=1)
     assert (measured.requests, measured.errors) == (0, {"timeout": 5})
 
 
 def test_what_is_left_out_of_a_front_end_is_left_out(farm):
-    render = rendering.render(farm.stack)[farm.stack.haproxy_conf]
-    assert "slots.lua" not in fronts.without_slots(render)
-    assert "deny_status 400" not in fronts.unchecked(render)
-    assert "http-request capture" in fronts.unchecked(render)
-    assert "127.0.0.1 ::1" not in fronts.from_outside(render)
-    for edit in (fronts.without_slots, fronts.unchecked, fronts.from_outside):
-        with pytest.raises(Broken, match="does not know it any more"):
-            edit("global\n    nbthread 1\n")
+    def rendered(templates):
+        stack = replace(farm.stack, templates=templates)
+        found = rendering.render(stack)
+        return found[stack.haproxy_conf], found[stack.slots_lua]
+
+    whole, lua = rendered(None)
+    assert "register_task" in lua
+    assert "register_task" not in rendered(fronts.WITHOUT_SLOTS)[1]
+    unchecked = rendered(fronts.WITHOUT_RULES)[0]
+    for rule in ("deny_status 400", "track-sc1", "X-Forwarded-For"):
+        assert rule in whole
+        assert rule not in unchecked
+    assert "http-request capture" in unchecked
+    # Each takes the place of a template that the product has.
+    for directory in (fronts.WITHOUT_SLOTS, fronts.WITHOUT_RULES):
+        assert {each.name for each in directory.iterdir()} <= {
+            each.name for each in TEMPLATES.iterdir()
+        }
+
+
+def test_a_limited_client_is_counted_and_this_machine_is_not(farm):
+    for name, counted in ((fronts.COUNTED, True), (fronts.GENERATED, False)):
+        with FRONTS[name].serve(farm, FRONTS[name]) as target:
+            load.run(target.address, ("/bench-light",), Open(20), 0.5, source=target.client)
+            table = target.runtime.command("show table requests")
+            assert (f"key={mapped(fronts.CLIENT)}" in table) is counted
 
 
 def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
@@ -165,10 +187,13 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
     assert hits["none"] < 80 < hits["path"]
 
 
-def test_a_front_end_haproxy_refuses_is_an_error_with_its_last_lines(farm):
+def test_a_front_end_haproxy_refuses_is_an_error_with_its_last_lines(farm, tmp_path):
     layout = FRONTS[fronts.GENERATED]
-    serve = generated(farm, layout, edit=lambda text: text + "    no-such-keyword\n")
-    with pytest.raises(Broken, match="no-such-keyword"), serve:
+    describe.template(
+        tmp_path, "own", "haproxy.cfg.j2", "stats hide-version\n", "no-such-keyword\n"
+    )
+    refused = replace(layout, templates=tmp_path / "own")
+    with pytest.raises(Broken, match="no-such-keyword"), refused.serve(farm, refused):
         pass
     # The next one starts.
     with layout.serve(farm, layout) as target:
@@ -187,7 +212,7 @@ def test_the_pages_are_what_they_are_said_to_be(farm):
 
 def test_a_run_that_is_stopped_leaves_nothing_behind():
     # supervisord's socket has little room for the path.
-    command = [sys.executable, "-m", "zopestack.bench.cli", "--quick", "--only", "1x1"]
+    command = [sys.executable, "-m", "zopestack_bench.cli", "--quick", "--only", "1x1"]
     with TemporaryDirectory(prefix="zs-") as temporary:
         environment = {**os.environ, "TMPDIR": temporary}
         with subprocess.Popen(
@@ -201,6 +226,11 @@ def test_a_run_that_is_stopped_leaves_nothing_behind():
         assert not list(Path(temporary).iterdir())
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert temporary not in running
+
+
+def mapped(address: str) -> str:
+    """An IPv4 address as HAProxy keeps it in a table of IPv6 addresses."""
+    return f"::ffff:{address}"
 
 
 def alive(pid: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import describe
 from tests.support.harness import Site, until
-from zopestack.bench import advise, refine, tune
+from zopestack_bench import advise, refine, tune
 
 #: It measures.
 pytestmark = pytest.mark.alone
@@ -81,7 +81,7 @@ def test_a_copy_of_the_site_is_measured_and_the_site_left_alone(
     tune.main()
     said = capsys.readouterr().out
     assert "asking for 3 pages once" in said
-    assert "left out, since a stranger gets an error: 1 pages, such as" in said
+    assert "left out, an error without a login: 1 pages, such as" in said
     assert "http://www.example.com/nowhere" in said
     assert " errors" not in said
     for layout in ("1x1", "1x2"):
@@ -100,7 +100,7 @@ def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) 
     text = configuration.read_text()
     configuration.write_text(text + "\n[instance1]\nthreads = 1\n")
     try:
-        command = (sys.executable, "-m", "zopestack.bench.tune", "--url", "/page", "--write")
+        command = (sys.executable, "-m", "zopestack_bench.tune", "--url", "/page", "--write")
         done = site.run(*command, check=False)
     finally:
         configuration.write_text(text)

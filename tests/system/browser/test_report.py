@@ -8,9 +8,9 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from tests.system.browser.chromium import Browser
-from tests.unit.bench import records
-from zopestack.bench import plots, report
+from tests.bench import records
+from tests.browser.chromium import Browser
+from zopestack_bench import plots, report
 
 #: The smallest text, in pixels of CSS.
 SMALLEST = 12
@@ -90,7 +90,7 @@ def test_it_leads_with_the_claim_and_the_graph(page: Path, reader: Browser) -> N
     reader.show(1280, "light")
     reader.open(page.as_uri())
     assert "2.20 times\nthe requests/s" in reader.find(".lead").text
-    assert reader.find("h2").text == "Rescheduling interrupts, before and after"
+    assert reader.find("h2").text == "The fight for the interpreter lock, before and after"
     assert reader.run("return document.images[0].getBoundingClientRect().top") < 600
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zopestack.bench.measured import PERCENTILES, Closed, Measured, Open
-from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+from zopestack_bench.measured import PERCENTILES, Closed, Measured, Open
+from zopestack_bench.record import Experiment, Moment, Outcome, Phase, Run, Sample
 
 
 def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:
@@ -11,7 +11,7 @@ def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None 
     return Sample(
         layout=layout,
         round=number,
-        measured=Measured(10, int(rate * 10), 0, errors or {}, latency, "wrk"),
+        measured=Measured(10, int(rate * 10), 0, errors or {}, latency),
         cpu={"zope": 5.0, "balancer": 0.5, "zeo": 0.1},
         voluntary=1000,
         involuntary=100,
@@ -49,7 +49,7 @@ def run() -> Run:
             Moment(i / 2, name, 100.0 + i, 50.0, 1.5)
             for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
         ],
-        rates={"1x4 direct": 30.0, "2x1": 66.0},
+        phases={"1x4 direct": Phase(30.0, 0.067), "2x1": Phase(66.0, 0.0001)},
         memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
         notes=["varnish is left out: apt-get install varnish"],
     )

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from zopestack.bench import accesslog
-from zopestack.bench.accesslog import Logged
-from zopestack.bench.farm import Broken
+from zopestack_bench import Broken, visitors
+from zopestack_bench.visitors import Logged
 
 #: As the generated haproxy.cfg writes them; tests/unit/bench/test_visitors.py reads real ones.
 OURS = (
@@ -29,7 +28,7 @@ def line(request: str, form: str = OURS, **changed: str) -> str:
 def read(tmp_path: Path, *lines: str) -> list[tuple[str, str]]:
     log = tmp_path / "haproxy.log"
     log.write_text("".join(lines) + "a notice\n", encoding="utf-8")
-    return [(each.host, each.path) for each in accesslog.requests(log)]
+    return [(each.host, each.path) for each in visitors.logged(log)]
 
 
 def test_answered_gets_with_their_hosts_in_their_order(tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_a_log_of_another_haproxy_has_no_hosts(tmp_path: Path) -> None:
 
 
 def test_only_the_last_ones_are_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accesslog, "LAST", 2)
+    monkeypatch.setattr(visitors, "LAST", 2)
     lines = [line(f"GET /{i} HTTP/1.1") for i in range(5)]
     assert [path for _, path in read(tmp_path, *lines)] == ["/3", "/4"]
 
@@ -85,7 +84,7 @@ def test_a_log_without_requests_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Broken, match="holds no GET"):
         read(tmp_path, "Proxy zope started.\n")
     with pytest.raises(Broken, match="No such file"):
-        accesslog.requests(tmp_path / "none")
+        visitors.logged(tmp_path / "none")
 
 
 def test_a_request_is_what_it_is() -> None:

@@ -1,18 +1,17 @@
-"""Options are set, and nothing else is touched."""
+"""Options are set in a block of their own, and nothing else is touched."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zc.buildout.buildout import Buildout
 
-from zopestack.bench import edit
-from zopestack.bench.edit import CannotEdit, write
+from zopestack_bench import Broken
+from zopestack_bench.edit import BEGIN, END, write
 
 FILE = """\
 # Our site.
@@ -34,61 +33,131 @@ threads = 9
 """
 
 
-def set_options(text: str, options: dict[str, str], extended: edit.Sections | None = None) -> str:
-    return edit.set_options(text, extended or {}, options)
+def block(*lines: str, name: str = "stack") -> str:
+    return "\n".join(["", BEGIN, f"[{name}]", *lines, END, ""])
 
 
-def changed(before: str, after: str) -> list[str]:
-    lines = difflib.ndiff(before.splitlines(True), after.splitlines(True))
-    return [line for line in lines if line[0] in "+-"]
+def effective(path: Path, section: str = "stack") -> dict[str, str]:
+    """What buildout itself makes of a section of a file."""
+    return dict(Buildout(str(path), [], use_user_defaults=False)._raw[section])
 
 
-def test_only_the_values_change():
-    after = set_options(FILE, {"instances": "4", "threads": "2"})
-    assert changed(FILE, after) == [
-        "- instances =   auto\n",
-        "+ instances =   4\n",
-        "+ threads = 2\n",
-    ]
-    # Added to the end of its section, before the blank line and the next comment.
-    assert "    our.policy\nthreads = 2\n\n# About the zeo.\n[zeo]\n" in after
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "buildout.cfg"
 
 
-def test_the_projects_own_file_keeps_its_comments():
-    text = (Path(__file__).parents[3] / "buildout.cfg").read_text(encoding="utf-8")
-    after = set_options(text, {"instances": "3", "threads": "2"})
-    assert [line[0] for line in changed(text, after)] == ["-", "+", "-", "+"]
+def test_every_line_stays_and_the_block_wins(path: Path) -> None:
+    path.write_text(FILE)
+    write(path, {"instances": "4", "threads": "2"})
+    assert path.read_text() == FILE + block("instances = 4", "threads = 2")
+    found = effective(path)
+    assert (found["instances"], found["threads"]) == ("4", "2")
+    assert found["eggs"].split() == ["Plone", "our.policy"]
+    assert effective(path, "zeo") == {"threads": "9"}
+
+
+def test_without_the_block_the_file_is_as_it_was(path: Path) -> None:
+    path.write_text(FILE)
+    write(path, {"threads": "2"})
+    text = path.read_text()
+    assert text[: text.index(BEGIN)].rstrip() + "\n" == FILE
+
+
+def test_the_projects_own_file_takes_it(path: Path) -> None:
+    text = (Path(__file__).parents[2] / "buildout.cfg").read_text(encoding="utf-8")
+    path.write_text(text)
+    write(path, {"instances": "3"})
+    assert path.read_text().startswith(text)
 
 
 @given(st.integers(1, 99), st.integers(1, 9))
-def test_setting_twice_is_setting_once(instances, threads):
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_setting_twice_is_setting_once(path: Path, instances: int, threads: int) -> None:
+    path.write_text(FILE)
     options = {"instances": str(instances), "threads": str(threads)}
-    once = set_options(FILE, options)
-    assert set_options(once, options) == once
+    write(path, options)
+    once = path.read_text()
+    write(path, options)
+    assert path.read_text() == once
 
 
-def test_line_ends_and_a_missing_last_one_stay():
-    windows = "[stack]\r\nrecipe = zopestack\r\ninstances = 2\r\n"
-    assert set_options(windows, {"instances": "4", "threads": "1"}) == (
-        "[stack]\r\nrecipe = zopestack\r\ninstances = 4\r\nthreads = 1\r\n"
-    )
-    assert set_options("[s]\nrecipe=zopestack", {"threads": "1"}) == (
-        "[s]\nrecipe=zopestack\nthreads = 1\n"
-    )
+def test_a_later_block_keeps_what_an_earlier_one_found(path: Path) -> None:
+    path.write_text(FILE)
+    write(path, {"instances": "4", "threads": "2"})
+    # What a user adds below stays.
+    path.write_text(path.read_text() + "\n[mine]\nx = 1\n")
+    write(path, {"threads": "1", "nbthread": "2"})
+    assert path.read_text().count(BEGIN) == 1
+    found = effective(path)
+    assert [found[each] for each in ("instances", "threads", "nbthread")] == ["4", "1", "2"]
+    assert effective(path, "mine") == {"x": "1"}
 
 
-def test_a_file_without_the_section_is_refused():
-    with pytest.raises(CannotEdit, match="no section with recipe = zopestack"):
-        set_options("[buildout]\nparts =\n", {"threads": "1"})
+def test_line_ends_and_a_missing_last_one_stay(path: Path) -> None:
+    path.write_bytes(b"[stack]\r\nrecipe = zopestack\r\ninstances = 2\r\n")
+    write(path, {"instances": "4"})
+    lines = path.read_bytes().split(b"\r\n")
+    assert not any(b"\n" in line for line in lines)
+    assert lines[-3:] == [b"instances = 4", END.encode(), b""]
+    path.write_text("[s]\nrecipe=zopestack")
+    write(path, {"threads": "1"})
+    assert path.read_text() == "[s]\nrecipe=zopestack\n" + block("threads = 1", name="s")
 
 
-def test_an_override_that_would_win_is_named():
-    with pytest.raises(CannotEdit, match=r"\[instance2\] threads = 4 wins"):
-        set_options(FILE + "[instance2]\nthreads = 4\n", {"threads": "1"})
+@pytest.mark.parametrize(
+    "before",
+    [
+        "threads = 1",
+        "threads  =   1   ",
+        "threads =\n    1",
+        "threads =\n# of each\n\n    1\n",
+        "threads =",
+        "threads = 1\nvar = x\nthreads = 3",
+        "# threads = 1\nvar = x",
+        "eggs =\n    threads = 1\n",
+        "callback-threads = 1",
+        "threads = ${other:threads}",
+        "threads = 1\n    2",
+        "threads = 1 ; of each",
+        "[stack:python_version > '3']\nthreads = 1",
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_whatever_stands_there_the_block_wins_and_the_rest_stays(
+    path: Path, before: str, end: str
+) -> None:
+    text = f"[buildout]\nparts =\n[stack]\nrecipe = zopestack\n{before}\n\n[zeo]\nx = y\n"
+    text = text.replace("\n", end)
+    path.write_bytes(text.encode())
+    others = {key: value for key, value in effective(path).items() if key != "threads"}
+    write(path, {"threads": "2"})
+    assert path.read_bytes().decode().startswith(text)
+    assert effective(path) == {**others, "threads": "2"}
+    assert effective(path, "zeo") == {"x": "y"}
 
 
-def test_the_file_is_replaced_in_one_step_with_its_mode(tmp_path):
-    path = tmp_path / "buildout.cfg"
+@pytest.mark.parametrize("line", ["threads += 1", "threads -= 1"])
+def test_a_line_that_adds_to_another_file_is_left_to_its_owner(path: Path, line: str) -> None:
+    path.write_text(f"[stack]\nrecipe = zopestack\n{line}\n")
+    with pytest.raises(Broken, match=re.escape(f"[stack] {line} adds to what another file has")):
+        write(path, {"threads": "2"})
+
+
+def test_a_file_without_the_section_is_refused(path: Path) -> None:
+    path.write_text("[buildout]\nparts =\n")
+    with pytest.raises(Broken, match="no section has recipe = zopestack"):
+        write(path, {"threads": "1"})
+
+
+@pytest.mark.parametrize("name", ["instance", "instance2"])
+def test_an_override_that_would_win_is_named(path: Path, name: str) -> None:
+    path.write_text(f"{FILE}[{name}]\nthreads = 4\n")
+    with pytest.raises(Broken, match=rf"\[{name}\] threads = 4 wins over"):
+        write(path, {"threads": "1"})
+
+
+def test_the_file_is_replaced_in_one_step_with_its_mode(path: Path) -> None:
     path.write_text(FILE, encoding="utf-8")
     path.chmod(0o640)
     write(path, {"threads": "2"})
@@ -96,103 +165,51 @@ def test_the_file_is_replaced_in_one_step_with_its_mode(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def effective(path: Path) -> dict[str, str]:
-    """What buildout itself makes of the [stack] of a file."""
-    buildout = Buildout(str(path), [], use_user_defaults=False)
-    return dict(buildout._raw["stack"])
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("threads = 1", "threads = 2"),
-        ("threads=1", "threads=2"),
-        ("threads  =   1   ", "threads  =   2   "),
-        ("threads =\n    1", "threads =\n    2"),
-        ("threads =\n# of each\n\n    1\n", "threads =\n# of each\n\n    2\n"),
-        ("threads =", "threads = 2"),
-        ("threads = 1\nvar = x\nthreads = 3", "threads = 1\nvar = x\nthreads = 2"),
-        ("# threads = 1\nvar = x", "# threads = 1\nvar = x\nthreads = 2"),
-        ("eggs =\n    threads = 1\n", "eggs =\n    threads = 1\nthreads = 2\n"),
-        ("callback-threads = 1", "callback-threads = 1\nthreads = 2"),
-    ],
-)
-@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["unix", "windows"])
-def test_the_value_is_found_and_nothing_beside_it(
-    tmp_path: Path, before: str, after: str, end: str
-) -> None:
-    head = "[buildout]\nparts =\n[stack]\nrecipe = zopestack\n"
-    path = tmp_path / "buildout.cfg"
-    path.write_bytes(f"{head}{before}\n\n[zeo]\n".replace("\n", end).encode())
-    write(path, {"threads": "2"})
-    assert path.read_bytes().decode() == f"{head}{after}\n\n[zeo]\n".replace("\n", end)
-    assert effective(path)["threads"] == "2"
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("threads += 1", "adds to what another file has"),
-        ("threads -= 1", "adds to what another file has"),
-        ("threads = ${other:threads}", "is taken from elsewhere"),
-        ("threads =\n    ${other:threads}", "is taken from elsewhere"),
-        ("threads = 1\n    2", "threads = 1 2 is more than one word"),
-        ("threads = 1 ; of each", "put a comment on a line of its own"),
-        ("[stack:python_version > '3']\nthreads = 1", "counts under a condition"),
-    ],
-)
-def test_a_value_that_is_not_one_word_of_this_file_is_left_to_its_owner(
-    line: str, said: str
-) -> None:
-    with pytest.raises(CannotEdit, match=re.escape(said)):
-        set_options(f"[stack]\nrecipe = zopestack\n{line}\n", {"threads": "2"})
-
-
-def test_what_an_extended_file_sets_is_set_here_and_wins(tmp_path: Path) -> None:
-    (tmp_path / "base.cfg").write_text("[stack]\nrecipe = zopestack\nthreads = 1\n")
-    path = tmp_path / "buildout.cfg"
-    path.write_text("[buildout]\nextends = base.cfg\nparts =\n# The end.")
-    write(path, {"threads": "2", "instances": "3"})
-    assert path.read_text() == (
-        "[buildout]\nextends = base.cfg\nparts =\n# The end.\n\n"
-        "[stack]\nthreads = 2\ninstances = 3\n"
+def test_what_an_extended_file_sets_is_set_here_and_wins(path: Path) -> None:
+    (path.parent / "base.cfg").write_text(
+        "[base]\nthreads = 3\n[stack]\nrecipe = zopestack\nthreads += 1\n"
     )
+    text = "[buildout]\nextends = base.cfg\nparts =\n# The end."
+    path.write_text(text)
+    before = (path.parent / "base.cfg").read_text()
+    write(path, {"threads": "2", "instances": "3"})
+    assert path.read_text() == f"{text}\n" + block("threads = 2", "instances = 3")
     assert effective(path)["threads"] == "2"
-    assert "threads = 1" in (tmp_path / "base.cfg").read_text()
+    assert (path.parent / "base.cfg").read_text() == before
 
 
-def test_an_override_in_an_extended_file_that_would_win_is_named(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep/base.cfg").write_text("[buildout]\nextends = deeper.cfg")
-    (tmp_path / "deep/deeper.cfg").write_text("[instance]\nthreads = 4\n")
-    path = tmp_path / "buildout.cfg"
+def test_an_override_in_an_extended_file_that_would_win_is_named(path: Path) -> None:
+    deep = path.parent / "deep"
+    deep.mkdir()
+    (deep / "base.cfg").write_text("[buildout]\nextends = deeper.cfg")
+    (deep / "deeper.cfg").write_text("[instance]\nthreads = 4\n")
     path.write_text("[buildout]\nextends = deep/base.cfg\n[stack]\nrecipe = zopestack\n")
-    with pytest.raises(CannotEdit, match=r"\[instance\] threads = 4, in a file this one extends"):
+    with pytest.raises(Broken, match=r"\[instance\] threads = 4, in a file it extends"):
         write(path, {"threads": "2"})
     write(path, {"nbthread": "2"})
 
 
-def test_a_section_that_takes_over_another_is_the_one(tmp_path: Path) -> None:
-    path = tmp_path / "buildout.cfg"
-    path.write_text("[base]\nrecipe = zopestack\nthreads = 1\n\n[stack]\n<= base\n")
+def test_a_section_that_takes_over_another_is_the_one(path: Path) -> None:
+    text = "[buildout]\nparts =\n[base]\nrecipe = zopestack\nthreads = 1\n\n[stack]\n<= base\n"
+    path.write_text(text)
     write(path, {"threads": "2"})
-    assert path.read_text().endswith("[stack]\n<= base\nthreads = 2\n")
+    assert path.read_text() == text + block("threads = 2")
+    assert Buildout(str(path), [], use_user_defaults=False)["stack"]["threads"] == "2"
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    real = tmp_path / "real" / "site.cfg"
+def test_a_link_stays_a_link(path: Path) -> None:
+    (path.parent / "real").mkdir()
+    real = path.parent / "real" / "site.cfg"
     real.write_text(FILE)
-    path = tmp_path / "buildout.cfg"
     path.symlink_to(real)
     write(path, {"instances": "4"})
     assert path.is_symlink()
-    assert "instances =   4" in real.read_text()
+    assert "instances = 4" in real.read_text()
 
 
-def test_a_file_that_is_not_there_or_no_configuration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CannotEdit, match="No such file"):
-        write(tmp_path / "buildout.cfg", {"threads": "2"})
-    (tmp_path / "buildout.cfg").write_text("no section\n")
-    with pytest.raises(CannotEdit, match="no section"):
-        write(tmp_path / "buildout.cfg", {"threads": "2"})
+def test_a_file_that_is_not_there_or_no_configuration_is_refused(path: Path) -> None:
+    with pytest.raises(Broken, match="No such file"):
+        write(path, {"threads": "2"})
+    path.write_text("no section\n")
+    with pytest.raises(Broken, match="no section"):
+        write(path, {"threads": "2"})

@@ -7,11 +7,11 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zopestack.bench import halving
-from zopestack.bench.halving import Search
-from zopestack.bench.measured import Closed, Measured
-from zopestack.bench.record import Outcome, Sample
-from zopestack.bench.rounds import interleaved
+from zopestack_bench import halving
+from zopestack_bench.halving import Search
+from zopestack_bench.measured import Closed, Measured
+from zopestack_bench.record import Outcome, Sample
+from zopestack_bench.rounds import interleaved
 
 
 class Machine:

@@ -1,17 +1,17 @@
-"""A person sees that something happens, also where nothing is said."""
+"""What a person sees on the terminal."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.harness import until
-from zopestack.bench import progress
+from zopestack_bench import terminal
 
 
 def test_silence_is_filled_with_dots(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "SILENCE", 0.01)
+    monkeypatch.setattr(terminal, "SILENCE", 0.01)
     shown = ""
 
     def more() -> str:
@@ -19,7 +19,7 @@ def test_silence_is_filled_with_dots(
         shown += capsys.readouterr().out
         return shown
 
-    with progress.Progress() as said:
+    with terminal.Progress() as said:
         said.say("building")
         until("three dots", more, lambda text: text.count(".") >= 3)
         said.say("built")
@@ -27,3 +27,12 @@ def test_silence_is_filled_with_dots(
     lines = [line for line in shown.splitlines() if not line.startswith(".")]
     assert lines == ["*  0:00 building", "*  0:00 built"]
     assert "..." in shown
+
+
+def test_a_table_has_its_columns_aligned_and_no_blanks_at_the_ends() -> None:
+    rows = [("layout", "requests/s", ""), ("2x1", "9.5", "in use"), ("10x1", "110.0", "")]
+    assert terminal.table(rows, numbers=(1,)) == [
+        "layout  requests/s",
+        "2x1            9.5  in use",
+        "10x1         110.0",
+    ]

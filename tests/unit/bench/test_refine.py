@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zopestack.bench.layouts import Layout, generated_layout
-from zopestack.bench.measured import Measured
-from zopestack.bench.record import Experiment, Outcome, Sample
-from zopestack.bench.refine import InUse, Refined, alternatives, load, refine
-from zopestack.bench.rounds import interleaved
+from zopestack_bench.layouts import Layout, generated_layout
+from zopestack_bench.measured import Measured
+from zopestack_bench.record import Experiment, Outcome, Sample
+from zopestack_bench.refine import InUse, Refined, alternatives, load, refine
+from zopestack_bench.rounds import interleaved
 
 LAYOUT = generated_layout(2, 1)
 USUAL = InUse(nbthread=1, affinity="none", switch_interval=0.005)

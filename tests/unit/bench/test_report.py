@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bench import records
-from tests.unit.bench.records import sample
-from zopestack.bench import fronts, plots, record, report, summary
-from zopestack.bench.claims import claims, findings
-from zopestack.bench.layouts import layouts
-from zopestack.bench.measured import Closed, Measured
-from zopestack.bench.peers import peers
-from zopestack.bench.plan import END, FULL, QUICK, duration, fits
-from zopestack.bench.record import Experiment, Moment, Outcome, Run, Sample
+from tests.bench import records
+from tests.bench.records import sample
+from zopestack_bench import fronts, plots, record, report
+from zopestack_bench.claims import claims, findings
+from zopestack_bench.layouts import layouts
+from zopestack_bench.measured import Closed, Measured
+from zopestack_bench.peers import peers
+from zopestack_bench.plan import END, FULL, QUICK, duration, fits
+from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
 
 VOID = {"meta", "img", "br", "link", "source"}
 
@@ -81,7 +81,8 @@ def test_the_page_leads_with_the_default_layout_over_one_instance(run):
     assert [(how, what) for how, what, _ in lead.figures] == [
         ("2.20 times", "the requests/s"),
         ("0.45 times", "the p99 latency"),
-        ("0.45 times", "the rescheduling interrupts a request"),
+        ("No difference", "in GIL wait a request"),
+        ("0.45 times", "the context switches a request"),
         ("No difference", "in memory"),
     ]
     run.machine["cores"] = "64"
@@ -103,7 +104,7 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     run.outcomes.append(
         records.outcome("cpu", fronts.ARRIVALS, {fronts.UNDISTURBED: 10, fronts.SLOW_READERS: 5})
     )
-    lines = summary.text(run).splitlines()
+    lines = report.summary(run).splitlines()
     kept, lost = (next(x for x in lines if name in x) for name in ("2x1 over 1x4", "slow readers"))
     assert "at least 2.1" in kept
     assert kept.endswith("kept")
@@ -127,7 +128,7 @@ def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
     title = "large site page, 1 client: cache hits % of affinity path over affinity none"
     assert by_title[title].ratio.median == pytest.approx(1.5)
     assert by_title[title].verdict == ""
-    assert title in summary.text(run)
+    assert title in report.summary(run)
     page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert title in page.text
     assert "What the front end's parts cost and bring" in page.text
@@ -135,7 +136,7 @@ def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
 
 def test_a_run_of_which_nothing_is_promised_says_nothing(run):
     run.outcomes = []
-    assert summary.text(run) == ""
+    assert report.summary(run) == ""
 
 
 @pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
@@ -143,12 +144,37 @@ def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
     for outcome in run.outcomes:
         outcome.samples[:] = [replace(sample, others=others) for sample in outcome.samples]
     page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
-    assert ("Other processes took 1.5 of 2 cores" in page.text) is warned
+    assert ("Other processes used 1.5 of 2 cores" in page.text) is warned
 
 
 def test_every_plot_is_a_file_of_its_own(written):
     for name in plots.PLOTS:
         assert (written / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
+    # A kernel of today may not count rescheduling interrupts where threads share a core.
+    run.moments = [replace(each, rescheduling=0.0) for each in run.moments]
+    axes = plots.handover(run, plots.WIDE).axes
+    assert [axis.get_ylabel().partition("\n")[0] for axis in axes] == [
+        "GIL wait, ms",
+        "context switches",
+        "rescheduling",
+    ]
+    said = [[text.get_text().splitlines()[-1] for text in axis.texts] for axis in axes]
+    assert said == [
+        ["67 a request", "0.1 a request"],
+        # 50 a second of 30 and of 66 requests/s.
+        ["1.7 a request", "0.76 a request"],
+        ["0 a request", "0 a request"],
+    ]
+
+
+def test_the_series_shows_only_what_was_counted(run):
+    run.moments = [replace(each, rescheduling=None) for each in run.moments]
+    run.phases = {name: replace(phase, gil=None) for name, phase in run.phases.items()}
+    (axis,) = plots.handover(run, plots.WIDE).axes
+    assert axis.get_ylabel() == "context switches\nof Zope"
 
 
 def test_samples_survive_their_file(run, written):

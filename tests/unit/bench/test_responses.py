@@ -2,47 +2,101 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zopestack.bench.responses import Malformed, Response
+from zopestack.features.address import Address
+from zopestack_bench import load
+from zopestack_bench.measured import Closed, Measured
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"
 )
-CLOSE = b"HTTP/1.0 404 Not Found\r\n\r\nhello"
+CLOSE = b"HTTP/1.0 200 OK\r\n\r\nhello"
 EMPTY = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"
 
 
+class Scripted:
+    """A server that sends the same pieces for each request, and closes if it is told to.
+
+    :ivar connections: how many it was asked on.
+    """
+
+    def __init__(self, pieces: Sequence[bytes], closes: bool = False) -> None:
+        self.pieces, self.closes, self.connections = pieces, closes, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.connections += 1
+            with connection:
+                while connection.recv(1000):
+                    for piece in self.pieces:
+                        connection.sendall(piece)
+                    if self.closes:
+                        break
+
+
+@contextmanager
+def running(server: Scripted) -> Iterator[Address]:
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    yield Address(*server.listener.getsockname())
+    server.listener.shutdown(socket.SHUT_RDWR)
+    server.listener.close()
+    thread.join()
+
+
+def asked(server: Scripted) -> Measured:
+    """One client for a moment: at least one request."""
+    with running(server) as address:
+        return load.run(address, ("/",), Closed(1), 0.005, patience=2)
+
+
 @given(st.sampled_from([LENGTH, CHUNKED, EMPTY]), st.data())
-def test_complete_exactly_at_the_last_byte(whole, data):
+@settings(deadline=None, max_examples=60)
+def test_complete_exactly_at_the_last_byte(whole: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(1, len(whole) - 1), unique=True)))
-    response = Response()
-    for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
-        assert not response.complete
-        response.feed(whole[start:end])
-    assert response.complete
-    assert response.status in (200, 304)
-    assert response.reusable
+    pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    server = Scripted(pieces)
+    measured = asked(server)
+    assert measured.requests > 0
+    assert measured.errors == {}
+    # A byte too few or too many would spoil the next response on the same connection.
+    assert server.connections == 1
 
 
-def test_without_a_length_the_end_is_the_close():
-    response = Response()
-    response.feed(CLOSE)
-    assert not response.complete
-    assert response.closed()
-    assert response.status == 404
-    assert not response.reusable
+def test_without_a_length_the_end_is_the_close() -> None:
+    server = Scripted([CLOSE], closes=True)
+    measured = asked(server)
+    assert measured.errors == {}
+    assert server.connections == measured.requests > 0
 
 
-@pytest.mark.parametrize("cut", [LENGTH[:-1], CHUNKED[:-3], b"HTTP/1.1 200", b""])
-def test_a_response_cut_short_is_not_complete(cut):
-    response = Response()
-    response.feed(cut)
-    assert not response.closed()
+@pytest.mark.parametrize("cut", [LENGTH[:-1], CHUNKED[:-3], b"HTTP/1.1 200"])
+def test_a_response_cut_short_is_not_complete(cut: bytes) -> None:
+    measured = asked(Scripted([cut], closes=True))
+    assert measured.requests == 0
+    assert set(measured.errors) == {"broken"}
+
+
+def test_a_connection_closed_without_a_response_is_an_error() -> None:
+    measured = asked(Scripted([], closes=True))
+    assert measured.requests == 0
+    assert set(measured.errors) == {"broken"}
 
 
 @pytest.mark.parametrize(
@@ -54,11 +108,13 @@ def test_a_response_cut_short_is_not_complete(cut):
         (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", True),
     ],
 )
-def test_whether_a_connection_can_be_used_again(head, reusable):
-    response = Response()
-    response.feed(head + b"Content-Length: 0\r\n\r\n")
-    assert response.complete
-    assert response.reusable is reusable
+def test_whether_a_connection_can_be_used_again(head: bytes, reusable: bool) -> None:
+    server = Scripted([head + b"Content-Length: 0\r\n\r\n"])
+    with running(server) as address:
+        measured = load.run(address, ("/",), Closed(1), 0.05)
+    assert measured.errors == {}
+    assert measured.requests > 1
+    assert server.connections == (1 if reusable else measured.requests)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +126,7 @@ def test_whether_a_connection_can_be_used_again(head, reusable):
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
 )
-def test_what_is_no_response_is_refused(nonsense):
-    with pytest.raises(Malformed):
-        Response().feed(nonsense)
+def test_what_is_no_response_is_an_error(nonsense: bytes) -> None:
+    measured = asked(Scripted([nonsense]))
+    assert measured.requests == 0
+    assert set(measured.errors) == {"broken"}

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import describe
-from zopestack.bench import visitors
-from zopestack.bench.accesslog import Logged
-from zopestack.bench.farm import Broken
+from zopestack_bench import Broken, visitors
+from zopestack_bench.visitors import Logged
 
 
 @pytest.mark.parametrize(
@@ -53,8 +52,8 @@ def test_urls(home: Path, sites: str, url: str, asked: str) -> None:
 @pytest.mark.parametrize(
     ("sites", "url", "said"),
     [
-        ("", "ftp://localhost:8080/", "takes /path, or http://host/path"),
-        ("", "page", "takes /path, or http://host/path"),
+        ("", "ftp://localhost:8080/", "expected /path, or http://host/path"),
+        ("", "page", "expected /path, or http://host/path"),
         ("", "http://www.example.com/", "not a page of this buildout's site"),
         ("a.example = /a\nb.example = /b", "/p", "its hosts are a.example, b.example"),
     ],
@@ -67,5 +66,5 @@ def test_a_page_of_another_site_is_refused(home: Path, sites: str, url: str, sai
 
 def test_a_log_of_other_sites_is_refused(home: Path) -> None:
     stack = describe.read(home, {"instances": "1", "sites": "a.example = /a\nb.example = /b"})
-    with pytest.raises(Broken, match="no request is known to be for a host"):
+    with pytest.raises(Broken, match="no request is for a host of sites"):
         visitors.from_log([Logged("", "/p"), Logged("c.example", "/")], stack)

@@ -1,0 +1,216 @@
+"""``scripts/bench``: measure, and write a report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from zopestack.features import cpus
+from zopestack_bench import (
+    Broken,
+    fronts,
+    layouts,
+    peers,
+    plan,
+    proc,
+    record,
+    report,
+    rounds,
+    series,
+    site,
+)
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import Layout
+from zopestack_bench.measured import Closed
+from zopestack_bench.probe import fetch
+from zopestack_bench.quiet import Quiet
+from zopestack_bench.terminal import Progress
+from zopestack_bench.workloads import KNOWN, WORKLOADS
+
+#: Where the report goes if nothing else is said.
+OUT = Path("var/bench")
+
+EPILOG = """\
+examples:
+  scripts/bench --quick                      the built-in pages, within 5 minutes
+  scripts/bench                              the same with rounds enough to be sure, about 30
+  scripts/bench --frontend                   what the front end promises: slow clients beside
+                                             others, affinity, the cost of its parts; about 6
+  scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
+                                             copy of the database of this buildout
+  scripts/bench --url http://host/page       a site that runs somewhere, as it is
+  scripts/bench --only 1x4,2x1,gunicorn      some layouts
+  scripts/bench --out /somewhere             where report.html goes (default var/bench)
+"""
+
+
+def main() -> None:
+    """Run ``scripts/bench``; exits with 1 and one message where something is wrong."""
+    arguments = _arguments()
+    with exits("stopped"), Progress() as progress:
+        Bench(arguments, progress).run()
+
+
+@contextmanager
+def exits(stopped: str) -> Iterator[None]:
+    """End with one message: where something is wrong, or on Ctrl-C, SIGTERM and SIGHUP, so that
+    what was started is stopped."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except Broken as why:
+        sys.exit(f"{why}")
+    except KeyboardInterrupt:
+        sys.exit(stopped)
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
+        self.progress, self.say = progress, progress.say
+        self.out: Path = arguments.out
+        self.frontend: bool = arguments.frontend
+        if self.frontend and (arguments.url or arguments.only):
+            raise Broken("--frontend has pages and layouts of its own: leave --url and --only out.")
+        self.plan = plan.QUICK if arguments.quick else plan.FULL
+        self.site = site.find(arguments.url)
+        self.layouts = (
+            fronts.layouts()
+            if self.frontend
+            else _layouts(arguments.instances, arguments.only, self.site)
+        )
+        last = self.plan.series(self.layouts)
+        self.limit = fronts.LIMIT if self.frontend else self.plan.limit - last
+        self.quiet = Quiet(arguments.wait_for_quiet)
+        missing = {} if self.frontend else peers.missing()
+        self.record = record.Run(
+            command=shlex.join(["scripts/bench", *sys.argv[1:]]),
+            started=datetime.now().astimezone().isoformat(timespec="seconds"),
+            machine=proc.machine(),
+            layouts={layout.name: layout.help for layout in self.layouts.values()},
+            notes=[f"{name} is left out: {how}" for name, how in missing.items()],
+        )
+
+    def run(self) -> None:
+        """Measure everything, write the report, and say what came out."""
+        for note in self.record.notes:
+            self.say(note)
+        with tempfile.TemporaryDirectory(prefix="zopestack-bench-") as directory:
+            farm = Farm(Path(directory), self.site.source, layouts.counts(self.layouts))
+            with ExitStack() as lasting:
+                if not self.site.target:
+                    lasting.callback(farm.stop)
+                    farm.start(self.say)
+                    if self.site.workload:
+                        # A page that does not answer is found before minutes of load.
+                        fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
+                track = rounds.Track(farm, self.layouts, lasting)
+                if self.frontend:
+                    self._measure_frontend(track)
+                else:
+                    self._measure(track)
+        written = report.write(self.record, self.out)
+        print(report.summary(self.record), flush=True)
+        self.say(f"done; open {written}")
+
+    def _measure_frontend(self, track: rounds.Track) -> None:
+        fronts.prepare(track.farm)
+        experiments = fronts.experiments()
+        self._say_duration(plan.duration(experiments) + fronts.UNANSWERED)
+        self._experiments(track, experiments)
+
+    def _measure(self, track: rounds.Track) -> None:
+        workload = self.site.workload or WORKLOADS["cpu"]
+        self._say_duration(self.plan.total(self.layouts, self.site.workload))
+        self._experiments(track, self.plan.closed(self.layouts, self.site.workload))
+        base = self.record.find(workload.name, Closed(8))
+        rate = base.median(next(iter(self.layouts)), "requests/s") if base else 0
+        self._experiments(track, self.plan.open(self.layouts, workload.name, rate))
+        self.record.moments, self.record.phases = series.record(
+            track, plan.main_layouts(self.layouts), workload, self.plan.phase, self.say
+        )
+        if not self.site.target:
+            self.record.memory = _memory(track.farm)
+
+    def _say_duration(self, seconds: float) -> None:
+        self.say(f"measuring; about {seconds / 60:.0f} minutes to go")
+
+    def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
+        for each in experiments:
+            if not plan.fits(each, self.limit - self.progress.passed):
+                note = f"{each.workload}, {each.load}, is left out: the machine is too busy"
+                self.record.notes.append(note)
+                self.say(note)
+                continue
+            workload = KNOWN.get(each.workload) or self.site.workload
+            assert workload  # noqa: S101
+            self.record.outcomes.append(rounds.run(track, each, workload, self.say, self.quiet))
+
+
+def _memory(farm: Farm) -> dict[int, dict[str, int]]:
+    """Bytes (PSS) of the first n instances and of ZEO, by n, at the end of a run: with warm caches.
+    Pages that processes share are divided among them, so one instance alone has more."""
+    zeo = proc.pss(farm.pid("zeo"))
+    sizes = [proc.pss(farm.pid(instance.name)) for instance in farm.stack.instances]
+    return {n: {"zope": sum(sizes[:n]), "zeo": zeo} for n in range(1, 1 + len(sizes))}
+
+
+def _layouts(number: int, only: str | None, where: site.Site) -> dict[str, Layout]:
+    if where.target:
+        return where.as_it_is()
+    known = {**layouts.layouts(number), **peers.peers(number)}
+    found = {name: x for name, x in known.items() if name not in peers.missing()}
+    if only:
+        names = [_named(word.strip(), found) for word in only.split(",")]
+        found = {name: found[name] for name in names}
+    return found
+
+
+def _named(word: str, known: Mapping[str, Layout]) -> str:
+    """The layout of this name, or the first one whose name begins with this word."""
+    for name in (*(each for each in known if each == word), *known):
+        if word in (name, name.split()[0]):
+            return name
+    raise Broken(f"--only {word}: there is no such layout; known are {', '.join(known)}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Run layouts of the same Zope side by side, interleaved round by round, "
+        "and write a report with the ratios, their spread, and plots.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="everything within 5 minutes")
+    extent.add_argument(
+        "--frontend", action="store_true", help="the front end's promises and parts, within 6"
+    )
+    parser.add_argument("--url", metavar="URL", help="a page of your own site")
+    parser.add_argument("--only", metavar="LAYOUTS", help="names separated by commas")
+    parser.add_argument(
+        "--instances", type=int, metavar="N", default=cpus.usable(), help="N, default: the cores"
+    )
+    parser.add_argument(
+        "--wait-for-quiet",
+        type=float,
+        metavar="SECONDS",
+        default=0,
+        help="seconds in all to wait while other processes use the machine (default 0)",
+    )
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

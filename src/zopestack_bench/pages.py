@@ -1,0 +1,243 @@
+"""The pages of the built-in workloads, as views on the root of a Zope.
+
+Loaded into the benchmark's own instances only (``pages.zcml``). ``workloads`` says what each one
+stands for.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import select
+import socket
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from persistent import Persistent
+from Products.Five.browser import BrowserView
+from Products.Five.browser.pagetemplatefile import ViewPageTemplateFile
+from ZODB.blob import Blob
+from zope.interface import implementer
+from zope.publisher.interfaces import IPublishTraverse
+from ZPublisher.Iterators import filestream_iterator
+
+#: Links of the CPU-bound page: about 20 ms on the machine the project's figures are from.
+LINKS = 300
+
+#: Seconds that the waiting page waits, as for a slow backend.
+WAIT = 0.1
+
+#: Bytes of the blob: more than every socket buffer between Zope and a client, so that a slow
+#: client holds the download open.
+BLOB_BYTES = 16 * 1024 * 1024
+
+#: Objects the writing page chooses from: few enough to conflict.
+TALLIES = 4
+
+#: Bytes of the download of slow clients, beside which other pages are measured.
+DOWNLOAD_BYTES = 5 * 1000 * 1000
+
+#: The part of a site that one user reads: objects of about this many bytes.
+BOOKS = 175
+BOOK_BYTES = 1000
+
+#: Where the pages keep their objects in the database's root.
+ROOT_KEY = "zopestack_bench"
+
+
+@dataclass
+class Waited:
+    """Seconds of the CPU-bound page in this process.
+
+    :param elapsed: on the wall clock.
+    :param cpu: on a core.
+    :param runnable: ready to run, without a core (``schedstat``, kernel documentation,
+        "sched-stats"). The rest of ``elapsed`` was spent waiting for the GIL.
+    """
+
+    requests: int = 0
+    elapsed: float = 0.0
+    cpu: float = 0.0
+    runnable: float = 0.0
+
+
+@dataclass
+class Read:
+    """What the page of a shelf has read in this process.
+
+    :param objects: asked for.
+    :param loads: those of them that were not in the ZODB cache.
+    """
+
+    reads: int = 0
+    objects: int = 0
+    loads: int = 0
+
+
+_waited = Waited()
+_read = Read()
+_lock = threading.Lock()
+
+
+class Objects(Persistent):  # type: ignore[misc]
+    """What the pages keep in the database."""
+
+    def __init__(self) -> None:
+        self.blob = _blob(BLOB_BYTES)
+        self.download = _blob(DOWNLOAD_BYTES)
+        self.tallies = [Tally() for _ in range(TALLIES)]
+        self.shelves: list[Shelf] = []
+
+
+class Tally(Persistent):  # type: ignore[misc]
+    """A counter in the database."""
+
+    count = 0
+
+
+class Shelf(Persistent):  # type: ignore[misc]
+    """What one user reads."""
+
+    def __init__(self) -> None:
+        self.books = [Book(number) for number in range(BOOKS)]
+
+
+class Book(Persistent):  # type: ignore[misc]
+    """An object of a site."""
+
+    def __init__(self, number: int) -> None:
+        self.text = f"{number:{BOOK_BYTES}}"
+
+
+class Pages(BrowserView):  # type: ignore[misc]
+    """Every page but ``bench-shelf``, each a method; ``bench-cpu`` is :meth:`cpu`."""
+
+    template = ViewPageTemplateFile("links.pt")
+
+    @property
+    def objects(self) -> Any:
+        """The pages' own objects; made by :meth:`setup`."""
+        return self.context._p_jar.root()[ROOT_KEY]
+
+    def light(self) -> str:
+        """A constant: the least that Zope can do."""
+        self.request.response.setHeader("Content-Type", "text/plain")
+        return "light\n"
+
+    def cpu(self) -> Any:
+        """A page template of many links: nothing but computing."""
+        started, cpu, runnable = time.perf_counter(), time.thread_time(), _runnable()
+        page = self.template()
+        with _lock:
+            _waited.requests += 1
+            # In the reverse order, so that what is subtracted lies within what it is from.
+            _waited.runnable += _runnable() - runnable
+            _waited.cpu += time.thread_time() - cpu
+            _waited.elapsed += time.perf_counter() - started
+        return page
+
+    def links(self) -> list[dict[str, str]]:
+        """What the template shows."""
+        return [
+            {"path": f"section-{n % 17}/page-{n}", "title": f"The page with the number {n}"}
+            for n in range(LINKS)
+        ]
+
+    def wait(self) -> str:
+        """Wait on a socket on which nothing arrives, without the GIL, as for a backend."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            select.select([ours], [], [], WAIT)
+        return "waited\n"
+
+    def blob(self) -> Any:
+        """A blob, streamed by the server as Zope hands it files."""
+        return self._stream(self.objects.blob)
+
+    def download(self) -> Any:
+        """The smaller blob."""
+        return self._stream(self.objects.download)
+
+    def _stream(self, blob: Blob) -> Any:
+        path = blob.committed()
+        response = self.request.response
+        response.setHeader("Content-Type", "application/octet-stream")
+        response.setHeader("Content-Length", str(Path(path).stat().st_size))
+        return filestream_iterator(path, "rb")
+
+    def write(self) -> str:
+        """Change one of a few objects, so that writers conflict and Zope tries again."""
+        tally = random.choice(self.objects.tallies)  # noqa: S311
+        tally.count += 1
+        return f"{tally.count}\n"
+
+    def library(self, shelves: int, cache: int) -> str:
+        """``?shelves:int=N&cache:int=M``: make shelves where there are none yet, and keep so many
+        objects in the ZODB cache of each thread of this process."""
+        if len(self.objects.shelves) < shelves:
+            self.objects.shelves = [Shelf() for _ in range(shelves)]
+        self.context._p_jar.db().setCacheSize(cache)
+        return "ready\n"
+
+    def setup(self) -> str:
+        """Make what the other pages need, once."""
+        root = self.context._p_jar.root()
+        if ROOT_KEY not in root:
+            root[ROOT_KEY] = Objects()
+        return "ready\n"
+
+    def switch_interval(self) -> str:
+        """Python's switch interval in this process, in seconds; set to ``?seconds=`` first."""
+        if "seconds" in self.request.form:
+            sys.setswitchinterval(float(self.request.form["seconds"]))
+        return repr(sys.getswitchinterval())
+
+    def counters(self) -> str:
+        """What this process and the database have counted, as JSON."""
+        objects = self.context._p_jar.root().get(ROOT_KEY)
+        writes = sum(tally.count for tally in objects.tallies) if objects else 0
+        self.request.response.setHeader("Content-Type", "application/json")
+        return json.dumps({**asdict(_waited), **asdict(_read), "writes": writes})
+
+
+@implementer(IPublishTraverse)
+class ShelfPage(BrowserView):  # type: ignore[misc]
+    """``bench-shelf/N``, for one of the shelves."""
+
+    number = 0
+
+    def publishTraverse(self, request: Any, name: str) -> ShelfPage:  # noqa: N802
+        """Take the number from the path."""
+        self.number = int(name)
+        return self
+
+    def __call__(self) -> str:
+        """Read every book of the shelf."""
+        connection = self.context._p_jar
+        before = connection.getTransferCounts()[0]
+        shelf = connection.root()[ROOT_KEY].shelves[self.number]
+        size = sum(len(book.text) for book in shelf.books)
+        with _lock:
+            _read.reads += 1
+            _read.objects += len(shelf.books)
+            _read.loads += connection.getTransferCounts()[0] - before
+        return f"{size}\n"
+
+
+def _blob(size: int) -> Blob:
+    blob = Blob()
+    with blob.open("w") as file:
+        file.write(bytes(size))
+    return blob
+
+
+def _runnable() -> float:
+    """Seconds this thread has been ready to run without running; 0 where not recorded."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0

@@ -1,0 +1,68 @@
+"""Look at something from outside: its HTTP response, or a condition until it is true."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+
+from zopestack.features.address import Address
+from zopestack_bench import Broken
+
+#: Seconds a page may take: the first request of a page finds cold caches.
+PATIENCE = 60.0
+
+#: Seconds between two looks at a condition.
+INTERVAL = 0.02
+
+
+class TooLate(Broken):
+    """The condition did not come true in time."""
+
+
+def until(condition: Callable[[], bool], timeout: float) -> None:
+    """Return as soon as the condition is true.
+
+    :param timeout: seconds.
+    :raises TooLate: where it does not come true.
+    """
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TooLate(f"not within {timeout:.0f} s")
+        time.sleep(INTERVAL)
+
+
+def fetch(address: Address, path: str) -> bytes:
+    """The body of a page.
+
+    :raises Broken: unless the response has status 200.
+    """
+    try:
+        status, body = _get(address, path)
+    except (OSError, http.client.HTTPException) as why:
+        raise Broken(f"http://{address}{path} does not answer: {why}") from None
+    if status != http.HTTPStatus.OK:
+        raise Broken(f"http://{address}{path} answers {status}, expected 200")
+    return body
+
+
+def status(address: Address, path: str = "/", host: str = "") -> int:
+    """The status of the response to a GET; 0 where there is none.
+
+    :param host: the Host header, the address unless given.
+    """
+    try:
+        return _get(address, path, host)[0]
+    except (OSError, http.client.HTTPException):
+        return 0
+
+
+def _get(address: Address, path: str, host: str = "") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path, headers={"Host": host} if host else {})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

@@ -1,0 +1,83 @@
+"""The graph of 2010: the kernel's counters as a time series while the layout changes.
+
+The load goes on; only where it goes changes, as on the day one big instance was replaced.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from zopestack_bench import load, proc, rounds
+from zopestack_bench.measured import Closed
+from zopestack_bench.record import Moment, Phase
+from zopestack_bench.rounds import Track
+from zopestack_bench.target import Target
+from zopestack_bench.workloads import Workload
+
+#: Seconds between two samples.
+INTERVAL = 0.5
+
+#: Closed-loop clients.
+CLIENTS = 8
+
+
+def record(
+    track: Track,
+    names: tuple[str, ...],
+    workload: Workload,
+    seconds: float,
+    say: Callable[[str], None],
+) -> tuple[list[Moment], dict[str, Phase]]:
+    """Load each layout in turn for so many seconds; the moments, and the phase of each layout."""
+    moments: list[Moment] = []
+    phases = {}
+    began = time.monotonic()
+    for name in names:
+        with track.running(name) as target:
+            track.warm_up(name, target, workload, CLIENTS)
+            before = rounds.count(target, workload)
+            with _sampling(moments, began, name, target):
+                found = load.run(target.address, workload.paths, Closed(CLIENTS), seconds)
+            counted = rounds.count(target, workload) - before
+        phases[name] = Phase(found.rate, counted.gil_wait)
+        say(f"time series: {name} for {seconds:.0f} s, {found.rate:.1f} requests/s")
+    return moments, phases
+
+
+@contextmanager
+def _sampling(moments: list[Moment], began: float, name: str, target: Target) -> Iterator[None]:
+    """Add moments of this layout, from a thread of its own, while the body runs."""
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=_sample, args=(moments, began, name, target, stop), daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _sample(
+    moments: list[Moment], began: float, name: str, target: Target, stop: threading.Event
+) -> None:
+    pids = target.processes.get("zope", ())
+    then, usage, interrupts = time.monotonic(), proc.usage(pids), proc.rescheduling()
+    while not stop.wait(INTERVAL):
+        now, used, after = time.monotonic(), proc.usage(pids), proc.rescheduling()
+        passed, spent = now - then, used - usage
+        known = after is not None and interrupts is not None
+        moments.append(
+            Moment(
+                seconds=now - began,
+                layout=name,
+                rescheduling=((after or 0) - (interrupts or 0)) / passed if known else None,
+                switches=(spent.voluntary + spent.involuntary) / passed,
+                cpu=spent.cpu / passed,
+            )
+        )
+        then, usage, interrupts = now, used, after

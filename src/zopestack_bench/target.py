@@ -1,0 +1,153 @@
+"""A layout that is running: where it takes requests, and which processes it has."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zopestack.features.address import Address
+from zopestack.features.instances import Instance
+from zopestack.haproxy.runtime import Runtime
+from zopestack.model import Stack
+from zopestack.supervisor.client import Supervisor
+from zopestack.supervisor.readiness import listens
+from zopestack_bench import Broken, proc
+from zopestack_bench.farm import Farm
+from zopestack_bench.probe import TooLate, until
+
+#: Processes that use less than this share of a core over so many seconds are idle.
+SETTLED_SHARE = 0.1
+SETTLED_SECONDS = 0.5
+
+#: Seconds for a server to listen, to become idle, and to end.
+PATIENCE = 60
+
+#: supervisord's states of a program that starts or runs, and of one that does not.
+STARTS = ("STARTING", "RUNNING")
+STOPPED = ("STOPPED", "EXITED", "FATAL")
+
+#: File descriptors.
+STDOUT, STDERR = 1, 2
+
+
+@dataclass(frozen=True)
+class Target:
+    """A layout that is running.
+
+    :param roots: ids of its first processes by role: ``zope``, ``balancer``, ``zeo``.
+    :param instances: the instances of the farm that it uses.
+    :param runtime: HAProxy's runtime API, where HAProxy balances.
+    :param loggers: processes that write HAProxy's output to its log. They are counted without
+        their descendants: those of supervisord are every process of the farm.
+    :param crowd: processes of slow clients: neither cost of the layout nor another user's.
+    :param client: the address that requests come from; empty for 127.0.0.1, which the generated
+        HAProxy limits less than others.
+    """
+
+    address: Address
+    roots: Mapping[str, tuple[int, ...]]
+    instances: tuple[Instance, ...] = ()
+    runtime: Runtime | None = None
+    loggers: tuple[int, ...] = ()
+    crowd: tuple[int, ...] = ()
+    client: str = ""
+
+    @property
+    def processes(self) -> dict[str, tuple[int, ...]]:
+        """All its processes now by role, with their descendants."""
+        found = {
+            role: tuple(pid for root in roots for pid in proc.family(root))
+            for role, roots in self.roots.items()
+        }
+        return {**found, "log": self.loggers} if self.loggers else found
+
+    def settle(self, seconds: float = SETTLED_SECONDS) -> None:
+        """Return when the processes are idle: loaded, and done with what they were asked.
+
+        :param seconds: of one look at them.
+        """
+
+        def idle() -> bool:
+            pids = [pid for pids in self.processes.values() for pid in pids]
+            before = proc.usage(pids).cpu
+            time.sleep(seconds)
+            return proc.usage(pids).cpu - before < SETTLED_SHARE * seconds
+
+        until(idle, PATIENCE)
+
+
+@contextmanager
+def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[Target]:
+    """The farm's own program ``haproxy`` with these files.
+
+    :raises Broken: where HAProxy does not start; with the last lines of its log.
+    """
+    for path, text in given.items():
+        path.write_text(text, encoding="utf-8")
+    supervisor = Supervisor(stack.supervisor_socket)
+    address = stack.balancer.http_address
+
+    def state() -> str:
+        return supervisor.processes()["haproxy"].state
+
+    # Do not wait for startsecs: it listens long before.
+    supervisor.rpc.startProcess("haproxy", False)
+    try:
+        until(lambda: listens(address) or state() not in STARTS, PATIENCE)
+        if state() not in STARTS:
+            log = stack.logs / "haproxy.out.log"
+            raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
+        pid = farm.pid("haproxy")
+        yield Target(
+            address,
+            {**roots(farm, stack.instances), "balancer": (pid,)},
+            stack.instances,
+            Runtime(stack.haproxy_socket),
+            tuple({*proc.readers(pid, STDOUT), *proc.readers(pid, STDERR)}),
+        )
+    finally:
+        if state() not in STOPPED:
+            supervisor.rpc.stopProcess("haproxy", False)
+        until(lambda: state() in STOPPED, PATIENCE)
+
+
+@contextmanager
+def running(
+    command: list[str], log: Path, address: Address, environment: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """A process that listens on the address; its id.
+
+    :raises Broken: where it ends, or does not listen; with the last lines of its log.
+    """
+    with open(log, "w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    try:
+        until(lambda: process.poll() is not None or listens(address), PATIENCE)
+        if process.poll() is not None:
+            raise Broken(f"{' '.join(command)} ended with {process.returncode}:\n{_tail(log)}")
+        yield process.pid
+    except TooLate:
+        raise Broken(f"{' '.join(command)} does not listen on {address}:\n{_tail(log)}") from None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
+    """The processes of these instances and of ZEO."""
+    return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])

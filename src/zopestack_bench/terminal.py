@@ -1,0 +1,77 @@
+"""What a run prints for a person: lines of progress, and tables."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+#: Seconds without a line after which a dot is printed, and then the next.
+SILENCE = 2.0
+
+
+class Progress:
+    """Prints what happens, with the time since the start, and dots while nothing new does."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._said = threading.Event()
+        self._over = self._dots = False
+        self._thread = threading.Thread(target=self._wait, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._over = True
+        self._said.set()
+        self._thread.join()
+        self._end_dots()
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    def say(self, what: str) -> None:
+        """Print a line of progress."""
+        passed = int(self.passed)
+        with self._lock:
+            self._end_dots()
+            print(f"* {passed // 60:2}:{passed % 60:02} {what}", flush=True)
+        self._said.set()
+
+    def _wait(self) -> None:
+        while not self._over:
+            if self._said.wait(SILENCE):
+                self._said.clear()
+                continue
+            with self._lock:
+                print(".", end="", flush=True)
+                self._dots = True
+
+    def _end_dots(self) -> None:
+        if self._dots:
+            print(flush=True)
+            self._dots = False
+
+
+def table(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as lines in columns.
+
+    :param numbers: the columns that are aligned on the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
