@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
-from zopestack.bench import cli
 
 from zopestack.buildout import certificates
 from zopestack.buildout.parts import parts
@@ -23,6 +22,7 @@ from zopestack.model import OPTIONS, Stack
 from zopestack.render.programs import programs
 from zopestack.supervisor import up
 from zopestack.supervisor.plugin import Plugin
+from zopestack_bench import cli
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"

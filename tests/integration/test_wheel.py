@@ -72,7 +72,6 @@ def test_the_wheel_holds_the_product_only(wheel: Path) -> None:
     assert not [name for name in names if name.startswith("zopestack/bench")]
 
 
-@pytest.mark.xfail(strict=True, reason="they move to scripts/ with the rooms of src/zopestack")
 @pytest.mark.parametrize("module", ["bootstrap", "checks"])
 def test_what_only_a_checkout_needs_is_not_in_the_wheel(wheel: Path, module: str) -> None:
     assert f"zopestack/{module}.py" not in ZipFile(wheel).namelist()

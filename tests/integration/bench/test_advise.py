@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.bench.conftest import KnownServer
+from tests.integration.bench.conftest import KnownServer
 from zopestack_bench import Broken, advise
 from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout

@@ -8,8 +8,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from tests.bench import records
 from tests.browser.chromium import Browser
+from tests.unit.bench import records
 from zopestack_bench import plots, report
 
 #: The smallest text, in pixels of CSS.

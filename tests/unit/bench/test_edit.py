@@ -65,7 +65,7 @@ def test_without_the_block_the_file_is_as_it_was(path: Path) -> None:
 
 
 def test_the_projects_own_file_takes_it(path: Path) -> None:
-    text = (Path(__file__).parents[2] / "buildout.cfg").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "buildout.cfg").read_text(encoding="utf-8")
     path.write_text(text)
     write(path, {"instances": "3"})
     assert path.read_text().startswith(text)

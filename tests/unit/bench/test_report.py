@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import records
-from tests.bench.records import sample
+from tests.unit.bench import records
+from tests.unit.bench.records import sample
 from zopestack_bench import fronts, plots, record, report
 from zopestack_bench.claims import claims, findings
 from zopestack_bench.layouts import layouts
