@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from pathlib import Path
@@ -98,8 +99,9 @@ def test_the_file_is_replaced_in_one_step_with_its_mode(tmp_path):
 
 def effective(path: Path) -> dict[str, str]:
     """What buildout itself makes of the [stack] of a file."""
-    buildout = Buildout(str(path), [], use_user_defaults=False)
-    return dict(buildout._raw["stack"])
+    # Buildout goes to the directory of its file.
+    with contextlib.chdir(path.parent):
+        return dict(Buildout(str(path), [], use_user_defaults=False)._raw["stack"])
 
 
 @pytest.mark.parametrize(
