@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,11 +14,12 @@ import pytest
 from tests.bench import records
 from tests.bench.records import sample
 from zopestack_bench import fronts, plots, record, report
-from zopestack_bench.claims import claims, findings
+from zopestack_bench.claims import Claim, claims, findings
 from zopestack_bench.layouts import layouts
 from zopestack_bench.measured import Closed, Measured
 from zopestack_bench.peers import peers
 from zopestack_bench.plan import END, FULL, QUICK, duration, fits
+from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
 
 VOID = {"meta", "img", "br", "link", "source"}
@@ -114,6 +116,22 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     assert "2.00 (2.00 to 2.00)" in lost
     assert lost.endswith("not kept")
     assert len(lines) == 1 + len(claims(run))
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "ratio", "expected", "verdict"),
+    [
+        (2.1, None, 2.1, "at least 2.1", "kept"),
+        (2.1, None, 2.09, "at least 2.1", "not kept"),
+        (None, 0.5, 0.5, "at most 0.5", "kept"),
+        (None, 0.5, 0.51, "at most 0.5", "not kept"),
+        (None, 0.5, math.nan, "at most 0.5", "not kept"),
+        (None, None, 1.0, "", ""),
+    ],
+)
+def test_a_promise_is_kept_by_the_median(least, most, ratio, expected, verdict):
+    claim = Claim("", Ratio(ratio, ratio, ratio, 3), least, most)
+    assert (claim.expected, claim.verdict) == (expected, verdict)
 
 
 def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
