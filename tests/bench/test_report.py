@@ -205,7 +205,7 @@ def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
     )
     nothing = Sample("as it is", 1, Measured(1, 0), {}, 0, 0, None, {})
     run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
-    run.moments = [Moment(0.5, "as it is", None, 0.0, 0.0)]
+    run.moments = [Moment(0.5, "as it is", None, 0.0)]
     Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert record.load(tmp_path / "samples.json") == run
 
