@@ -147,14 +147,12 @@ class Moment:
     :param seconds: since the series began.
     :param rescheduling: interrupts a second; None where the machine does not count them.
     :param switches: context switches a second of Zope.
-    :param cpu: cores used by Zope.
     """
 
     seconds: float
     layout: str
     rescheduling: float | None
     switches: float
-    cpu: float
 
 
 @dataclass(frozen=True)

@@ -70,14 +70,8 @@ def _sample(
     while not stop.wait(INTERVAL):
         now, used, after = time.monotonic(), proc.usage(pids), proc.rescheduling()
         passed, spent = now - then, used - usage
-        known = after is not None and interrupts is not None
-        moments.append(
-            Moment(
-                seconds=now - began,
-                layout=name,
-                rescheduling=((after or 0) - (interrupts or 0)) / passed if known else None,
-                switches=(spent.voluntary + spent.involuntary) / passed,
-                cpu=spent.cpu / passed,
-            )
-        )
+        counted = None if after is None or interrupts is None else (after - interrupts) / passed
+        # A thread that has ended took its count along.
+        switches = max(0, spent.voluntary + spent.involuntary) / passed
+        moments.append(Moment(now - began, name, counted, switches))
         then, usage, interrupts = now, used, after

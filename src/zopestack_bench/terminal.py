@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 #: Seconds without a line after which a dot is printed, and then the next.
-SILENCE = 2.0
+SILENCE = 5.0
 
 
 class Progress:

@@ -46,7 +46,7 @@ def run() -> Run:
             outcome("cpu", Open(40), rates),
         ],
         moments=[
-            Moment(i / 2, name, 100.0 + i, 50.0, 1.5)
+            Moment(i / 2, name, 100.0 + i, 50.0)
             for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
         ],
         phases={"1x4 direct": Phase(30.0, 0.067), "2x1": Phase(66.0, 0.0001)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def block(*lines: str, name: str = "stack") -> str:
 
 def effective(path: Path, section: str = "stack") -> dict[str, str]:
     """What buildout itself makes of a section of a file."""
-    return dict(Buildout(str(path), [], use_user_defaults=False)._raw[section])
+    # Buildout goes to the directory of its file.
+    with contextlib.chdir(path.parent):
+        return dict(Buildout(str(path), [], use_user_defaults=False)._raw[section])
 
 
 @pytest.fixture
@@ -194,7 +197,8 @@ def test_a_section_that_takes_over_another_is_the_one(path: Path) -> None:
     path.write_text(text)
     write(path, {"threads": "2"})
     assert path.read_text() == text + block("threads = 2")
-    assert Buildout(str(path), [], use_user_defaults=False)["stack"]["threads"] == "2"
+    with contextlib.chdir(path.parent):
+        assert Buildout(str(path), [], use_user_defaults=False)["stack"]["threads"] == "2"
 
 
 def test_a_link_stays_a_link(path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zopestack_bench.measured import PERCENTILES, percentiles
-from zopestack_bench.ratios import CONFIDENCE, Ratio, median, ratio
+from zopestack_bench.ratios import CONFIDENCE, Ratio, median, ratio, shown
 
 figures = st.floats(0.001, 1e6)
 rounds = st.lists(st.tuples(figures, figures, st.floats(0.01, 100)), min_size=1, max_size=40)
@@ -103,3 +103,10 @@ def test_percentiles_are_latencies_that_occurred_and_rise(latencies):
 
 def test_no_latencies_have_no_percentiles():
     assert percentiles([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2.2, "2.20"), (0.45, "0.45"), (0.0016, "0.002"), (0, "0.00")]
+)
+def test_a_ratio_far_below_one_keeps_a_digit(value, text):
+    assert shown(value) == text

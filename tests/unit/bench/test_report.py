@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,11 +14,12 @@ import pytest
 from tests.unit.bench import records
 from tests.unit.bench.records import sample
 from zopestack_bench import fronts, plots, record, report
-from zopestack_bench.claims import claims, findings
+from zopestack_bench.claims import Claim, claims, findings
 from zopestack_bench.layouts import layouts
 from zopestack_bench.measured import Closed, Measured
 from zopestack_bench.peers import peers
 from zopestack_bench.plan import END, FULL, QUICK, duration, fits
+from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
 
 VOID = {"meta", "img", "br", "link", "source"}
@@ -116,6 +118,22 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     assert len(lines) == 1 + len(claims(run))
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "ratio", "expected", "verdict"),
+    [
+        (2.1, None, 2.1, "at least 2.1", "kept"),
+        (2.1, None, 2.09, "at least 2.1", "not kept"),
+        (None, 0.5, 0.5, "at most 0.5", "kept"),
+        (None, 0.5, 0.51, "at most 0.5", "not kept"),
+        (None, 0.5, math.nan, "at most 0.5", "not kept"),
+        (None, None, 1.0, "", ""),
+    ],
+)
+def test_a_promise_is_kept_by_the_median(least, most, ratio, expected, verdict):
+    claim = Claim("", Ratio(ratio, ratio, ratio, 3), least, most)
+    assert (claim.expected, claim.verdict) == (expected, verdict)
+
+
 def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
     none, path = (f"affinity {kind}" for kind in ("none", "path"))
     run.outcomes = [records.outcome("large site", fronts.ALONE, {none: 10, path: 20})]
@@ -187,7 +205,7 @@ def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
     )
     nothing = Sample("as it is", 1, Measured(1, 0), {}, 0, 0, None, {})
     run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
-    run.moments = [Moment(0.5, "as it is", None, 0.0, 0.0)]
+    run.moments = [Moment(0.5, "as it is", None, 0.0)]
     Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert record.load(tmp_path / "samples.json") == run
 

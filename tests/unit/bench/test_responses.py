@@ -25,13 +25,15 @@ EMPTY = b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"
 
 
 class Scripted:
-    """A server that sends the same pieces for each request, and closes if it is told to.
+    """A server that sends the same pieces for each request.
 
+    :param serves: requests on a connection; it closes when there is one more, without a word.
+    :param closes: whether it closes after a response.
     :ivar connections: how many it was asked on.
     """
 
-    def __init__(self, pieces: Sequence[bytes], closes: bool = False) -> None:
-        self.pieces, self.closes, self.connections = pieces, closes, 0
+    def __init__(self, pieces: Sequence[bytes], closes: bool = False, serves: int = 10**6) -> None:
+        self.pieces, self.closes, self.serves, self.connections = pieces, closes, serves, 0
         self.listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(self) -> None:
@@ -43,11 +45,15 @@ class Scripted:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.connections += 1
             with connection:
-                while connection.recv(1000):
+                for _ in range(self.serves):
+                    if not connection.recv(1000):
+                        break
                     for piece in self.pieces:
                         connection.sendall(piece)
                     if self.closes:
                         break
+                else:
+                    connection.recv(1000)
 
 
 @contextmanager
@@ -97,6 +103,15 @@ def test_a_connection_closed_without_a_response_is_an_error() -> None:
     measured = asked(Scripted([], closes=True))
     assert measured.requests == 0
     assert set(measured.errors) == {"broken"}
+
+
+def test_a_close_that_races_with_a_request_is_no_error() -> None:
+    server = Scripted([LENGTH], serves=2)
+    with running(server) as address:
+        measured = load.run(address, ("/",), Closed(1), 0.05)
+    assert measured.errors == {}
+    # Each third request met the close, and was sent again on the next connection.
+    assert server.connections == -(-measured.requests // 2) > 1
 
 
 @pytest.mark.parametrize(
