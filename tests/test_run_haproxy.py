@@ -130,7 +130,8 @@ def test_a_signal_that_ends_haproxy_does_not_end_it(home: Path) -> None:
         assert process.stdout.readline()
         (keeper,) = until("its process", lambda: [*keepers(log)])
         keeper.terminate()
-        os.killpg(process.pid, signal.SIGTERM)
+        # As from a terminal that is closed.
+        os.killpg(process.pid, signal.SIGHUP)
     until("the line", lambda: log.read_text() == "before\n")
     until("its end", lambda: not [*keepers(log)])
 
