@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,7 +118,8 @@ def test_a_large_log_is_rotated_between_lines(home: Path) -> None:
     assert all(len(line) == 99 for line in older.read_bytes().splitlines())
 
 
-def test_a_signal_to_haproxys_group_does_not_end_it(home: Path) -> None:
+def test_a_signal_that_ends_haproxy_does_not_end_it(home: Path) -> None:
+    """Neither one to HAProxy's group nor one to every process, as of a machine that shuts down."""
     log = home / "access.log"
     code = (
         "import os, signal, sys; from pathlib import Path\n"
@@ -130,5 +132,18 @@ def test_a_signal_to_haproxys_group_does_not_end_it(home: Path) -> None:
         [sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, start_new_session=True
     ) as process:
         assert process.stdout.readline()
-        os.killpg(process.pid, signal.SIGTERM)
+        (keeper,) = until("its process", lambda: [*keepers(log)])
+        keeper.terminate()
+        # As from a terminal that is closed.
+        os.killpg(process.pid, signal.SIGHUP)
     until("the line", lambda: log.read_text() == "before\n")
+    until("its end", lambda: not [*keepers(log)])
+
+
+def keepers(log: Path) -> Iterator[psutil.Process]:
+    """The process that writes this log."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if "-S" in words and str(log) in words:
+                yield process
