@@ -119,7 +119,7 @@ class Bench:
                 else:
                     self._measure(track)
         written = report.write(self.record, self.out)
-        print(report.summary(self.record), flush=True)
+        self.progress.show(report.summary(self.record))
         self.say(f"done; open {written}")
 
     def _measure_frontend(self, track: rounds.Track) -> None:

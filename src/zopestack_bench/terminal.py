@@ -42,9 +42,13 @@ class Progress:
     def say(self, what: str) -> None:
         """Print a line of progress."""
         passed = int(self.passed)
+        self.show(f"* {passed // 60:2}:{passed % 60:02} {what}")
+
+    def show(self, text: str) -> None:
+        """Print lines as they are."""
         with self._lock:
             self._end_dots()
-            print(f"* {passed // 60:2}:{passed % 60:02} {what}", flush=True)
+            print(text, flush=True)
         self._said.set()
 
     def _wait(self) -> None:

@@ -23,9 +23,11 @@ def test_silence_is_filled_with_dots(
         said.say("building")
         until("three dots", more, lambda text: text.count(".") >= 3)
         said.say("built")
+        until("three more", more, lambda text: text.rpartition("built")[2].count(".") >= 3)
+        said.show("promise")
     until("the end", more, lambda text: text.endswith("\n"))
     lines = [line for line in shown.splitlines() if not line.startswith(".")]
-    assert lines == ["*  0:00 building", "*  0:00 built"]
+    assert lines == ["*  0:00 building", "*  0:00 built", "promise"]
     assert "..." in shown
 
 
