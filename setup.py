@@ -69,6 +69,7 @@ setup(
             "httptools",
             "hypothesis",
             "matplotlib",
+            "import-linter",
             "mypy",
             "plone.recipe.zeoserver",
             "plone.recipe.zope2instance",

@@ -28,6 +28,7 @@ LINTERS = (
     ("ruff", "check", *SOURCES),
     ("ruff", "format", "--check", *SOURCES),
     ("mypy",),
+    ("lint-imports", "--no-cache"),
 )
 
 #: Tests of ``--fast``: decisions, every template through ``haproxy -c``, one whole stack.
