@@ -128,6 +128,13 @@ class Stack:
         return self.configuration / "haproxy.cfg"
 
     @property
+    def haproxy(self) -> Path:
+        """A link to the HAProxy that runs: a reload executes it again, so another program takes
+        over without a dropped connection.
+        """
+        return self.configuration / "haproxy"
+
+    @property
     def supervisord_conf(self) -> Path:
         """The rendered supervisord configuration."""
         return self.configuration / "supervisord.conf"

@@ -30,6 +30,7 @@ def stack(home: Path) -> Stack:
     for path, text in rendering.render(stack).items():
         files.write(path, text)
     files.write(stack.server_state, haproxy.NO_STATE)
+    files.link(stack.haproxy, stack.balancer.executable)
     return stack
 
 
@@ -43,6 +44,19 @@ def test_every_rendered_file_counts(stack: Stack, name: str) -> None:
     tick()
     files.write(path, path.read_text() + "\n")
     assert reload.newest(stack) > before
+
+
+def test_another_haproxy_counts_and_so_does_its_upgrade(stack: Stack) -> None:
+    before = reload.newest(stack)
+    tick()
+    upgraded = stack.directory / "haproxy"
+    shutil.copy(stack.balancer.executable, upgraded)
+    files.link(stack.haproxy, upgraded)
+    linked = reload.newest(stack)
+    assert linked > before
+    tick()
+    shutil.copy(stack.balancer.executable, upgraded)
+    assert reload.newest(stack) > linked
 
 
 @pytest.mark.parametrize("name", ["own.pem", "own.pem.key"])

@@ -5,8 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +46,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
         for path, text in rendering.render(stack).items():
             files.write(path, text)
         files.write(stack.server_state, haproxy.NO_STATE)
+        files.link(stack.haproxy, stack.balancer.executable)
         command = [sys.executable, "-m", "zopestack.haproxy.run", str(stack.stack_file)]
         started.append(subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True))
         until("HAProxy to listen", lambda: ask(stack, "/started"))
@@ -74,6 +77,12 @@ def reload_master(stack: Stack) -> None:
     until("a new worker", runtime.worker, lambda now: now != worker)
 
 
+def version(stack: Stack) -> str:
+    said = Runtime(stack.haproxy_socket).command("show info")
+    told = re.search(r"^Version: (\d+\.\d+\.\d+)", said, re.MULTILINE)
+    return told[1] if told else ""
+
+
 def lines(stack: Stack) -> list[str]:
     try:
         return re.findall(r'"GET (\S+) ', stack.access_log.read_text())
@@ -98,6 +107,23 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
     files.write(stack.haproxy_conf, rendering.render(wanted)[stack.haproxy_conf])
     reload_master(stack)
     until("a line", lambda: ask(stack, "/") and lines(stack))
+
+
+@pytest.mark.skipif(len(haproxy.installed()) < 2, reason="one HAProxy on this machine")
+def test_a_reload_runs_another_program_and_refuses_nobody(run: Callable[..., Stack]) -> None:
+    stack = run()
+    one, other = haproxy.installed()[:2]
+    assert version(stack) == haproxy.dotted(haproxy.version(one) or ())
+    over = threading.Event()
+    with ThreadPoolExecutor() as executor:
+        visitor = executor.submit(lambda: [ask(stack, "/") for _ in iter(over.is_set, True)])
+        for program in (other, one, other):
+            files.link(stack.haproxy, program)
+            reload_master(stack)
+            wanted = haproxy.dotted(haproxy.version(program) or ())
+            until("it to run", lambda: version(stack), wanted.__eq__)
+        over.set()
+        assert set(visitor.result()) == {503}
 
 
 def test_what_was_written_before_the_end_is_kept(home: Path) -> None:

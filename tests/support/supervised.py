@@ -61,6 +61,7 @@ class Supervised(Deployment):
         known = digests.digests(self.stack, made, {}, rendering.balancer(self.stack))
         for path, text in rendering.render(self.stack, known).items():
             files.write(path, text)
+        files.link(self.stack.haproxy, self.stack.balancer.executable)
         self.stack.logs.mkdir(parents=True, exist_ok=True)
         if not self.stack.server_state.exists():
             files.write(self.stack.server_state, haproxy.NO_STATE)

@@ -75,6 +75,7 @@ class Recipe:
             if not stack.server_state.exists():
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
+            files.link(stack.haproxy, stack.balancer.executable)
             known = digests.digests(stack, self.parts, self.distributions, balancer(stack))
             for path, text in render(stack, known).items():
                 files.write(path, text)

@@ -22,7 +22,7 @@ def main() -> None:
     stack = stack_file.load(Path(sys.argv[1]))
     # Also where no log is wanted now: a reload may turn it on, and keeps this output.
     os.dup2(writer(stack.access_log, stack.sizes), 1)
-    program = str(stack.balancer.executable)
+    program = str(stack.haproxy)
     os.execv(program, [program, "-W", "-db", "-f", str(stack.haproxy_conf)])
 
 

@@ -85,13 +85,13 @@ def age(pid: int) -> float:
 
 
 def newest(stack: Stack) -> float:
-    """When the newest of HAProxy's files, certificates included, was put in place; in seconds
-    since the epoch.
+    """When the newest of HAProxy's files was put in place, the program and certificates included;
+    in seconds since the epoch.
 
     Uses the time of the last change of the inode (``st_ctime``): a certificate that was moved or
     copied here may have been written (``st_mtime``) long before.
     """
-    given = list(stack.balancer_files)
+    given = [stack.haproxy, *stack.balancer_files]
     if stack.certificate:
         given += certificates.files(stack.certificate)
     times = [each.lstat().st_ctime for each in given if os.path.lexists(each)]
