@@ -13,6 +13,7 @@ from zc.buildout import configparser
 
 from tests.support import describe
 from tests.support.bad_input import BAD, TEMPLATES, Bad
+from tests.support.forked import Buildout
 from zopestack import stack_file
 
 BUILDOUT = Path(sys.executable).parent / "buildout"
@@ -70,6 +71,13 @@ def described(path: Path) -> object:
 
 
 @pytest.fixture(scope="module")
+def forked() -> Iterator[Buildout]:
+    """For refusals, of which there are many."""
+    with Buildout() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def site() -> Iterator[Path]:
     """A directory where a good buildout has run."""
     with tempfile.TemporaryDirectory(prefix="zs-") as name:
@@ -98,10 +106,10 @@ def check_refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
     [*(case for case in BAD if case.buildout), *TEMPLATES, SECOND_STACK],
     ids=lambda case: case.name,
 )
-def test_bad_input_changes_nothing(case: Bad, site: Path) -> None:
+def test_bad_input_changes_nothing(case: Bad, site: Path, forked: Buildout) -> None:
     before = snapshot(site)
     configure(site, case.stack, case.sections)
-    done = buildout(site)
+    done = forked.run(site)
     shown = case.value if case.value.isprintable() else repr(case.value)
     check_refused(done, f"[{case.section}]", f"{case.option} = {shown[:80]}", case.says)
     assert snapshot(site) == before
@@ -114,10 +122,10 @@ def test_an_egg_that_is_nowhere_changes_nothing(site: Path) -> None:
     assert snapshot(site) == before
 
 
-def test_a_directory_that_no_script_can_name(home: Path) -> None:
+def test_a_directory_that_no_script_can_name(home: Path, forked: Buildout) -> None:
     (home / "my site").mkdir()
     configure(home / "my site", {})
-    check_refused(buildout(home / "my site"), "[buildout] directory = ", "a path without ' '")
+    check_refused(forked.run(home / "my site"), "[buildout] directory = ", "a path without ' '")
     assert snapshot(home / "my site") == {}
 
 

@@ -34,10 +34,14 @@ class Deployment:
     #: Those not stopped yet, for the report of a test that fails.
     live: list[Deployment] = []  # noqa: RUF012
 
+    #: The directories of all.
+    made: list[Path] = []  # noqa: RUF012
+
     def __init__(self) -> None:
         self.ports = freeports.reserve()
         # A short path: a unix socket's is limited.
         self.directory = Path(tempfile.mkdtemp(prefix="zs-", dir="/tmp"))
+        self.made.append(self.directory)
         self.environment = {**os.environ, MARK: str(self.directory)}
         self.options: dict[str, object] = {
             "instances": 2,

@@ -1,4 +1,4 @@
-"""What a test module must not leave behind: a directory, processes, sockets."""
+"""What a test module must not leave behind: a current directory, processes, servers, files."""
 
 from __future__ import annotations
 
@@ -27,11 +27,13 @@ class Traces:
     :ivar directory: the current one.
     :ivar processes: the command of each process that the tests started, by pid.
     :ivar ports: those on which this process itself listens.
+    :ivar deployments: directories of those that were stopped.
     """
 
     directory: Path
     processes: dict[int, str]
     ports: frozenset[int]
+    deployments: frozenset[Path]
 
     def beyond(self, before: Traces) -> list[str]:
         """What is new since another moment, in words."""
@@ -41,6 +43,7 @@ class Traces:
             if pid not in before.processes
         ]
         found += [f"a server on port {port}" for port in sorted(self.ports - before.ports)]
+        found += [f"the files of {path}" for path in self.deployments - before.deployments]
         if self.directory != before.directory:
             found.append(f"the current directory is {self.directory}")
         return found
@@ -55,7 +58,9 @@ def look() -> Traces:
         for connection in psutil.Process().net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     }
-    return Traces(Path.cwd(), processes, frozenset(ports - reserved))
+    used = {deployment.directory for deployment in Deployment.live}
+    stopped = {path for path in Deployment.made if path not in used and path.exists()}
+    return Traces(Path.cwd(), processes, frozenset(ports - reserved), frozenset(stopped))
 
 
 def check(before: Traces) -> None:
