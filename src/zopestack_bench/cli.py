@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -31,10 +30,10 @@ from zopestack_bench.layouts import Layout
 from zopestack_bench.measured import Closed
 from zopestack_bench.probe import fetch
 from zopestack_bench.quiet import Quiet
-from zopestack_bench.terminal import Progress
+from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import KNOWN, WORKLOADS
 
-#: Where the report goes if nothing else is said.
+#: The default directory of the report.
 OUT = Path("var/bench")
 
 EPILOG = """\
@@ -56,20 +55,6 @@ def main() -> None:
     arguments = _arguments()
     with exits("stopped"), Progress() as progress:
         Bench(arguments, progress).run()
-
-
-@contextmanager
-def exits(stopped: str) -> Iterator[None]:
-    """End with one message: where something is wrong, or on Ctrl-C, SIGTERM and SIGHUP, so that
-    what was started is stopped."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    except Broken as why:
-        sys.exit(f"{why}")
-    except KeyboardInterrupt:
-        sys.exit(stopped)
 
 
 class Bench:

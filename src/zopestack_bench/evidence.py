@@ -52,8 +52,7 @@ def _layouts(search: Search, best: Layout) -> list[str]:
     for name, memory in search.memory.items():
         figures, remarks = ("", ""), []
         if name in search.names:
-            outcome = search.outcome((name,))
-            rate, p99 = outcome.median(name, SCORE), outcome.median(name, "p99 ms")
+            rate, p99 = (search.outcome.median(name, figure) for figure in (SCORE, "p99 ms"))
             figures = f"{rate:.1f}", f"{p99:.0f}"
             verdict = search.against(name, search.current).verdict
             remarks = ["in use" if name == search.current else verdict]

@@ -82,7 +82,7 @@ class Search:
         before = self._rounds()
         self._measure((name, self.current), rounds)
         fresh = [sample for sample in self.samples if sample.round > before]
-        return _better(self._outcome((name, self.current), fresh).ratio(name, self.current, SCORE))
+        return _better(replace(self.outcome, samples=fresh).ratio(name, self.current, SCORE))
 
     def better_half(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The better half of the candidates so far, and the current layout."""
@@ -117,23 +117,22 @@ class Search:
 
     def against(self, name: str, other: str) -> Ratio:
         """The score of a candidate over that of another."""
-        return self.outcome((name, other)).ratio(name, other, SCORE)
+        return self.outcome.ratio(name, other, SCORE)
 
-    def outcome(self, names: tuple[str, ...]) -> Outcome:
-        """All samples of these candidates."""
-        return self._outcome(names, [s for s in self.samples if s.layout in names])
-
-    def _outcome(self, names: tuple[str, ...], samples: list[Sample]) -> Outcome:
-        rounds = self._rounds()
-        return Outcome(Experiment(self.workload, self.load, names, rounds, SECONDS), samples)
+    @property
+    def outcome(self) -> Outcome:
+        """All that was measured so far."""
+        return Outcome(self._experiment(self.names, self._rounds()), self.samples)
 
     def _measure(self, names: tuple[str, ...], rounds: int) -> None:
         done = self._rounds()
-        experiment = Experiment(self.workload, self.load, names, rounds, SECONDS)
-        for sample in self.measure(experiment).samples:
+        for sample in self.measure(self._experiment(names, rounds)).samples:
             self.samples.append(replace(sample, round=sample.round + done))
             used = sum(sample.pss.values())
             self.memory[sample.layout] = max(self.memory[sample.layout], used)
+
+    def _experiment(self, names: tuple[str, ...], rounds: int) -> Experiment:
+        return Experiment(self.workload, self.load, names, rounds, SECONDS)
 
     def _rounds(self) -> int:
         return max((sample.round for sample in self.samples), default=0)

@@ -1,4 +1,4 @@
-"""What is compared: some instances, and what stands in front of them."""
+"""Layouts: some instances, and the balancer in front of them."""
 
 from __future__ import annotations
 

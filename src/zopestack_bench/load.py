@@ -28,7 +28,7 @@ MAX_CONNECTIONS = 512
 #: Seconds after which a request is abandoned and counted as an error.
 PATIENCE = 10.0
 
-#: Seconds between two searches for requests to abandon.
+#: Poll interval in seconds of the search for requests to abandon.
 LOOK = 0.05
 
 
@@ -89,7 +89,7 @@ class _Connection(asyncio.Protocol):
             self.transport.write(next(self.generator.requests))
 
     def abort(self) -> None:
-        """Close the connection without ceremony."""
+        """Close the connection at once."""
         if self.transport:
             self.transport.abort()
 

@@ -1,4 +1,4 @@
-"""What else a user would pick: the servers and balancers people know, as they come."""
+"""The alternatives: well-known servers and balancers with their default configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look at something from outside: its HTTP response, or a condition until it is true."""
+"""The HTTP probe, and the wait for a condition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zopestack_bench import Broken
 #: Seconds a page may take: the first request of a page finds cold caches.
 PATIENCE = 60.0
 
-#: Seconds between two looks at a condition.
+#: Poll interval of a condition in seconds.
 INTERVAL = 0.02
 
 
@@ -21,7 +21,7 @@ class TooLate(Broken):
 
 
 def until(condition: Callable[[], bool], timeout: float) -> None:
-    """Return as soon as the condition is true.
+    """Poll a condition; return as soon as it is true.
 
     :param timeout: seconds.
     :raises TooLate: where it does not come true.

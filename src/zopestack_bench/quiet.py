@@ -10,7 +10,7 @@ from zopestack_bench.record import Sample
 #: Cores that other processes may use in a measurement that counts.
 LIMIT = 0.25
 
-#: Seconds of a look at what they use.
+#: Seconds of one observation of them.
 LOOK = 0.5
 
 

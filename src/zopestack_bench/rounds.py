@@ -22,7 +22,7 @@ from zopestack_bench.workloads import BLOB, MODEM, Workload
 #: compiles templates, and fills caches, for pages that it has not served before.
 FIRST_WARM_UP = 1.0
 
-#: Seconds of a look at whether a layout has done what it was asked, before the next one.
+#: Seconds in which the processes of a layout must be idle before the next one is measured.
 LEFT_OVER = 0.1
 
 #: Paths of the pages that count what they do.

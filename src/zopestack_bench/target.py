@@ -67,9 +67,9 @@ class Target:
         return {**found, "log": self.loggers} if self.loggers else found
 
     def settle(self, seconds: float = SETTLED_SECONDS) -> None:
-        """Return when the processes are idle: loaded, and done with what they were asked.
+        """Return when the processes are idle: loaded, with no request in progress.
 
-        :param seconds: of one look at them.
+        :param seconds: of one observation of them.
         """
 
         def idle() -> bool:

@@ -1,15 +1,34 @@
-"""What a run prints for a person: lines of progress, and tables."""
+"""What a command prints for a person: lines of progress, tables, and one message at its end."""
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from zopestack_bench import Broken
+
 #: Seconds without a line after which a dot is printed, and then the next.
 SILENCE = 5.0
+
+
+@contextmanager
+def exits(stopped: str) -> Iterator[None]:
+    """End with one message: where something is wrong, or on Ctrl-C, SIGTERM and SIGHUP, so that
+    what was started is stopped."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except Broken as why:
+        sys.exit(f"{why}")
+    except KeyboardInterrupt:
+        sys.exit(stopped)
 
 
 class Progress:

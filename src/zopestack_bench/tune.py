@@ -13,10 +13,9 @@ from zopestack.features.instances import VISITORS
 from zopestack.model import Stack
 from zopestack_bench import Broken, edit, visitors
 from zopestack_bench.advise import Task, advise
-from zopestack_bench.cli import exits
 from zopestack_bench.farm import Source
 from zopestack_bench.site import own_stack
-from zopestack_bench.terminal import Progress
+from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import WORKLOADS, Workload
 
 #: The file that --write changes.
