@@ -15,8 +15,6 @@ class Timings:
     client: float = 30
     #: A client's connection is kept open between two requests.
     keep_alive: float = 15
-    #: Zope answers. Exports and catalog rebuilds take minutes; a lost request ends here.
-    server: float = 600
     #: Clients that got 503 are asked to wait.
     retry_unavailable: float = 5
     #: Clients that got 429 are asked to wait: the period of the rate.

@@ -95,6 +95,7 @@ CASES = (
     Bad("concurrent-uploads-per-address", "100", "a size like 500kB, 100MB or 2GB, or off"),
     Bad("timeout-http-request", "0s", "a time like"),
     Bad("timeout-queue", "1d", "a time like"),
+    Bad("timeout-server", "0s", "a time like"),
     Bad("queue-limit", "many", "or off"),
     Bad("queue-priorities", "1", "on or off"),
     Bad("affinity", "session", "none, cookie, authenticated or path"),

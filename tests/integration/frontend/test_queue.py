@@ -81,6 +81,13 @@ def test_a_request_that_has_waited_too_long_gets_503(farm: Farm) -> None:
         assert door.get().status == 503
 
 
+def test_a_request_that_zope_does_not_answer_in_time_gets_504(farm: Farm) -> None:
+    with farm.door(instances=1, timeout_server="1s") as door:
+        assert door.get("/sized?bytes=1&seconds=2").status == 504
+        # The only thread goes on with what nobody waits for.
+        until("the next page", lambda: door.get("/sized?bytes=1").status, (200).__eq__)
+
+
 def test_a_queue_that_is_full_turns_the_next_one_away_at_once(farm: Farm) -> None:
     with farm.door(instances=1, queue_limit=2) as door:
         answers: list[Response] = []
