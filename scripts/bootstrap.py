@@ -2,7 +2,8 @@
 
 Runs before anything is installed, so it imports the standard library only. A virtual
 environment in .venv, uv from PyPI in it, and then everything else in one go: resolving
-one distribution at a time takes 68 s where uv takes 2 (FACTS, "Provisioning").
+one distribution at a time takes 68 s where uv takes 2
+(docs/explanation/measured.rst, "Provisioning").
 
     python -m scripts.bootstrap up|test|chaos|bench|tune [arguments for the command]
 """

@@ -1,5 +1,7 @@
 """A load-balanced Zope from two numbers in buildout.cfg.
 
-Data flows one way: ``settings`` turns the ``[stack]`` section into a ``model.Stack``,
-``rendering`` turns the Stack into configuration files, ``recipe`` hands both to buildout.
+Data flows one way: ``config`` turns the ``[stack]`` section into a ``model.Stack``, which is
+composed of the values of ``features``; ``render`` turns the Stack into configuration files;
+``buildout`` writes them and makes the parts. ``supervisor`` and ``haproxy`` operate what then runs,
+and ``agent`` runs inside each Zope. pyproject.toml states which room may import which.
 """

@@ -22,7 +22,10 @@ def _megabytes(text: str) -> int:
 
 @feature
 class Cache(Feature):
-    """:ivar static_cache: megabytes; 0 for none."""
+    """Responses that HAProxy keeps.
+
+    :ivar static_cache: megabytes; 0 for none.
+    """
 
     static_cache: int = option(
         _megabytes,

@@ -83,7 +83,8 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         command=f"{stack.bin}/{instance.name} console",
         priority=200,
         # Longer than an instance that cannot start takes to end, shorter than the 31 s
-        # after which one that has waited for zeo starts over (FACTS).
+        # after which one that has waited for zeo starts over
+        # (docs/explanation/measured.rst, "Starting and stopping Zope").
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
     )

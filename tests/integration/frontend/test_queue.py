@@ -179,14 +179,14 @@ def test_one_client_cannot_keep_everybody_else_out(farm: Farm, option: str) -> N
         assert served.index("/greedy11") > 7
 
 
-def favourites(door: Door, path: Callable[[int], str], headers: Mapping[str, str]) -> set[int]:
+def preferred(door: Door, path: Callable[[int], str], headers: Mapping[str, str]) -> set[int]:
     """The ports of the instances that twelve requests reached."""
     return {door.reach(path(number), headers).port for number in range(12)}
 
 
 def test_without_affinity_requests_go_anywhere(farm: Farm) -> None:
     with farm.door(instances=4) as door:
-        assert len(favourites(door, lambda _: "/same", LOGGED_IN)) > 1
+        assert len(preferred(door, lambda _: "/same", LOGGED_IN)) > 1
 
 
 def test_a_cookie_leads_back_to_the_same_instance(farm: Farm) -> None:
@@ -198,7 +198,7 @@ def test_a_cookie_leads_back_to_the_same_instance(farm: Farm) -> None:
         assert attributes == "Path=/; HttpOnly; SameSite=Lax"
         assert "private" in answer.headers.get_all("cache-control")
         mine = {"Cookie": cookie.partition(";")[0]}
-        assert len(favourites(door, lambda n: f"/{n}", mine)) == 1
+        assert len(preferred(door, lambda n: f"/{n}", mine)) == 1
         assert "set-cookie" not in door.get("/", mine).headers
         for forged in ("instance9", "", "../..", '"instance1"', "a" * 4000):
             gone = door.get("/", {"Cookie": f"ZOPESTACK={forged}"})
@@ -209,9 +209,9 @@ def test_a_cookie_leads_back_to_the_same_instance(farm: Farm) -> None:
 def test_the_cookie_outlives_a_change_of_instances(farm: Farm) -> None:
     with farm.door(instances=2, affinity="cookie") as two:
         mine = {"Cookie": "ZOPESTACK=instance2"}
-        before = favourites(two, lambda n: f"/{n}", mine)
+        before = preferred(two, lambda n: f"/{n}", mine)
     with farm.door(instances=4, affinity="cookie") as four:
-        assert favourites(four, lambda n: f"/{n}", mine) == before
+        assert preferred(four, lambda n: f"/{n}", mine) == before
         assert "set-cookie" not in four.get("/", mine).headers
     with farm.door(instances=1, affinity="cookie") as one:
         assert one.get("/", mine).headers["set-cookie"].startswith("ZOPESTACK=instance1;")
@@ -228,32 +228,32 @@ def test_over_https_the_cookie_is_never_sent_in_the_clear(farm: Farm) -> None:
 
 def test_a_user_is_led_to_one_instance_and_others_anywhere(farm: Farm) -> None:
     with farm.door(instances=4, affinity="authenticated") as door:
-        assert len(favourites(door, lambda n: f"/{n}", LOGGED_IN)) == 1
-        assert len(favourites(door, lambda n: f"/{n}", BASIC)) == 1
-        assert len(favourites(door, lambda n: f"/{n}", {})) > 1
+        assert len(preferred(door, lambda n: f"/{n}", LOGGED_IN)) == 1
+        assert len(preferred(door, lambda n: f"/{n}", BASIC)) == 1
+        assert len(preferred(door, lambda n: f"/{n}", {})) > 1
 
 
 def test_a_path_is_served_by_one_instance_and_other_paths_by_others(farm: Farm) -> None:
     with farm.door(instances=4, affinity="path") as door:
-        assert len(favourites(door, lambda _: "/same", {})) == 1
-        assert len(favourites(door, lambda n: f"/{n}", {})) > 1
+        assert len(preferred(door, lambda _: "/same", {})) == 1
+        assert len(preferred(door, lambda n: f"/{n}", {})) > 1
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
-def test_a_draining_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
+def test_a_draining_preferred_is_passed_over(farm: Farm, affinity: str) -> None:
     with farm.door(instances=2, affinity=affinity) as door:
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
         port = door.reach("/deep", cookie).port
-        favourite = next(i for i in door.stack.instances if i.address.port == port)
-        with draining(favourite):
-            until("HAProxy to see it", lambda: not door.servers()[favourite.name].up)
+        preferred = next(i for i in door.stack.instances if i.address.port == port)
+        with draining(preferred):
+            until("HAProxy to see it", lambda: not door.servers()[preferred.name].up)
             other = {door.reach("/deep", cookie).port for _ in range(5)}
             assert len(other) == 1
             assert port not in other
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
-def test_a_busy_favourite_is_passed_over(farm: Farm, affinity: str) -> None:
+def test_a_busy_preferred_is_passed_over(farm: Farm, affinity: str) -> None:
     with farm.door(instances=2, affinity=affinity) as door:
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
         path = f"/hold?until={release(door)}"

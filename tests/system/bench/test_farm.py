@@ -176,7 +176,7 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
         workload = LIBRARY["large site"]
         experiment = Experiment(workload.name, Closed(1), (layout.name,), 1, 1)
         with layout.serve(farm, layout) as target:
-            # Every shelf some times over, one after the other: each favourite is free.
+            # Every shelf some times over, one after the other: each preferred server is free.
             for _ in range(3):
                 shelves = tuple(dict.fromkeys(workload.paths))
                 for path in shelves:
