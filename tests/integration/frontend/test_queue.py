@@ -240,7 +240,7 @@ def test_a_path_is_served_by_one_instance_and_other_paths_by_others(farm: Farm) 
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
-def test_a_draining_preferred_is_passed_over(farm: Farm, affinity: str) -> None:
+def test_a_draining_preferred_server_is_passed_over(farm: Farm, affinity: str) -> None:
     with farm.door(instances=2, affinity=affinity) as door:
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
         port = door.reach("/deep", cookie).port
@@ -253,7 +253,7 @@ def test_a_draining_preferred_is_passed_over(farm: Farm, affinity: str) -> None:
 
 
 @pytest.mark.parametrize("affinity", ["cookie", "authenticated", "path"])
-def test_a_busy_preferred_is_passed_over(farm: Farm, affinity: str) -> None:
+def test_a_busy_preferred_server_is_passed_over(farm: Farm, affinity: str) -> None:
     with farm.door(instances=2, affinity=affinity) as door:
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
         path = f"/hold?until={release(door)}"
