@@ -4,9 +4,9 @@ supervisord runs one ``guard`` for all instances as an event listener (its manua
 and wakes it once a minute. It restarts with ``supervisorctl``, so a restart is a drain, and
 several instances that hang are restarted side by side.
 
-superlance has the same as httpok and memmon, but httpok watches one instance a process, which
-cost 14 to 19 MB for each instance. Here one process asks them all. It imports little, since it
-is always there: ``supervisor.childutils`` alone would add 6 MB, psutil 5 MB.
+superlance's httpok and memmon do this too, but httpok watches one instance a process, which costs
+14 to 19 MB each. Here one process of 12 MB asks all instances. It imports little, since it always
+runs: ``supervisor.childutils`` alone would add 6 MB, psutil 5 MB.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Watch:
         if alive or pid != self.pid:
             self.pid, self.answered = pid, now
         if alive is False:
-            return "hangs"
+            return "hangs, every thread is stuck in its request"
         silent = now - self.answered
         return f"has not answered for {silent:.0f} s" if silent > patience else ""
 
