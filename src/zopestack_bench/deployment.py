@@ -20,9 +20,6 @@ from zopestack_bench.probe import until
 #: The commands of the environment that runs this.
 COMMANDS = Path(sys.executable).parent
 
-#: Seconds for supervisord to end what it runs.
-STOPPING = 60.0
-
 
 class Buildout:
     """A buildout and its processes.
@@ -95,7 +92,7 @@ class Buildout:
         supervisor = Supervisor(self.directory / "var" / "supervisor.sock")
         if supervisor.running():
             supervisor.rpc.shutdown()
-            until(lambda: not supervisor.running(), STOPPING)
+            until("supervisord to end", lambda: not supervisor.running())
 
     def supervised(self) -> dict[str, Process]:
         """supervisord's view of each program by name."""

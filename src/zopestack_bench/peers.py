@@ -15,7 +15,7 @@ from zopestack.features.instances import Instance
 from zopestack_bench.farm import Farm, free_ports
 from zopestack_bench.layouts import Layout
 from zopestack_bench.probe import status, until
-from zopestack_bench.target import PATIENCE, Target, roots, running, supervised
+from zopestack_bench.target import Target, roots, running, supervised
 
 #: HAProxy as the first example of its manual has it.
 HAPROXY = """\
@@ -174,7 +174,7 @@ def _server(farm: Farm, name: str, run: str, bind: str, options: list[str]) -> I
     environment = {**os.environ, "ZOPE_CONF": str(instance / "etc" / "zope.conf")}
     with running(command, _directory(farm, name) / "log", address, environment) as pid:
         # It listens before it has loaded Zope.
-        until(lambda: status(address) > 0, PATIENCE)
+        until(f"{name} to load Zope", lambda: status(address))
         yield Target(address, {"zope": (pid,), "zeo": (farm.pid("zeo"),)})
 
 

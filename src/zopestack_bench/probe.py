@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from zopestack.features.address import Address
 from zopestack_bench import Broken
@@ -13,23 +14,40 @@ from zopestack_bench import Broken
 PATIENCE = 60.0
 
 #: Poll interval of a condition in seconds.
-INTERVAL = 0.02
+INTERVAL = 0.05
+
+Seen = TypeVar("Seen")
 
 
 class TooLate(Broken):
-    """The condition did not come true in time."""
+    """The condition did not come true in time; the message says what was seen last."""
 
 
-def until(condition: Callable[[], bool], timeout: float) -> None:
-    """Poll a condition; return as soon as it is true.
+def until(
+    awaited: str,
+    look: Callable[[], Seen],
+    accept: Callable[[Seen], object] = bool,
+    timeout: float = PATIENCE,
+) -> Seen:
+    """Look until what is seen is accepted; what was seen then.
 
+    A refused or broken connection counts as something seen.
+
+    :param awaited: for the message, such as ``"instance1 to be back"``.
     :param timeout: seconds.
-    :raises TooLate: where it does not come true.
+    :raises TooLate: where nothing is accepted in that time.
     """
     end = time.monotonic() + timeout
-    while not condition():
+    while True:
+        last: object
+        try:
+            seen = last = look()
+            if accept(seen):
+                return seen
+        except (OSError, http.client.HTTPException) as why:
+            last = why
         if time.monotonic() > end:
-            raise TooLate(f"not within {timeout:.0f} s")
+            raise TooLate(f"waited {timeout:.0f} s for {awaited}; last seen: {last!r}")
         time.sleep(INTERVAL)
 
 

@@ -24,7 +24,7 @@ from zopestack_bench.probe import TooLate, until
 SETTLED_SHARE = 0.1
 SETTLED_SECONDS = 0.5
 
-#: Seconds for a server to listen, to become idle, and to end.
+#: Seconds for a server to end.
 PATIENCE = 60
 
 #: supervisord's states of a program that starts or runs, and of one that does not.
@@ -78,7 +78,7 @@ class Target:
             time.sleep(seconds)
             return proc.usage(pids).cpu - before < SETTLED_SHARE * seconds
 
-        until(idle, PATIENCE)
+        until("the layout to be idle", idle)
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
     # Do not wait for startsecs: it listens long before.
     supervisor.rpc.startProcess("haproxy", False)
     try:
-        until(lambda: listens(address) or state() not in STARTS, PATIENCE)
+        until("HAProxy to listen", lambda: listens(address) or state() not in STARTS)
         if state() not in STARTS:
             log = stack.logs / "haproxy.out.log"
             raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
@@ -113,7 +113,7 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
     finally:
         if state() not in STOPPED:
             supervisor.rpc.stopProcess("haproxy", False)
-        until(lambda: state() in STOPPED, PATIENCE)
+        until("HAProxy to stop", state, lambda found: found in STOPPED)
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def running(
             command, stdout=output, stderr=subprocess.STDOUT, env=environment
         )
     try:
-        until(lambda: process.poll() is not None or listens(address), PATIENCE)
+        until(command[0], lambda: process.poll() is not None or listens(address))
         if process.poll() is not None:
             raise Broken(f"{' '.join(command)} ended with {process.returncode}:\n{_tail(log)}")
         yield process.pid

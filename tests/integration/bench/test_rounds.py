@@ -166,7 +166,7 @@ def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
 def test_slow_readers_hold_a_download_open(serve):
     server = serve(stalls_at=1)
     with slow_readers(server.address, "/", 3, 1000) as pids:
-        until(lambda: server.asked == 3, 10)
+        until("three requests", lambda: server.asked, lambda asked: asked == 3, 10)
         assert server.connections == 3
         assert {path for _, path, _ in server.visitors} == {"/"}
         # They are nobody that the generated HAProxy makes an exception for.

@@ -50,7 +50,7 @@ def farm(tmp_path_factory):
     finally:
         found.stop()
     # Nothing is left behind.
-    until(lambda: not any(map(alive, pids)), 30)
+    until("the processes to end", lambda: not any(map(alive, pids)), timeout=30)
     assert not listens(found.stack.instances[0].address)
 
 
@@ -70,7 +70,7 @@ def test_every_write_that_is_counted_is_in_the_database(farm, name):
         assert proc.usage(processes["zope"]).cpu > 0
     assert measured.requests > 0
     expected = before + measured.requests
-    until(lambda: writes(farm) >= expected, 10)
+    until("every write", lambda: writes(farm), lambda found: found >= expected, 10)
     assert writes(farm) == expected
     # What the layout brought is gone with it.
     assert not listens(target.address) or name.endswith("direct")
