@@ -16,15 +16,18 @@ class Answer:
     body: bytes
 
 
-def probe(address: Address, path: str, method: str = "GET", timeout: float = 5) -> Answer:
+def probe(
+    address: Address, path: str, method: str = "GET", timeout: float = 5, host: str = ""
+) -> Answer:
     """Ask once.
 
     :param timeout: seconds.
+    :param host: the Host header, the address unless given.
     :raises OSError: where no HTTP answer comes in time.
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers={"Host": host} if host else {})
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except http.client.HTTPException as why:

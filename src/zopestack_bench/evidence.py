@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from zopestack.columns import columns
 from zopestack_bench.halving import SCORE, Search
 from zopestack_bench.layouts import Layout
 from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Outcome
 from zopestack_bench.refine import Refined
-from zopestack_bench.terminal import table
 
 
 def lines(search: Search, best: Layout, refined: Refined, budget: float) -> list[str]:
@@ -43,7 +43,7 @@ def check(outcome: Outcome, recommended: str) -> list[str]:
 
 
 def _compared(ratios: Mapping[str, Ratio]) -> list[str]:
-    return [f"  {line}" for line in table([(name, x.verdict) for name, x in ratios.items()])]
+    return [f"  {line}" for line in columns([(name, x.verdict) for name, x in ratios.items()])]
 
 
 def _layouts(search: Search, best: Layout) -> list[str]:
@@ -59,7 +59,7 @@ def _layouts(search: Search, best: Layout) -> list[str]:
         remarks += [] if search.fits(name) else ["more than the memory given"]
         remarks += ["<- recommended"] if name == best.name else []
         rows.append((name, *figures, f"{memory / 1e6:.0f} MB", ", ".join(remarks)))
-    return table(rows, numbers=(1, 2, 3))
+    return columns(rows, numbers=(1, 2, 3))
 
 
 def _recommended(search: Search, best: Layout, refined: Refined, budget: float) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
-import time
 from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import TypeVar
 
+from zopestack import wait
 from zopestack.features.address import Address
+from zopestack.probe import probe
 from zopestack_bench import Broken
 
 #: Seconds a page may take: the first request of a page finds cold caches.
@@ -37,18 +39,22 @@ def until(
     :param timeout: seconds.
     :raises TooLate: where nothing is accepted in that time.
     """
-    end = time.monotonic() + timeout
-    while True:
-        last: object
+    seen: list[Seen] = []
+    last: object = None
+
+    def accepted() -> object:
+        nonlocal last
         try:
-            seen = last = look()
-            if accept(seen):
-                return seen
-        except (OSError, http.client.HTTPException) as why:
+            seen[:] = [look()]
+            last = seen[0]
+            return accept(seen[0])
+        except (OSError, HTTPException) as why:
             last = why
-        if time.monotonic() > end:
-            raise TooLate(f"waited {timeout:.0f} s for {awaited}; last seen: {last!r}")
-        time.sleep(INTERVAL)
+            return False
+
+    if not wait.until(accepted, timeout, INTERVAL):
+        raise TooLate(f"waited {timeout:.0f} s for {awaited}; last seen: {last!r}")
+    return seen[0]
 
 
 def fetch(address: Address, path: str) -> bytes:
@@ -57,12 +63,12 @@ def fetch(address: Address, path: str) -> bytes:
     :raises Broken: unless the response has status 200.
     """
     try:
-        status, body = _get(address, path)
-    except (OSError, http.client.HTTPException) as why:
+        answer = probe(address, path, timeout=PATIENCE)
+    except OSError as why:
         raise Broken(f"http://{address}{path} does not answer: {why}") from None
-    if status != http.HTTPStatus.OK:
-        raise Broken(f"http://{address}{path} answers {status}, expected 200")
-    return body
+    if answer.status != HTTPStatus.OK:
+        raise Broken(f"http://{address}{path} answers {answer.status}, expected 200")
+    return answer.body
 
 
 def status(address: Address, path: str = "/", host: str = "") -> int:
@@ -71,16 +77,6 @@ def status(address: Address, path: str = "/", host: str = "") -> int:
     :param host: the Host header, the address unless given.
     """
     try:
-        return _get(address, path, host)[0]
-    except (OSError, http.client.HTTPException):
+        return probe(address, path, timeout=PATIENCE, host=host).status
+    except OSError:
         return 0
-
-
-def _get(address: Address, path: str, host: str = "") -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=PATIENCE)
-    try:
-        connection.request("GET", path, headers={"Host": host} if host else {})
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()

@@ -15,9 +15,7 @@ from zopestack.model import Stack
 from zopestack.probe import probe
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
-
-#: Poll interval in seconds.
-POLL_INTERVAL = 0.1
+from zopestack.wait import POLL_INTERVAL
 
 #: Number of log lines shown for a process that does not start.
 LOG_LINES = 20

@@ -27,12 +27,10 @@ from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
+from zopestack.wait import until
 
 #: Seconds a new worker gets to take over.
 TIMEOUT = 10
-
-#: Seconds between two polls for it.
-POLL_INTERVAL = 0.1
 
 
 def main() -> None:
@@ -124,14 +122,11 @@ def reload(stack: Stack) -> None:
     files.write(stack.server_state, runtime.command("show servers state"), mode=0o600)
     master = Supervisor(stack.supervisor_socket).processes()["haproxy"].pid
     os.kill(master, signal.SIGUSR2)
-    deadline = time.monotonic() + TIMEOUT
-    while _worker(runtime) in (None, before):
-        if time.monotonic() > deadline:
-            sys.exit(
-                f"Reload failed; HAProxy keeps its current configuration: no worker started with "
-                f"{stack.haproxy_conf} within {TIMEOUT} s, see {stack.logs}/haproxy.out.log."
-            )
-        time.sleep(POLL_INTERVAL)
+    if not until(lambda: _worker(runtime) not in (None, before), TIMEOUT):
+        sys.exit(
+            f"Reload failed; HAProxy keeps its current configuration: no worker started with "
+            f"{stack.haproxy_conf} within {TIMEOUT} s, see {stack.logs}/haproxy.out.log."
+        )
     # The state must not outlive the reload: an HAProxy that starts later would believe it.
     files.write(stack.server_state, NO_STATE, mode=0o600)
 

@@ -19,12 +19,10 @@ from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
+from zopestack.wait import POLL_INTERVAL, until
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
 CHECK_TIMEOUT = 15
-
-#: Poll interval in seconds.
-POLL_INTERVAL = 0.1
 
 #: supervisord's states of a program that it will not start again by itself.
 FAILED = ("FATAL", "BACKOFF", "EXITED", "STOPPED")
@@ -196,8 +194,5 @@ class Rotation:
     def _wait(
         self, instance: Instance, what: str, timeout: float, done: Callable[[], bool]
     ) -> None:
-        deadline = time.monotonic() + timeout
-        while not done():
-            if time.monotonic() > deadline:
-                raise Stopped(f"{instance.name}: timed out after {timeout:g} s waiting for {what}")
-            time.sleep(POLL_INTERVAL)
+        if not until(done, timeout):
+            raise Stopped(f"{instance.name}: timed out after {timeout:g} s waiting for {what}")

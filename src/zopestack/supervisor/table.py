@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from zopestack.columns import columns
 from zopestack.features.instances import LANES
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
@@ -50,11 +51,7 @@ def table(stack: Stack) -> str:
                 )
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    return "\n".join(columns(rows))
 
 
 def _cells(

@@ -19,6 +19,7 @@ from tests.support.harness import Site
 from tests.system.chaos.scenarios import Scenario, scenarios
 from tests.system.chaos.slow import SlowClients
 from tests.system.chaos.visitors import Crowd
+from zopestack.columns import columns
 
 #: Connections kept busy.
 VISITORS = 8
@@ -140,12 +141,10 @@ def table(outcome: Outcome) -> str:
                 f"{figure.limit:g} s" if figure.limit else "",
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     wrong = "; ".join(outcome.wrong) or "each is there exactly once"
     return "\n".join(
         [
-            *lines,
+            *columns(rows),
             f"\n{outcome.records} acknowledged records: {wrong}",
             outcome.storage or "fstest and fsrefs find nothing wrong",
         ]
