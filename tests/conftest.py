@@ -19,7 +19,7 @@ from zopestack.haproxy import program as haproxy
 ORDER = ("tests/system/test_plone.py", "tests/system/test_up.py", "tests/system")
 
 #: The part of a test's name that says which HAProxy it runs, and in which layout.
-VARIANT = re.compile(r"\[\d+\.\d+\.\d+(?:-\dx\d-nbthread\d)?")
+VARIANT = re.compile(r"\[(?:\dx\d-nbthread\d-)?\d+\.\d+\.\d+")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

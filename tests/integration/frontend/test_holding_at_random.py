@@ -30,7 +30,7 @@ PAGES = ("/", "/", "/sized?bytes=10&seconds=0.05", "/sized?bytes=20000&seconds=0
 
 #: Seconds for which nobody waits beside an idle thread. The docs have the figures; here a machine
 #: that stands still must not look like a slot that is held, which costs 10 s at least.
-LONGEST = 2.0
+LONGEST = 5.0
 
 
 @pytest.fixture(params=[("2x1", 1), ("2x2", 4)], ids=lambda p: f"{p[0]}-nbthread{p[1]}")
