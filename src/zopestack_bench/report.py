@@ -9,7 +9,8 @@ from pathlib import Path
 
 import jinja2
 
-from zopestack_bench import plots, record, terminal
+from zopestack.columns import columns
+from zopestack_bench import plots, record
 from zopestack_bench.claims import LOAD, claims, findings
 from zopestack_bench.quiet import LIMIT
 from zopestack_bench.ratios import Ratio, shown
@@ -123,7 +124,7 @@ def summary(run: Run) -> str:
     lines = []
     for head, found in (("promise", "expected"), claims(run)), (("besides", ""), findings(run)):
         rows = [(x.title, x.expected, x.ratio.verdict, x.verdict) for x in found]
-        lines += terminal.table([(*head, "measured (spread)", ""), *rows]) if rows else []
+        lines += columns([(*head, "measured (spread)", ""), *rows]) if rows else []
     return "\n".join(lines)
 
 

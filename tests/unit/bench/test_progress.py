@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.harness import until
+from zopestack.columns import columns
 from zopestack_bench import terminal
 
 
@@ -33,7 +34,7 @@ def test_silence_is_filled_with_dots(
 
 def test_a_table_has_its_columns_aligned_and_no_blanks_at_the_ends() -> None:
     rows = [("layout", "requests/s", ""), ("2x1", "9.5", "in use"), ("10x1", "110.0", "")]
-    assert terminal.table(rows, numbers=(1,)) == [
+    assert columns(rows, numbers=(1,)) == [
         "layout  requests/s",
         "2x1            9.5  in use",
         "10x1         110.0",
