@@ -46,8 +46,8 @@ def effective(path: Path, section: str = "stack") -> dict[str, str]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "buildout.cfg"
+def path(home: Path) -> Path:
+    return home / "buildout.cfg"
 
 
 def test_every_line_stays_and_the_block_wins(path: Path) -> None:
