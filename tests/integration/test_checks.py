@@ -66,7 +66,7 @@ def test_only_what_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_tests_that_need_nothing_run_without(tmp_path: Path) -> None:
-    done = run(tmp_path, "tests/unit/test_values.py", "-q", CI="true")
+    done = run(tmp_path, "tests/unit/test_parsers.py", "-q", CI="true")
     assert (done.returncode, done.stderr) == (0, "")
     assert " passed" in done.stdout
 
@@ -96,7 +96,7 @@ def test_root_installs_what_is_missing(
     ("arguments", "programs"),
     [
         (["tests/system/browser"], {"chromium", "chromedriver", "openssl"}),
-        (["tests/integration/bench/test_load.py::test_x", "-x"], {"openssl", "wrk"}),
+        (["tests/system/bench/test_farm.py::test_x", "-x"], {"openssl", "varnishd"}),
         (["tests/unit/test_settings.py", "tests/unit/benchmark.py"], set()),
     ],
 )
