@@ -12,12 +12,16 @@ or load the machine; they run afterwards, one at a time.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+import psutil
 
 from scripts import packages
 from scripts.bootstrap import say
@@ -43,8 +47,8 @@ PROCESSES = min(16, 2 * (os.cpu_count() or 2))
 #: Arguments of pytest for each of its runs: side by side, and what has to be alone.
 PASSES = (("-n", str(PROCESSES), "-m", "not alone"), ("-m", "alone"))
 
-#: An exit status of pytest: no test was chosen.
-NO_TESTS = 5
+#: Exit statuses of pytest: somebody ended it; no test was chosen.
+INTERRUPTED, NO_TESTS = 2, 5
 
 
 def main(arguments: list[str]) -> int:
@@ -101,9 +105,25 @@ def _tests(arguments: Sequence[str], passes: Sequence[Sequence[str]]) -> int:
             short = ("--basetemp", f"{temporary}/t")
             command = [f"{TOOLS}/pytest", "--durations=10", *short, *options, *arguments]
             environment = {**os.environ, "TMPDIR": temporary}
-            code = subprocess.run(command, env=environment, check=False).returncode
+            try:
+                code = subprocess.run(command, env=environment, check=False).returncode
+            finally:
+                _end_all(temporary)
             worst = worst or (0 if code == NO_TESTS and len(passes) > 1 else code)
+            if code == INTERRUPTED:
+                break
     return worst
+
+
+def _end_all(temporary: str) -> None:
+    """End what still runs: an interrupted run ends its processes before they can clean up.
+
+    :param temporary: the directory for temporary files, which all have inherited.
+    """
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("TMPDIR") == temporary:
+                process.kill()
 
 
 def _without(absent: Sequence[packages.Requirement]) -> list[str]:
@@ -119,4 +139,5 @@ def _count(selected: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main(sys.argv[1:]))
