@@ -43,7 +43,7 @@ def collected(path: str) -> int:
 
 
 def test_what_cannot_be_run_is_counted_and_the_remedy_named(tmp_path: Path) -> None:
-    done = run(tmp_path, BROWSER, "tests/unit/test_store.py", "-q")
+    done = run(tmp_path, BROWSER, "tests/unit/test_stack_file.py", "-q")
     assert " passed" in done.stdout
     assert done.stderr.splitlines() == [
         f"{collected(BROWSER)} tests were not run, for want of chromium, chromedriver, openssl: "
@@ -53,7 +53,7 @@ def test_what_cannot_be_run_is_counted_and_the_remedy_named(tmp_path: Path) -> N
 
 
 def test_where_it_decides_that_is_a_failure(tmp_path: Path) -> None:
-    done = run(tmp_path, BROWSER, "tests/unit/test_store.py", "-q", CI="true")
+    done = run(tmp_path, BROWSER, "tests/unit/test_stack_file.py", "-q", CI="true")
     assert " passed" in done.stdout
     assert "were not run" in done.stderr
     assert done.returncode == 1
