@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from tests.browser.chromium import Browser
+from tests.system.browser.chromium import Browser
 from tests.unit.bench import records
 from zopestack_bench import plots, report
 
