@@ -25,7 +25,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SERIES = ("2.6", "2.8", "3.0", "3.2")
 
 #: Asks the product, in an environment made by scripts/test, for the HAProxies of this machine.
-INSTALLED = "from zopestack import haproxy; print(*haproxy.installed(), sep='\\n')"
+INSTALLED = "from zopestack.haproxy import program; print(*program.installed(), sep='\\n')"
 
 
 def main(arguments: list[str]) -> int:

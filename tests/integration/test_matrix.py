@@ -36,3 +36,9 @@ def test_a_series_is_what_the_program_says(haproxy_program: Path) -> None:
     assert matrix.series_of(haproxy_program) >= "2.6"
     with pytest.raises(SystemExit, match="expected the path of HAProxy"):
         matrix.series_of(Path(sys.executable))
+
+
+def test_the_product_names_the_haproxies_of_this_machine(haproxy_program: Path) -> None:
+    command = [sys.executable, "-c", matrix.INSTALLED]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert str(haproxy_program) in said.split()
