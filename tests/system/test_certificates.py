@@ -36,7 +36,7 @@ def renew(directory: Path, name: str) -> Path:
     return live
 
 
-def certificates(site: Site) -> Path:
+def directory(site: Site) -> Path:
     """Where the site's certificate is."""
     assert site.stack.certificate
     return site.stack.certificate.parent
@@ -63,7 +63,7 @@ def test_visitors_get_a_new_certificate_and_nobody_is_cut_off(site: Site) -> Non
     connection.request("GET", "/")
     assert connection.getresponse().read()
     held = connection.sock
-    made = renew(certificates(site), "second")
+    made = renew(directory(site), "second")
     assert shown(site) == before
     site.supervisorctl(*HOOK, check=True)
     until("the new certificate", lambda: shown(site), lambda now: now != before)
@@ -77,7 +77,7 @@ def test_visitors_get_a_new_certificate_and_nobody_is_cut_off(site: Site) -> Non
 
 def test_a_broken_certificate_changes_nothing_and_the_hook_fails(site: Site) -> None:
     before = shown(site)
-    live = certificates(site) / "live.pem"
+    live = directory(site) / "live.pem"
     good = live.read_text()
     live.write_text(good.partition("-----BEGIN PRIV")[0])
     said = site.supervisorctl(*HOOK)

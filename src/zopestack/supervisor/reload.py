@@ -29,8 +29,10 @@ from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
 from zopestack.wait import until
 
-#: Seconds a new worker gets to take over.
-TIMEOUT = 10
+#: Seconds a new worker gets to take over, and how often HAProxy is told to start one: a signal
+#: that comes while the master process is still busy with the last reload may be lost.
+TIMEOUT = 5
+ATTEMPTS = 2
 
 
 def main() -> None:
@@ -121,11 +123,14 @@ def reload(stack: Stack) -> None:
     # check.
     files.write(stack.server_state, runtime.command("show servers state"), mode=0o600)
     master = Supervisor(stack.supervisor_socket).processes()["haproxy"].pid
-    os.kill(master, signal.SIGUSR2)
-    if not until(lambda: _worker(runtime) not in (None, before), TIMEOUT):
+    for _ in range(ATTEMPTS):
+        os.kill(master, signal.SIGUSR2)
+        if until(lambda: _worker(runtime) not in (None, before), TIMEOUT):
+            break
+    else:
         sys.exit(
-            f"Reload failed; HAProxy keeps its current configuration: no worker started with "
-            f"{stack.haproxy_conf} within {TIMEOUT} s, see {stack.logs}/haproxy.out.log."
+            "Reload failed; HAProxy keeps its current configuration: no worker started with "
+            f"{stack.haproxy_conf} within {ATTEMPTS * TIMEOUT} s, see {stack.logs}/haproxy.out.log."
         )
     # The state must not outlive the reload: an HAProxy that starts later would believe it.
     files.write(stack.server_state, NO_STATE, mode=0o600)
