@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.harness import PATIENCE, Site, until
+from zopestack.buildout import certificates
 
 HOOK = ("restart", "haproxy-reload")
 
