@@ -141,7 +141,9 @@ def test_without_slots_no_page_is_answered_while_downloads_last(farm):
 
 def test_what_is_left_out_of_a_front_end_is_left_out(farm):
     def rendered(templates):
-        stack = replace(farm.stack, templates=templates)
+        stack = replace(
+            farm.stack, directories=replace(farm.stack.directories, templates=templates)
+        )
         found = rendering.render(stack)
         return found[stack.haproxy_conf], found[stack.slots_lua]
 
