@@ -103,7 +103,7 @@ def test_any_valid_stack(
         files = rendering.render(stack)
         haproxy_cfg = files[stack.haproxy_conf]
 
-        verdict = trial.tried(stack)
+        verdict = trial.tried(stack, {})
         assert verdict == haproxy.Verdict(accepted=True, said="")
         options = parsed(stack, files[stack.supervisord_conf])
         check_programs(stack, options)
@@ -302,5 +302,5 @@ def test_a_part_of_the_front_end_is_turned_off_by_an_empty_template(
     stack = describe.read(home, options)
     files = rendering.render(stack)
     assert len(files[stack.haproxy_conf]) < len(usual[stack.haproxy_conf])
-    verdict = trial.tried(stack)
+    verdict = trial.tried(stack, {})
     assert verdict == haproxy.Verdict(accepted=True, said="")

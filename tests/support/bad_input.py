@@ -370,5 +370,6 @@ BAD: list[Bad] = [
 TEMPLATES = [
     bad("syntax error", "templates", "syntax", "syntax/haproxy.cfg.j2, line "),
     bad("unknown variable", "templates", "unknown", "unknown/haproxy.cfg.j2, line "),
+    bad("unknown beside a digest", "templates", "digest", "digest/supervisord.conf.j2, line "),
     bad("what HAProxy refuses", "templates", "refused", "HAProxy does not accept"),
 ]

@@ -22,19 +22,23 @@ from zopestack.render.files import balancer, render
 logger = logging.getLogger(__name__)
 
 
-def check(stack: Stack, name: str, options: Mapping[str, str]) -> None:
+def check(
+    stack: Stack, material: Mapping[Path, str | Path], name: str, options: Mapping[str, str]
+) -> None:
     """Render every file and have HAProxy check its own; nothing is put in place.
 
+    :param material: what :func:`certificates.material` has returned.
     :param name: of the section.
     :param options: its options.
     :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
     :raises TemplateProblem: for a template that is missing or broken.
     """
     where = f"[{name}] templates = {options.get('templates', '')}\n "
-    haproxy_cfg = render(stack)[stack.haproxy_conf]
+    # The digests are not known yet, but what a template does with them is rendered, too.
+    haproxy_cfg = render(stack, dict.fromkeys(stack.programs, "trial"))[stack.haproxy_conf]
     if missing := contract.missing(stack, haproxy_cfg):
         raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
-    verdict = tried(stack)
+    verdict = tried(stack, material)
     said, blamed = blame(stack.extras, haproxy_cfg, verdict.said)
     if not verdict.accepted:
         if blamed:
@@ -47,13 +51,13 @@ def check(stack: Stack, name: str, options: Mapping[str, str]) -> None:
         logger.warning("HAProxy accepts the configuration and says:\n%s", said)
 
 
-def tried(stack: Stack) -> Verdict:
+def tried(stack: Stack, material: Mapping[Path, str | Path]) -> Verdict:
     """What HAProxy says of a Stack's configuration.
 
-    The whole Stack is rendered a second time for a directory of its own, so that no text needs
-    to be changed, and what is in place stays as it is.
+    The whole Stack is rendered a second time for a temporary directory, and what is in place
+    stays as it is.
 
-    :raises Unusable: where a certificate is to be made and cannot.
+    :param material: what :func:`certificates.material` has returned.
     """
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         home = Path(directory)
@@ -62,10 +66,14 @@ def tried(stack: Stack) -> Verdict:
             parts=home / "parts",
             directories=replace(stack.directories, var=home / "var"),
         )
+        # HAProxy refuses a long path of a socket, and TMPDIR may be long. Nothing listens here.
+        sockets = str(elsewhere.haproxy_socket), str(stack.haproxy_socket)
         for path, text in balancer(elsewhere).items():
-            files.write(path, text)
+            files.write(path, text.replace(*sockets))
         files.write(elsewhere.server_state, NO_STATE, mode=0o600)
-        certificates.put(certificates.material(elsewhere))
+        certificates.put(
+            {elsewhere.var / path.relative_to(stack.var): what for path, what in material.items()}
+        )
         verdict = program.check_file(stack.balancer.executable, elsewhere.haproxy_conf)
     said = verdict.said
     for path, here in (
