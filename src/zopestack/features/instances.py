@@ -60,7 +60,7 @@ def _instances(text: str) -> int | None:
     try:
         return whole_number(text, 1, MAX_INSTANCES)
     except ValueError as accepted:
-        raise ValueError(f"{accepted}, or auto for one a CPU core") from None
+        raise ValueError(f"{accepted}, or auto for one per CPU core") from None
 
 
 def _threads(text: str) -> int:
