@@ -1,6 +1,6 @@
 """What a sloppy or a hostile user may type, and what the error has to say about it.
 
-One table for two tests: ``test_settings`` reads every row, ``test_recipe`` runs a real
+One table for two tests: ``test_config`` reads every row, ``test_recipe`` runs a real
 buildout on those marked ``buildout``.
 """
 
