@@ -39,6 +39,9 @@ def check(given: Path) -> None:
         raise Unusable(
             f"files that the user who runs the stack may read; {why.filename} is not readable"
         ) from None
+    except OSError as why:
+        # Such as a name that is too long.
+        raise Unusable(f"a PEM file or a directory of them; {why}") from None
 
 
 def is_certbot(given: Path) -> bool:
