@@ -134,6 +134,16 @@ def test_the_trial_works_in_a_directory_of_a_long_name(
     assert trial.tried(stack, {}) == haproxy.Verdict(True, "")
 
 
+def test_the_trial_sees_what_is_in_var(home: Path) -> None:
+    last = "option disable-h2-upgrade\n"
+    own = f"{last}http-request deny if {{ src -f {{{{ stack.var }}}}/blocked }}\n"
+    describe.template(home, "mine", "haproxy.cfg.j2", last, own)
+    (home / "var").mkdir()
+    (home / "var/blocked").write_text("192.0.2.1\n")
+    stack = describe.read(home, {"templates": "mine"})
+    assert trial.tried(stack, {}) == haproxy.Verdict(True, "")
+
+
 def test_the_trial_needs_no_openssl_for_a_certificate_that_is_good(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

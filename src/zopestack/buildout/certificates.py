@@ -23,8 +23,8 @@ PATIENCE = 60
 
 
 def material(stack: Stack) -> dict[Path, str | Path]:
-    """What must be in place before HAProxy finds its certificate: the text of a file, or the
-    target of a link. Nothing is written; a self-signed certificate that is still good is kept.
+    """What has to be put in place before HAProxy finds its certificate: the text of a file, or
+    the target of a link. Nothing is written.
 
     :raises Unusable: where a certificate is to be made and cannot.
     """
@@ -32,13 +32,12 @@ def material(stack: Stack) -> dict[Path, str | Path]:
     if certificate is None or given is None:
         return {}
     if stack.tls.self_signed:
-        # The key comes first, so that a certificate that is there has one.
-        pair = (_key_of(certificate), certificate)
         names = stack.sites.hosts
         if _still_good(certificate, names):
-            return {path: path.read_text(encoding="utf-8") for path in pair if path.exists()}
+            return {}
         chain, key = _self_signed(names)
-        return dict(zip(pair, (key, chain), strict=True))
+        # The key comes first, so that a certificate that is there has one.
+        return {_key_of(certificate): key, certificate: chain}
     if given.certbot and given.path:
         # Links, so that no key is copied and a reload finds a renewed certificate.
         return {_key_of(certificate): given.path / KEY, certificate: given.path / CHAIN}
@@ -46,7 +45,7 @@ def material(stack: Stack) -> dict[Path, str | Path]:
 
 
 def put(made: Mapping[Path, str | Path]) -> None:
-    """Put in place what :func:`material` has returned; a file that is the same stays untouched.
+    """Put in place what :func:`material` has found missing.
 
     :raises OSError: where it cannot be written.
     """

@@ -54,31 +54,26 @@ def check(
 def tried(stack: Stack, material: Mapping[Path, str | Path]) -> Verdict:
     """What HAProxy says of a Stack's configuration.
 
-    The whole Stack is rendered a second time for a temporary directory, and what is in place
-    stays as it is.
+    Its files are rendered a second time for a temporary directory. What the installation is about
+    to put into var is there, too; all else in var, the paths of sockets included, is as it is.
 
     :param material: what :func:`certificates.material` has returned.
     """
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         home = Path(directory)
-        elsewhere = replace(
-            stack,
-            parts=home / "parts",
-            directories=replace(stack.directories, var=home / "var"),
-        )
-        # HAProxy refuses a long path of a socket, and TMPDIR may be long. Nothing listens here.
-        sockets = str(elsewhere.haproxy_socket), str(stack.haproxy_socket)
+        elsewhere = replace(stack, parts=home / "parts")
+        places = {path: home / path.name for path in (stack.server_state, *material)}
         for path, text in balancer(elsewhere).items():
-            files.write(path, text.replace(*sockets))
-        files.write(elsewhere.server_state, NO_STATE, mode=0o600)
-        certificates.put(
-            {elsewhere.var / path.relative_to(stack.var): what for path, what in material.items()}
-        )
+            files.write(path, _moved(text, places))
+        files.write(places[stack.server_state], NO_STATE, mode=0o600)
+        certificates.put({places[path]: content for path, content in material.items()})
         verdict = program.check_file(stack.balancer.executable, elsewhere.haproxy_conf)
-    said = verdict.said
-    for path, here in (
-        (elsewhere.configuration, stack.configuration),
-        (elsewhere.var, stack.var),
-    ):
-        said = said.replace(str(path), str(here))
+    back = {there: here for here, there in places.items()}
+    said = _moved(verdict.said, {elsewhere.configuration: stack.configuration, **back})
     return replace(verdict, said=said)
+
+
+def _moved(text: str, places: Mapping[Path, Path]) -> str:
+    for old, new in places.items():
+        text = text.replace(str(old), str(new))
+    return text
