@@ -11,7 +11,7 @@ from typing import Any
 from zopestack.features.instances import Instance
 from zopestack.features.option import options
 from zopestack.model import FEATURES, OPTIONS, Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import render
 from zopestack_bench.farm import Farm
 from zopestack_bench.probe import fetch
 from zopestack_bench.target import Target, roots, supervised
@@ -57,7 +57,7 @@ def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
     if layout.templates:
         found["templates"] = layout.templates
     stack = _with(replace(own, instances=instances), found)
-    rendered = rendering.render(stack)
+    rendered = render(stack)
     with ExitStack() as lasting:
         if "switch-interval" in found:
             lasting.enter_context(switching(instances, found["switch-interval"]))

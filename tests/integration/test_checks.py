@@ -97,7 +97,7 @@ def test_root_installs_what_is_missing(
     [
         (["tests/system/browser"], {"chromium", "chromedriver", "openssl"}),
         (["tests/system/bench/test_farm.py::test_x", "-x"], {"openssl", "varnishd"}),
-        (["tests/unit/test_settings.py", "tests/unit/benchmark.py"], set()),
+        (["tests/unit/test_config.py", "tests/unit/benchmark.py"], set()),
     ],
 )
 def test_the_tests_chosen_decide_what_is_needed(arguments: list[str], programs: set[str]) -> None:

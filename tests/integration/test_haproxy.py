@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import describe
-from zopestack.buildout import trial
+from zopestack.buildout import certificates, trial
 from zopestack.haproxy import program as haproxy
 
 NOT_ONE = "the path of HAProxy 2.6 or later, or auto"
@@ -121,7 +121,36 @@ def test_systems_and_wheels_haproxy_accept_the_file(home: Path, haproxy_program:
     stack = describe.read(home, {"instances": "8"})
     for program in (haproxy_program, packaged()):
         given = replace(stack, balancer=replace(stack.balancer, haproxy=program))
-        assert trial.tried(given) == haproxy.Verdict(True, "")
+        assert trial.tried(given, {}) == haproxy.Verdict(True, "")
+
+
+def test_the_trial_works_in_a_directory_of_a_long_name(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HAProxy refuses a socket whose path is longer than 97 bytes."""
+    (home / ("t" * 100)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(home / ("t" * 100)))
+    stack = describe.read(home, {"instances": "1"})
+    assert trial.tried(stack, {}) == haproxy.Verdict(True, "")
+
+
+def test_the_trial_sees_what_is_in_var(home: Path) -> None:
+    last = "option disable-h2-upgrade\n"
+    own = f"{last}http-request deny if {{ src -f {{{{ stack.var }}}}/blocked }}\n"
+    describe.template(home, "mine", "haproxy.cfg.j2", last, own)
+    (home / "var").mkdir()
+    (home / "var/blocked").write_text("192.0.2.1\n")
+    stack = describe.read(home, {"templates": "mine"})
+    assert trial.tried(stack, {}).accepted
+
+
+def test_the_trial_needs_no_openssl_for_a_certificate_that_is_good(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = describe.read(home, {"https-address": "8443", "tls-certificate": "self-signed"})
+    certificates.put(certificates.material(stack))
+    monkeypatch.setenv("PATH", str(home))
+    assert trial.tried(stack, certificates.material(stack)).accepted
 
 
 def look(program: Path, configuration: str) -> haproxy.Verdict:

@@ -129,11 +129,12 @@ def test_a_directory_that_no_script_can_name(home: Path, forked: Buildout) -> No
     assert snapshot(home / "my site") == {}
 
 
-def test_what_only_writing_finds_out_is_one_message_too(home: Path) -> None:
-    (home / "var").mkdir()
-    (home / "var/log").write_text("in the way")
+@pytest.mark.parametrize("place", ["var/log", "parts/stack-files"])
+def test_what_only_writing_finds_out_is_one_message_too(home: Path, place: str) -> None:
+    (home / place).parent.mkdir()
+    (home / place).write_text("in the way")
     configure(home, {})
-    check_refused(buildout(home), "cannot be written", "var/log")
+    check_refused(buildout(home), "cannot be written", place)
 
 
 def test_every_file_agrees_with_the_stack(site: Path) -> None:
@@ -200,6 +201,22 @@ def test_sections_of_the_user(home: Path) -> None:
         assert "cache-size 777\n" in (home / f"parts/{name}/etc/zope.conf").read_text()
         assert f"'{home}/{name}.log'" in (home / f"parts/{name}/etc/wsgi.ini").read_text()
     assert "address = 127.0.0.1:8282 with 1\n" in (home / ".installed.cfg").read_text()
+
+
+def test_where_a_part_fails_the_files_of_the_stack_are_still_there(home: Path) -> None:
+    """A new version of zopestack has buildout remove every part and install it again."""
+    configure(home, {"instances": "1"})
+    check_succeeded(buildout(home))
+    made = home / "parts/stack-files"
+    before = snapshot(made).keys()
+    installed = home / ".installed.cfg"
+    text = installed.read_text()
+    installed.write_text(text.replace("__buildout_signature__ = ", "__buildout_signature__ = old "))
+    configure(home, {"instances": "1"}, {"instance": {"zcml": "?"}})
+    failed = buildout(home)
+    assert "Uninstalling stack-files" in failed.stdout + failed.stderr
+    assert "Invalid zcml" in failed.stderr
+    assert snapshot(made).keys() == before
 
 
 def test_removing_the_stack_keeps_the_data(home: Path) -> None:

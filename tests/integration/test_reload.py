@@ -16,7 +16,7 @@ from zopestack.buildout import certificates
 from zopestack.features.certificates import CHAIN, KEY
 from zopestack.haproxy import program as haproxy
 from zopestack.model import Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import render
 from zopestack.supervisor import reload
 
 LONG_AGO = 1_000_000_000
@@ -27,7 +27,7 @@ def stack(home: Path) -> Stack:
     """A stack whose files are in place, with a certificate of the user's own."""
     certificates.make_self_signed(home / "own.pem", ["www.example.com"])
     stack = describe.read(home, {"https-address": "8443", "tls-certificate": "own.pem"})
-    for path, text in rendering.render(stack).items():
+    for path, text in render(stack).items():
         files.write(path, text)
     files.write(stack.server_state, haproxy.NO_STATE)
     files.link(stack.haproxy, stack.balancer.executable)

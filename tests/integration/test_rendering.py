@@ -21,7 +21,7 @@ from zopestack.features.parsers import UNSAFE_IN_PATH
 from zopestack.features.zope import USER_NAME
 from zopestack.haproxy import program as haproxy
 from zopestack.model import Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import TemplateProblem, packaged_templates, render
 
 PORTS = st.integers(1, 65535)
 IPV4 = st.ip_addresses(v=4).map(str)
@@ -100,16 +100,16 @@ def test_any_valid_stack(
             # Ports are drawn freely; nothing else here may be refused.
             assert "collide" in str(refused) or "last port" in str(refused)
             assume(False)
-        files = rendering.render(stack)
+        files = render(stack)
         haproxy_cfg = files[stack.haproxy_conf]
 
-        verdict = trial.tried(stack)
+        verdict = trial.tried(stack, {})
         assert verdict == haproxy.Verdict(accepted=True, said="")
         options = parsed(stack, files[stack.supervisord_conf])
         check_programs(stack, options)
         check_nothing_twice(stack, haproxy_cfg, options)
 
-        assert rendering.render(describe.read(home, section, overrides)) == files
+        assert render(describe.read(home, section, overrides)) == files
         stack.stack_file.write_text(files[stack.stack_file], encoding="utf-8")
         assert stack_file.load(stack.stack_file) == stack
 
@@ -155,7 +155,7 @@ def stack(home: Path) -> Stack:
 
 
 def test_every_file_says_what_made_it(stack: Stack) -> None:
-    for path, text in rendering.render(stack).items():
+    for path, text in render(stack).items():
         if path != stack.stack_file:
             first = text.partition("\n")[0]
             assert first[:2] in ("# ", "; ", "<!", "--")
@@ -163,7 +163,7 @@ def test_every_file_says_what_made_it(stack: Stack) -> None:
 
 
 def test_a_server_gets_as_many_requests_as_it_has_threads(stack: Stack) -> None:
-    text = rendering.render(stack)[stack.haproxy_conf]
+    text = render(stack)[stack.haproxy_conf]
     assert re.findall(r"server (\S+) \S+ maxconn (\d+)", text) == [
         ("instance1", "1"),
         ("instance2", "2"),
@@ -180,7 +180,7 @@ def test_connections_grow_with_the_threads_up_to_what_systems_grant(
 ) -> None:
     stack = describe.read(home, {"instances": instances, "threads": threads})
     assert stack.connections == connections
-    assert f"maxconn {connections}\n" in rendering.render(stack)[stack.haproxy_conf]
+    assert f"maxconn {connections}\n" in render(stack)[stack.haproxy_conf]
 
 
 def test_same_bytes_in_every_process(stack: Stack, home: Path) -> None:
@@ -207,9 +207,9 @@ def test_same_bytes_in_every_process(stack: Stack, home: Path) -> None:
 
 def test_own_templates_win_file_by_file(home: Path) -> None:
     describe.template(home, "mine", "haproxy.cfg.j2", "balance leastconn", "balance roundrobin")
-    usual = rendering.render(describe.read(home))
+    usual = render(describe.read(home))
     stack = describe.read(home, {"templates": "mine"})
-    own = rendering.render(stack)
+    own = render(stack)
     assert "balance roundrobin\n" in own[stack.haproxy_conf]
     assert "balance leastconn\n" in usual[stack.haproxy_conf]
 
@@ -220,7 +220,7 @@ def test_own_templates_may_include_and_extend(home: Path) -> None:
     describe.template(home, "mine", "haproxy.cfg.j2", "mode http\n", "{% include 'mode' %}\n")
     (home / "mine" / "mode").write_text("mode http # mine\n")
     stack = describe.read(home, {"templates": "mine"})
-    assert "mode http # mine\n" in rendering.render(stack)[stack.haproxy_conf]
+    assert "mode http # mine\n" in render(stack)[stack.haproxy_conf]
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,8 @@ def test_a_broken_template_is_told_with_file_and_line(home: Path, added: str, sa
     describe.template(home, "mine", "haproxy.cfg.j2", mode, f"{mode}\n{added}\n")
     text = (home / "mine" / "haproxy.cfg.j2").read_text()
     line = text[: text.index(added)].count("\n") + 1
-    with pytest.raises(rendering.TemplateProblem) as caught:
-        rendering.render(describe.read(home, {"templates": "mine"}))
+    with pytest.raises(TemplateProblem) as caught:
+        render(describe.read(home, {"templates": "mine"}))
     assert str(caught.value).startswith(f"{home}/mine/haproxy.cfg.j2, line {line}: ")
     assert says in str(caught.value)
 
@@ -254,29 +254,27 @@ def test_a_broken_template_is_told_with_file_and_line(home: Path, added: str, sa
 def test_a_broken_include_is_told_with_its_own_line(home: Path) -> None:
     describe.template(home, "mine", "haproxy.cfg.j2", "mode http\n", "{% include 'm.j2' %}\n")
     (home / "mine" / "m.j2").write_text("\n\n{{ 1 // 0 }}\n")
-    with pytest.raises(rendering.TemplateProblem, match=f"^{home}/mine/m.j2, line 3: ZeroDivision"):
-        rendering.render(describe.read(home, {"templates": "mine"}))
+    with pytest.raises(TemplateProblem, match=f"^{home}/mine/m.j2, line 3: ZeroDivision"):
+        render(describe.read(home, {"templates": "mine"}))
 
 
 def test_a_template_that_includes_itself(home: Path) -> None:
     describe.template(
         home, "mine", "haproxy.cfg.j2", "mode http\n", "{% include 'haproxy.cfg.j2' %}\n"
     )
-    with pytest.raises(rendering.TemplateProblem, match=r"haproxy\.cfg\.j2, line \d+: Recursion"):
-        rendering.render(describe.read(home, {"templates": "mine"}))
+    with pytest.raises(TemplateProblem, match=r"haproxy\.cfg\.j2, line \d+: Recursion"):
+        render(describe.read(home, {"templates": "mine"}))
 
 
 def test_a_template_that_is_no_text(home: Path) -> None:
     (home / "mine").mkdir()
     (home / "mine" / "supervisord.conf.j2").write_bytes(b"; caf\xe9\n")
-    with pytest.raises(
-        rendering.TemplateProblem, match=r"^supervisord\.conf\.j2: UnicodeDecodeError"
-    ):
-        rendering.render(describe.read(home, {"templates": "mine"}))
+    with pytest.raises(TemplateProblem, match=r"^supervisord\.conf\.j2: UnicodeDecodeError"):
+        render(describe.read(home, {"templates": "mine"}))
 
 
 def test_packaged_templates_are_those_of_the_checkout() -> None:
-    assert rendering.packaged_templates() == describe.TEMPLATES
+    assert packaged_templates() == describe.TEMPLATES
     assert {path.name for path in describe.TEMPLATES.iterdir()} >= {
         "haproxy.cfg.j2",
         "supervisord.conf.j2",
@@ -297,10 +295,10 @@ def test_a_part_of_the_front_end_is_turned_off_by_an_empty_template(
         "callback-instances": "1",
     }
     (home / "mine").mkdir()
-    usual = rendering.render(describe.read(home, options))
+    usual = render(describe.read(home, options))
     (home / "mine" / f"haproxy-{part}.cfg.j2").touch()
     stack = describe.read(home, options)
-    files = rendering.render(stack)
+    files = render(stack)
     assert len(files[stack.haproxy_conf]) < len(usual[stack.haproxy_conf])
-    verdict = trial.tried(stack)
+    verdict = trial.tried(stack, {})
     assert verdict == haproxy.Verdict(accepted=True, said="")

@@ -24,7 +24,7 @@ from zopestack.haproxy import program as haproxy
 from zopestack.haproxy import run as run_haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import render
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
         }
         stack = describe.read(home, addresses | options)
         stack.logs.mkdir(parents=True)
-        for path, text in rendering.render(stack).items():
+        for path, text in render(stack).items():
             files.write(path, text)
         files.write(stack.server_state, haproxy.NO_STATE)
         files.link(stack.haproxy, stack.balancer.executable)
@@ -110,7 +110,7 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
     assert not stack.access_log.exists()
     # Wanted after all: a reload does.
     wanted = replace(stack, access=replace(stack.access, access_log=True))
-    files.write(stack.haproxy_conf, rendering.render(wanted)[stack.haproxy_conf])
+    files.write(stack.haproxy_conf, render(wanted)[stack.haproxy_conf])
     reload_master(stack)
     until("a line", lambda: ask(stack, "/") and lines(stack))
 

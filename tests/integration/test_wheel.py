@@ -20,12 +20,12 @@ TEXTS = ("README.rst", "CHANGES.rst", "versions.cfg", "buildout.cfg")
 INSTALLED = """
 from pathlib import Path
 import zopestack
-from zopestack.render import files as rendering
+from zopestack.render.files import packaged_templates, render
 from zopestack.config.read import Buildout, read
 home = Path.cwd()
 stack = read("stack", {"instances": "2"}, {}, Buildout(home, home, home / "p")).stack
-assert "server instance2" in rendering.render(stack)[stack.haproxy_conf]
-print(zopestack.__file__, rendering.packaged_templates())
+assert "server instance2" in render(stack)[stack.haproxy_conf]
+print(zopestack.__file__, packaged_templates())
 """
 
 

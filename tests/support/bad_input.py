@@ -1,6 +1,6 @@
 """What a sloppy or a hostile user may type, and what the error has to say about it.
 
-One table for two tests: ``test_settings`` reads every row, ``test_recipe`` runs a real
+One table for two tests: ``test_config`` reads every row, ``test_recipe`` runs a real
 buildout on those marked ``buildout``.
 """
 
@@ -370,5 +370,6 @@ BAD: list[Bad] = [
 TEMPLATES = [
     bad("syntax error", "templates", "syntax", "syntax/haproxy.cfg.j2, line "),
     bad("unknown variable", "templates", "unknown", "unknown/haproxy.cfg.j2, line "),
+    bad("unknown beside a digest", "templates", "digest", "digest/supervisord.conf.j2, line "),
     bad("what HAProxy refuses", "templates", "refused", "HAProxy does not accept"),
 ]

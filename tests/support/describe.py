@@ -76,4 +76,5 @@ def furnish(home: Path) -> None:
     last = "stats hide-version\n"
     template(home, "syntax", "haproxy.cfg.j2", last, f"{last}{{% for %}}\n")
     template(home, "unknown", "haproxy.cfg.j2", last, f"{last}{{{{ stack.instnaces }}}}\n")
+    template(home, "digest", "supervisord.conf.j2", "{{ program.digest }}", "{{ program.digset }}")
     template(home, "refused", "haproxy.cfg.j2", "mode http\n", "mode gopher\n")

@@ -242,8 +242,9 @@ class Door(Deployment):
 
 def checked(stack: Stack) -> dict[Path, str]:
     """The files of a Stack, with which HAProxy finds nothing wrong."""
-    certificates.put(certificates.material(stack))
-    verdict = trial.tried(stack)
+    material = certificates.material(stack)
+    certificates.put(material)
+    verdict = trial.tried(stack, material)
     assert verdict.accepted
     # Since 3.0 it says so where tests ask for more threads than the machine has cores.
     assert not verdict.said or "threads will compete for the same CPU" in verdict.said

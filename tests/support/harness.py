@@ -129,7 +129,7 @@ class Site(Deployment, Buildout):
 
     @property
     def admin(self) -> tuple[str, str]:
-        """Name and generated password of the first manager."""
+        """Name and generated password of the initial administrator."""
         return self.stack.zope.user, self.stack.password_file.read_text(encoding="utf-8").strip()
 
     def get(self, path: str, at: str = "haproxy", login: tuple[str, str] | None = None) -> Response:

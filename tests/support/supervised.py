@@ -25,7 +25,7 @@ from zopestack.buildout import digests, parts
 from zopestack.features.timings import Timings
 from zopestack.haproxy import program as haproxy
 from zopestack.model import Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import balancer, render
 from zopestack.supervisor.client import Process, Supervisor
 
 CHECKOUT = Path(__file__).parents[2]
@@ -58,8 +58,8 @@ class Supervised(Deployment):
         found = describe.described(self.directory, texts)
         self.stack: Stack = replace(found.stack, timings=self.timings)
         made = parts.parts(self.stack, found.overrides)
-        known = digests.digests(self.stack, made, {}, rendering.balancer(self.stack))
-        for path, text in rendering.render(self.stack, known).items():
+        known = digests.digests(self.stack, made, {}, balancer(self.stack))
+        for path, text in render(self.stack, known).items():
             files.write(path, text)
         files.link(self.stack.haproxy, self.stack.balancer.executable)
         self.stack.logs.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.harness import PATIENCE, Site, until
-from zopestack.buildout import certificates
+from zopestack.buildout.certificates import make_self_signed
 
 HOOK = ("restart", "haproxy-reload")
 
@@ -31,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def renew(directory: Path, name: str) -> Path:
     """Put another certificate where the site's is."""
     made = directory / "made" / name
-    certificates.make_self_signed(made, [name])
+    make_self_signed(made, [name])
     live = directory / "live.pem"
     live.write_text(made.read_text() + made.with_name(f"{name}.key").read_text())
     return live

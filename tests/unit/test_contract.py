@@ -7,7 +7,7 @@ import pytest
 from tests.support import describe
 from zopestack.model import Stack
 from zopestack.render import contract
-from zopestack.render import files as rendering
+from zopestack.render.files import render
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def stack(home: Path) -> Stack:
 
 @pytest.fixture
 def text(stack: Stack) -> str:
-    return rendering.render(stack)[stack.haproxy_conf]
+    return render(stack)[stack.haproxy_conf]
 
 
 def test_the_packaged_template_leaves_nothing_out(stack: Stack, text: str) -> None:

@@ -77,4 +77,4 @@ def test_every_listener_names_the_option_that_moves_it(stack: Stack) -> None:
 
 def test_a_stack_does_not_change(stack: Stack) -> None:
     with pytest.raises(FrozenInstanceError):
-        stack.user = "other"  # type: ignore[misc]
+        stack.bin = Path()  # type: ignore[misc]

@@ -9,6 +9,7 @@ from tests.support import describe
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.render.programs import Program, programs
+from zopestack.supervisor import reload
 
 
 @pytest.fixture
@@ -55,6 +56,10 @@ def test_a_new_haproxy_cfg_changes_the_reload_and_nothing_else(stack: Stack) -> 
     before, after = (programs(stack, {"haproxy-reload": each}) for each in ("one", "two"))
     changed = [one.name for one, other in zip(before, after, strict=True) if one != other]
     assert changed == ["haproxy-reload"]
+
+
+def test_a_stop_waits_for_the_end_of_a_reload(made: dict[str, Program]) -> None:
+    assert made["haproxy-reload"].stopwaitsecs > reload.TIMEOUT
 
 
 def test_one_guard_watches_every_instance(made: dict[str, Program], home: Path) -> None:

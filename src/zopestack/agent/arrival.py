@@ -75,7 +75,7 @@ class Arrivals:
         return arrival
 
     def end(self, arrival: Arrival) -> None:
-        """Stop to track a body that is complete or was given up."""
+        """Stop tracking a body that is complete or was given up."""
         self._open.discard(arrival)
 
     def refusal(self, arrival: Arrival) -> Error | None:

@@ -92,12 +92,11 @@ def _self_signed(names: Iterable[str]) -> tuple[str, str]:
             )
         except FileNotFoundError:
             raise Unusable(
-                "a certificate of yours, or the openssl program to make one "
-                "(apt-get install openssl)"
+                "your own certificate, or the openssl program to make one (apt-get install openssl)"
             ) from None
         if done.returncode:
             raise Unusable(
-                f"a certificate of yours; openssl could not make one: {done.stderr.strip()}"
+                f"your own certificate; openssl could not make one: {done.stderr.strip()}"
             )
         return chain.read_text(), key.read_text()
 

@@ -61,12 +61,12 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
     return {
         "recipe": "plone.recipe.zope2instance",
         "eggs": "\n".join(stack.zope.eggs),
-        # The first manager is made with the database; a name without a password keeps
+        # The initial administrator is made with the database; a name without a password keeps
         # the recipe from asking at the terminal and from writing a password.
         "user": f"{stack.zope.user}:",
         "http-address": str(instance.address),
         # The port opens when Zope is ready. The recipe would open it first thing, and
-        # HAProxy would send visitors to an instance that still waits for ZEO.
+        # HAProxy would send requests to an instance that still waits for ZEO.
         "http-fast-listen": "off",
         "var": str(stack.var),
         "zeo-client": "on",

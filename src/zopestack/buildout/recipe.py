@@ -7,7 +7,8 @@ anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Recipe:
         self.stack = described.stack
         try:
             self.certificates = certificates.material(self.stack)
-            trial.check(self.stack, name, options)
+            trial.check(self.stack, self.certificates, name, options)
         except Unusable as why:
             raise error(name, "tls-certificate", "self-signed", why) from None
         except TemplateProblem as why:
@@ -68,7 +69,7 @@ class Recipe:
     def install(self) -> tuple[str, ...]:
         """Write every generated file that changed; the directory belongs to a part of its own."""
         stack = self.stack
-        try:
+        with _writing():
             for directory in (stack.logs, stack.blobs, stack.database.parent):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
@@ -79,8 +80,6 @@ class Recipe:
             known = digests.digests(stack, self.parts, self.distributions, balancer(stack))
             for path, text in render(stack, known).items():
                 files.write(path, text)
-        except OSError as why:
-            raise UserError(f"A file of the stack cannot be written: {why}") from None
         for site in missing(stack):
             logger.warning(
                 "sites: %s%s shows %s, which is not in the database: it answers 404.",
@@ -96,19 +95,41 @@ class Recipe:
 class Files:
     """``recipe = zopestack:files``: the directory of the generated files, a part of its own.
 
-    Its options never change, so buildout never has a moment without a configuration; removing
-    ``[stack]`` removes the files.
+    Its options never change, so an edit leaves the files in place; removing ``[stack]`` removes
+    them. A new version of zopestack makes buildout remove the directory, too, and install this
+    part again: then the old files come back at once, because the stack runs with them, and
+    supervisorctl needs them, until [stack] is installed or where another part fails before.
     """
 
     def __init__(self, buildout: Any, name: str, options: Any) -> None:
         self.directory = Path(buildout["buildout"]["parts-directory"]) / name
+        self.old = {
+            path: path.readlink() if path.is_symlink() else path.read_bytes()
+            for path in self.directory.glob("*")
+            if path.is_symlink() or path.is_file()
+        }
 
     def install(self) -> list[str]:
-        """The directory, for buildout to remove with the part."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        """Return the directory, for buildout to remove with the part."""
+        with _writing():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            for path, content in self.old.items():
+                if isinstance(content, Path):
+                    files.link(path, content)
+                elif not path.exists():
+                    path.write_bytes(content)
         return [str(self.directory)]
 
     update = install
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Report a file that cannot be written as an error of the user's."""
+    try:
+        yield
+    except OSError as why:
+        raise UserError(f"A file of the stack cannot be written: {why}") from None
 
 
 def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, tuple[str, ...]]:

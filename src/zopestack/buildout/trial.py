@@ -22,19 +22,23 @@ from zopestack.render.files import balancer, render
 logger = logging.getLogger(__name__)
 
 
-def check(stack: Stack, name: str, options: Mapping[str, str]) -> None:
+def check(
+    stack: Stack, material: Mapping[Path, str | Path], name: str, options: Mapping[str, str]
+) -> None:
     """Render every file and have HAProxy check its own; nothing is put in place.
 
+    :param material: what :func:`certificates.material` has returned.
     :param name: of the section.
     :param options: its options.
     :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
     :raises TemplateProblem: for a template that is missing or broken.
     """
     where = f"[{name}] templates = {options.get('templates', '')}\n "
-    haproxy_cfg = render(stack)[stack.haproxy_conf]
+    # The digests are not known yet, but what a template does with them is rendered, too.
+    haproxy_cfg = render(stack, dict.fromkeys(stack.programs, "trial"))[stack.haproxy_conf]
     if missing := contract.missing(stack, haproxy_cfg):
         raise UserError(f"{where} leaves out of haproxy.cfg {missing}.")
-    verdict = tried(stack)
+    verdict = tried(stack, material)
     said, blamed = blame(stack.extras, haproxy_cfg, verdict.said)
     if not verdict.accepted:
         if blamed:
@@ -47,30 +51,29 @@ def check(stack: Stack, name: str, options: Mapping[str, str]) -> None:
         logger.warning("HAProxy accepts the configuration and says:\n%s", said)
 
 
-def tried(stack: Stack) -> Verdict:
+def tried(stack: Stack, material: Mapping[Path, str | Path]) -> Verdict:
     """What HAProxy says of a Stack's configuration.
 
-    The whole Stack is rendered a second time for a directory of its own, so that no text needs
-    to be changed, and what is in place stays as it is.
+    Its files are rendered a second time for a temporary directory. What the installation is about
+    to put into var is there, too; all else in var, the paths of sockets included, is as it is.
 
-    :raises Unusable: where a certificate is to be made and cannot.
+    :param material: what :func:`certificates.material` has returned.
     """
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         home = Path(directory)
-        elsewhere = replace(
-            stack,
-            parts=home / "parts",
-            directories=replace(stack.directories, var=home / "var"),
-        )
+        elsewhere = replace(stack, parts=home / "parts")
+        places = {path: home / path.name for path in (stack.server_state, *material)}
         for path, text in balancer(elsewhere).items():
-            files.write(path, text)
-        files.write(elsewhere.server_state, NO_STATE, mode=0o600)
-        certificates.put(certificates.material(elsewhere))
+            files.write(path, _moved(text, places))
+        files.write(places[stack.server_state], NO_STATE, mode=0o600)
+        certificates.put({places[path]: content for path, content in material.items()})
         verdict = program.check_file(stack.balancer.executable, elsewhere.haproxy_conf)
-    said = verdict.said
-    for path, here in (
-        (elsewhere.configuration, stack.configuration),
-        (elsewhere.var, stack.var),
-    ):
-        said = said.replace(str(path), str(here))
+    back = {there: here for here, there in places.items()}
+    said = _moved(verdict.said, {elsewhere.configuration: stack.configuration, **back})
     return replace(verdict, said=said)
+
+
+def _moved(text: str, places: Mapping[Path, Path]) -> str:
+    for old, new in places.items():
+        text = text.replace(str(old), str(new))
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,8 @@ class Acme(Feature):
 
         :raises Refused: where it is not.
         """
-        if self.directory and not self.directory.is_dir():
+        # Path.is_dir raises for a name that is too long.
+        if self.directory and not os.path.isdir(self.directory):  # noqa: PTH112
             raise Refused(
                 "acme-challenge", f"a directory or a port, but {self.directory} is not a directory"
             )

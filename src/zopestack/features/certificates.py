@@ -39,6 +39,9 @@ def check(given: Path) -> None:
         raise Unusable(
             f"files that the user who runs the stack may read; {why.filename} is not readable"
         ) from None
+    except OSError as why:
+        # Such as a name that is too long.
+        raise Unusable(f"a PEM file or a directory of them; {why}") from None
 
 
 def is_certbot(given: Path) -> bool:
@@ -139,7 +142,7 @@ def _check_pair(certificate: Path, key: Path) -> None:
 
 
 def _passphrase() -> str:
-    raise Unusable("a key without a passphrase, since nobody is there to type it at a restart")
+    raise Unusable("a key without a passphrase, since nobody can type it at a restart")
 
 
 def _reason(certificate: Path, key: Path, why: ssl.SSLError) -> str:
@@ -148,7 +151,7 @@ def _reason(certificate: Path, key: Path, why: ssl.SSLError) -> str:
     if b"PRIVATE KEY" not in key.read_bytes():
         return (
             f"a PEM file with the certificate, its chain and the private key; {certificate} "
-            "has no private key, nor is one beside it in a file of the same name and .key"
+            f"has no private key, and there is no {certificate.name}.key beside it"
         )
     if b"BEGIN CERTIFICATE" not in certificate.read_bytes():
         return f"a PEM file with a certificate; {certificate} has none"

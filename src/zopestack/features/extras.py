@@ -71,6 +71,6 @@ def _with_lines(name: str, extra: Extra) -> Extra:
             raise Refused(
                 name,
                 f"lines for the inside of a section, but `{found[1]}` in line {number} begins "
-                "another. Put it into a haproxy.cfg.j2 of your own, see templates",
+                "another. Put it into your own haproxy.cfg.j2 (option templates)",
             )
     return replace(extra, lines=tuple(lines))

@@ -60,7 +60,7 @@ def _instances(text: str) -> int | None:
     try:
         return whole_number(text, 1, MAX_INSTANCES)
     except ValueError as accepted:
-        raise ValueError(f"{accepted}, or auto for one a CPU core") from None
+        raise ValueError(f"{accepted}, or auto for one per CPU core") from None
 
 
 def _threads(text: str) -> int:
@@ -89,7 +89,7 @@ class Instances(Feature):
     instances: int | None = option(
         _instances,
         "auto",
-        "How many Zope processes share the work; ``auto`` is one a usable CPU core.",
+        "How many Zope processes share the work; ``auto`` is one per usable CPU core.",
     )
     threads: int = option(
         _threads,
@@ -157,12 +157,13 @@ class Instances(Feature):
 
     def derived(self) -> tuple[Instance, ...]:
         """The instances, numbered from 1, those for clients first."""
+        ordinary = self.ordinary
         return tuple(
             Instance(
                 name=f"instance{i + 1}",
                 address=Address("127.0.0.1", self.base_port + i),
                 agent=Address("127.0.0.1", self.first_agent_port + i),
-                lane=VISITORS if i < self.ordinary else CALLBACKS,
+                lane=VISITORS if i < ordinary else CALLBACKS,
                 threads=self.threads,
                 switch_interval=self.switch_interval,
             )

@@ -10,7 +10,7 @@ from zopestack.features.parsers import memory, paths, seconds
 class Lifecycle(Feature):
     """Times in seconds.
 
-    :ivar memory_limit: as superlance's memmon takes it (``500MB``); empty for no limit.
+    :ivar memory_limit: as the guard takes it (``500MB``); empty for no limit.
     """
 
     stop_grace: int = option(

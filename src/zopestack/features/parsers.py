@@ -91,7 +91,7 @@ def loopback_address(text: str) -> Address:
     """An address that only this machine reaches."""
     value = address(text)
     if value.wildcard or not ipaddress.ip_address(value.host).is_loopback:
-        raise ValueError("an address on loopback, like 127.0.0.1:8400; it has no password")
+        raise ValueError("an address on loopback, like 127.0.0.1:8400, since it has no password")
     return value
 
 
@@ -105,7 +105,7 @@ def path(text: str) -> Path:
         raise ValueError("a path; ~ stands for the home of a user this machine knows") from None
     if found := UNSAFE_IN_PATH.search(f"{text}{expanded}"):
         raise ValueError(
-            f"a path without {found.group()!r}, which generated files and scripts cannot hold"
+            f"a path without {found.group()!r}, which generated files and scripts cannot contain"
         )
     return expanded
 
@@ -123,7 +123,7 @@ def seconds(text: str) -> int:
 
 
 def memory(text: str) -> str:
-    """A size of memory as ``guard.memory`` reads it, or nothing."""
+    """A size of memory as the guard takes it, or nothing."""
     if text and not re.fullmatch(r"[1-9][0-9]{0,6}(MB|GB)", text):
         raise ValueError("a size like 500MB or 2GB")
     return text
@@ -134,7 +134,7 @@ def paths(text: str) -> tuple[str, ...]:
     found = tuple(text.split())
     for path in found:
         if not re.fullmatch(r"/[A-Za-z0-9._~!&()*+,;=:@/?-]*", path):
-            raise ValueError(f"paths like /Plone/front-page, escapes left out; {path!r} is none")
+            raise ValueError(f"paths like /Plone/front-page without escapes; {path!r} is not one")
     return found
 
 

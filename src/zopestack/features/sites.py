@@ -6,7 +6,7 @@
     * = /Plone
 
 HAProxy turns a request's path into VirtualHostMonster's form (Zope's documentation,
-"Virtual Hosting"), so that ``absolute_url()`` is what the visitor typed.
+"Virtual Hosting"), so that ``absolute_url()`` is what the client asked for.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Who may put what into the directory of a certificate authority's challenges.
 
-HAProxy shows nothing of it but key authorizations (``templates/acme.lua.j2``), but it opens what
-is there, and waits at a named pipe until somebody writes to it: Lua can ask for neither the kind
-of a file nor for not to wait. So nobody else should be able to put one there, as with the files
-of sshd (``StrictModes``).
+HAProxy shows only key authorizations from it (``templates/acme.lua.j2``), but it opens whatever
+file is named, and a named pipe blocks it until somebody writes to the pipe: Lua can neither ask
+for the type of a file nor open one without blocking. So nobody else should be able to put a file
+there; sshd demands the same of its files (``StrictModes``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ CHALLENGES = ".well-known/acme-challenge"
 def objections(webroot: Path) -> Iterator[str]:
     """Where somebody other than root and the user who runs this could put a file, and how.
 
-    Directories above count as well: who may write to one can put another one in place of what
-    is in it.
+    Directories above count as well: whoever may write to one can replace what is in it.
     """
     whole = webroot / CHALLENGES
     given = (whole, *whole.parents)
@@ -43,7 +42,7 @@ def _others(status: os.stat_result) -> str:
     """How others may write to a directory; empty where they may not."""
     if status.st_uid not in (0, os.geteuid()):
         return f"belongs to another user (number {status.st_uid})"
-    # In a sticky one, /tmp for example, nobody moves what is another's.
+    # In a sticky directory, such as /tmp, nobody can move files of another user.
     if status.st_mode & stat.S_ISVTX:
         return ""
     if status.st_mode & stat.S_IWOTH:

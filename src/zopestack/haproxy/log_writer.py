@@ -1,12 +1,13 @@
 """Writes HAProxy's access log: standard input into a file that is rotated.
 
 ``run-haproxy`` starts this file as a script with nothing but the standard library
-(``python -I -S access_log.py FILE BYTES COUNT``): a process that is always there and only moves
-bytes does not have to hold the product and its libraries in memory (8 MB in place of 18).
+(``python -I -S log_writer.py FILE BYTES COUNT``): a process that always runs and only moves
+bytes need not hold the product and its libraries in memory (8 MB instead of 18).
 
 supervisord could keep the log as well, but does so a line at a time, which costs as much CPU as
-half of HAProxy (docs/benchmark.rst). HAProxy cannot rotate a file, and the programs that can
-(rotatelogs, svlogd) are packages of a distribution, which not every user may install.
+half of HAProxy (docs/explanation/measured.rst, "One access log, by HAProxy"). HAProxy cannot
+rotate a file, and the programs that can (rotatelogs, svlogd) are packages of a distribution, which
+not every user may install.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs HAProxy, and beside it the process that writes its access log.
 
 supervisord runs this as ``haproxy``. It becomes HAProxy, whose standard output is a pipe to
-``access_log``; the reasons for that process are there.
+``log_writer``; the reasons for that process are there.
 """
 
 from __future__ import annotations

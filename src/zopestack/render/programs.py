@@ -12,6 +12,10 @@ from zopestack.model import Stack
 #: ``supervisorctl restart haproxy-reload`` fails where HAProxy refuses them.
 RELOAD_SECONDS = 3
 
+#: Seconds that ``haproxy-reload`` gets to finish a reload when it is stopped: longer than it waits
+#: for the new worker. If it were killed before, the next HAProxy would start with an old state.
+RELOAD_STOP_SECONDS = 15
+
 #: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
 GUARD_EVENT = "TICK_60"
 
@@ -112,6 +116,7 @@ def _reload(stack: Stack) -> Program:
         startsecs=RELOAD_SECONDS,
         # Refused files stay refused.
         autorestart=False,
+        stopwaitsecs=RELOAD_STOP_SECONDS,
     )
 
 

@@ -48,7 +48,7 @@ def find(stack: Stack) -> list[Orphan]:
 def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> None:
     """Stop orphans in supervisord's order: instances drain first, then zeo, HAProxy last.
 
-    HAProxy stays until the end so that visitors get an error page instead of a refused
+    HAProxy stays until the end so that clients get an error page instead of a refused
     connection. A process that does not stop within ``stop_seconds`` is killed.
     """
     last = {"zeo": 1, "haproxy": 2}

@@ -114,7 +114,7 @@ The stack is up: {_layout(stack)} behind HAProxy.
 
 
 def urls(stack: Stack) -> list[str]:
-    """Return the URLs for visitors, and which Zope object each shows if ``sites`` says so."""
+    """Return the URLs for clients, and which Zope object each shows if ``sites`` says so."""
     if not stack.sites.shown:
         return [f"{_origin(stack)}/"]
     return [

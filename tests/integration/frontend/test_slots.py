@@ -16,7 +16,7 @@ from tests.support.polling import until
 
 READERS = 40
 
-#: As in rendering.Limits: slots that an instance lends at most.
+#: As in ``timings.Sizes``: slots that an instance lends at most.
 LENT = 80
 
 #: What concurrent-requests-per-address is by default.

@@ -15,7 +15,7 @@ import pytest
 
 from tests.support import describe
 from tests.support.describe import TEMPLATES
-from zopestack.render import files as rendering
+from zopestack.render.files import render
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, fronts, load, proc, rounds
@@ -144,7 +144,7 @@ def test_what_is_left_out_of_a_front_end_is_left_out(farm):
         stack = replace(
             farm.stack, directories=replace(farm.stack.directories, templates=templates)
         )
-        found = rendering.render(stack)
+        found = render(stack)
         return found[stack.haproxy_conf], found[stack.slots_lua]
 
     whole, lua = rendered(None)

@@ -15,7 +15,7 @@ from zopestack.config.read import Buildout, read
 from zopestack.features.address import Address
 from zopestack.features.unknown_name import nearest
 from zopestack.model import OPTIONS, Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import render
 
 
 def shown(value: str) -> str:
@@ -214,7 +214,7 @@ WITH_LINES = {
 
 
 def lines(stack: Stack) -> list[int]:
-    return [text.count("\n") for text in rendering.render(stack).values()]
+    return [text.count("\n") for text in render(stack).values()]
 
 
 # HAProxy is left out: what is typed there would be run.
@@ -236,7 +236,7 @@ def test_any_text_is_refused_or_harmless(
     except UserError as refused:
         assert str(refused).startswith("[stack] ")
         return
-    files = rendering.render(stack)
+    files = render(stack)
     assert not any("\r" in text or "\0" in text for text in files.values())
     if option not in ("instances", "callback-instances"):
         if option in WITH_LINES and text.strip():
