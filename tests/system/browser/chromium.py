@@ -33,6 +33,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+from zopestack import wait
+
 Seen = TypeVar("Seen")
 
 #: Seconds any one thing gets, many times what it takes on 2 busy cores.
@@ -204,8 +206,19 @@ class Browser:
     # What happened since the last look.
 
     def traffic(self) -> list[Exchange]:
-        """The requests since the last call; those inside the browser are left out."""
-        events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
+        """The requests since the last call; those inside the browser are left out.
+
+        A request on its way, such as for an icon, is waited for.
+        """
+        events: list[dict[str, Any]] = []
+
+        def answered() -> bool:
+            events.extend(
+                json.loads(each["message"])["message"] for each in self._log("performance")
+            )
+            return not any(one.status == 0 and not one.failure for one in _exchanges(events))
+
+        wait.until(answered, PATIENCE)
         return [one for one in _exchanges(events) if one.url.startswith(("http", "file", "ws"))]
 
     def errors(self) -> list[str]:
