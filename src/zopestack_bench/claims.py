@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zopestack_bench import fronts
 from zopestack_bench.measured import Closed, Open
-from zopestack_bench.ratios import Ratio, ratio
+from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Run
 
 #: The load of most promises.
@@ -20,6 +20,7 @@ class Comparison:
     """A figure of one layout over that of another under one load.
 
     :param least, most: the bounds that are promised; neither where nothing is.
+    :param under: the load of the other layout, where that is another one.
     """
 
     workload: str
@@ -29,11 +30,13 @@ class Comparison:
     that: str
     least: float | None = None
     most: float | None = None
+    under: Closed | None = None
 
     @property
     def title(self) -> str:
         """What it is, in words."""
-        return f"{self.workload} page, {self.load}: {self.figure} of {self.this} over {self.that}"
+        other = f"{self.that} with {self.under}" if self.under else self.that
+        return f"{self.workload} page, {self.load}: {self.figure} of {self.this} over {other}"
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,12 @@ PROMISES = (
     Comparison("light", LOAD, "requests/s", "2x1", "1x4 direct", least=1.9),
     Comparison("light", LOAD, "requests/s", "2x1", "stock HAProxy", least=1.7),
     Comparison("light", LOAD, "requests/s", "2x1", "gunicorn", least=0.95),
+    Comparison("cpu", LOAD, "CPU ms", "2x1", "1x1 direct", most=1.10, under=Closed(1)),
     *(
         Comparison("cpu", fronts.ARRIVALS, "p99 ms", crowd, fronts.UNDISTURBED, most=most)
         for crowd, most in ((fronts.SLOW_READERS, 1.5), (fronts.SLOW_SENDERS, 2))
     ),
 )
-
-#: CPU a request of the whole 2x1 under load over that of one instance with one client, at most.
-COST = 1.10
 
 #: What is not promised, but decides what is worth having.
 FINDINGS = (
@@ -102,7 +103,7 @@ FINDINGS = (
 
 def claims(run: Run) -> list[Claim]:
     """Every promise that this run can tell about."""
-    return [*_compared(run, PROMISES), *_cost(run)]
+    return list(_compared(run, PROMISES))
 
 
 def findings(run: Run) -> list[Claim]:
@@ -112,15 +113,8 @@ def findings(run: Run) -> list[Claim]:
 
 def _compared(run: Run, comparisons: tuple[Comparison, ...]) -> Iterator[Claim]:
     for x in comparisons:
-        if outcome := run.find(x.workload, x.load, x.this, x.that):
-            yield Claim(x.title, outcome.ratio(x.this, x.that, x.figure), x.least, x.most)
-
-
-def _cost(run: Run) -> Iterator[Claim]:
-    loaded, alone = run.find("cpu", LOAD, "2x1"), run.find("cpu", Closed(1), "1x1 direct")
-    if loaded and alone:
-        these = loaded.series("2x1", "CPU ms")
-        those = alone.series("1x1 direct", "CPU ms")
-        rounds = min(len(these), len(those))
-        title = "cpu page: CPU ms of 2x1 with 8 clients over 1x1 direct with 1"
-        yield Claim(title, ratio(these[:rounds], those[:rounds]), most=COST)
+        this = run.find(x.workload, x.load, x.this, *(() if x.under else (x.that,)))
+        that = run.find(x.workload, x.under, x.that) if x.under else this
+        if this and that:
+            found = this.ratio(x.this, x.that, x.figure, that)
+            yield Claim(x.title, found, x.least, x.most)

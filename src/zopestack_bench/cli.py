@@ -29,7 +29,6 @@ from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
 from zopestack_bench.measured import Closed
 from zopestack_bench.probe import fetch
-from zopestack_bench.quiet import Quiet
 from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import KNOWN, WORKLOADS
 
@@ -75,7 +74,7 @@ class Bench:
         )
         last = self.plan.series(self.layouts)
         self.limit = fronts.LIMIT if self.frontend else self.plan.limit - last
-        self.quiet = Quiet(arguments.wait_for_quiet)
+        self.quiet = rounds.Quiet(arguments.wait_for_quiet)
         missing = {} if self.frontend else peers.missing()
         self.record = record.Run(
             command=shlex.join(["scripts/bench", *sys.argv[1:]]),

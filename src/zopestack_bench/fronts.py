@@ -20,7 +20,7 @@ from zopestack_bench.measured import Closed, Open
 from zopestack_bench.peers import haproxy
 from zopestack_bench.probe import fetch
 from zopestack_bench.record import Experiment
-from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import DOWNLOAD, SHELVES
 
@@ -82,9 +82,9 @@ Crowd = Callable[[Address], AbstractContextManager[tuple[int, ...]]]
 def layouts() -> dict[str, Layout]:
     """Everything that is compared, by name."""
     readers = partial(
-        visited, crowd=partial(slow_readers, path=DOWNLOAD, number=READERS, speed=READING)
+        visited, crowd=partial(slow_clients, number=READERS, path=DOWNLOAD, speed=READING)
     )
-    senders = partial(visited, crowd=partial(slow_senders, number=SENDERS))
+    senders = partial(visited, crowd=partial(slow_clients, number=SENDERS))
     loaded = f"while {READERS} clients download 5 MB at {READING // 1000} kB/s"
     # Requests of a client that is not on this machine are counted, here never over the limit.
     counted = {"requests-per-address": "1000000"}

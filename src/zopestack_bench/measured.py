@@ -72,9 +72,9 @@ class Measured:
         """All errors."""
         return sum(self.errors.values())
 
-    def percentile(self, which: float) -> float:
-        """Latency in seconds; NaN where there was no response."""
-        return self.latency.get(which, math.nan)
+    def milliseconds(self, which: float) -> float | None:
+        """A percentile of the latency in milliseconds; None where there was no response."""
+        return 1000 * self.latency[which] if self.latency else None
 
 
 def percentiles(latencies: Sequence[float]) -> dict[float, float]:

@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,37 +48,10 @@ BOOK_BYTES = 1000
 ROOT_KEY = "zopestack_bench"
 
 
-@dataclass
-class Waited:
-    """Seconds of the CPU-bound page in this process.
-
-    :param elapsed: on the wall clock.
-    :param cpu: on a core.
-    :param runnable: ready to run, without a core (``schedstat``, kernel documentation,
-        "sched-stats"). The rest of ``elapsed`` was spent waiting for the GIL.
-    """
-
-    requests: int = 0
-    elapsed: float = 0.0
-    cpu: float = 0.0
-    runnable: float = 0.0
-
-
-@dataclass
-class Read:
-    """What the page of a shelf has read in this process.
-
-    :param objects: asked for.
-    :param loads: those of them that were not in the ZODB cache.
-    """
-
-    reads: int = 0
-    objects: int = 0
-    loads: int = 0
-
-
-_waited = Waited()
-_read = Read()
+#: What the pages have counted in this process: of the CPU-bound page how often it was
+#: ``computed`` and the milliseconds it waited for the GIL; of the shelves the ``reads``, the
+#: ``objects`` asked for, and the ``loads`` of those that were not in the ZODB cache.
+_counted = {"computed": 0.0, "gil ms": 0.0, "reads": 0.0, "objects": 0.0, "loads": 0.0}
 _lock = threading.Lock()
 
 
@@ -132,12 +104,10 @@ class Pages(BrowserView):  # type: ignore[misc]
         """A page template of many links: nothing but computing."""
         started, cpu, runnable = time.perf_counter(), time.thread_time(), _runnable()
         page = self.template()
-        with _lock:
-            _waited.requests += 1
-            # In the reverse order, so that what is subtracted lies within what it is from.
-            _waited.runnable += _runnable() - runnable
-            _waited.cpu += time.thread_time() - cpu
-            _waited.elapsed += time.perf_counter() - started
+        # In the reverse order, so that what is subtracted lies within what it is from. A thread
+        # that neither ran nor was ready to run has waited for the GIL.
+        spent = _runnable() - runnable + time.thread_time() - cpu
+        _count({"computed": 1, "gil ms": 1000 * (time.perf_counter() - started - spent)})
         return page
 
     def links(self) -> list[dict[str, str]]:
@@ -201,7 +171,7 @@ class Pages(BrowserView):  # type: ignore[misc]
         objects = self.context._p_jar.root().get(ROOT_KEY)
         writes = sum(tally.count for tally in objects.tallies) if objects else 0
         self.request.response.setHeader("Content-Type", "application/json")
-        return json.dumps({**asdict(_waited), **asdict(_read), "writes": writes})
+        return json.dumps({**_counted, "writes": writes})
 
 
 @implementer(IPublishTraverse)
@@ -221,11 +191,15 @@ class ShelfPage(BrowserView):  # type: ignore[misc]
         before = connection.getTransferCounts()[0]
         shelf = connection.root()[ROOT_KEY].shelves[self.number]
         size = sum(len(book.text) for book in shelf.books)
-        with _lock:
-            _read.reads += 1
-            _read.objects += len(shelf.books)
-            _read.loads += connection.getTransferCounts()[0] - before
+        loads = connection.getTransferCounts()[0] - before
+        _count({"reads": 1, "objects": len(shelf.books), "loads": loads})
         return f"{size}\n"
+
+
+def _count(amounts: dict[str, float]) -> None:
+    with _lock:
+        for name, amount in amounts.items():
+            _counted[name] += amount
 
 
 def _blob(size: int) -> Blob:

@@ -41,8 +41,8 @@ def record(
             before = rounds.count(target, workload)
             with _sampling(moments, began, name, target):
                 found = load.run(target.address, workload.paths, Closed(CLIENTS), seconds)
-            counted = rounds.count(target, workload) - before
-        phases[name] = Phase(found.rate, counted.gil_wait)
+            counted = rounds.a_request(before, rounds.count(target, workload))
+        phases[name] = Phase(found.rate, counted["GIL wait ms"])
         say(f"time series: {name} for {seconds:.0f} s, {found.rate:.1f} requests/s")
     return moments, phases
 

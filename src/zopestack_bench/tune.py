@@ -46,10 +46,10 @@ def main() -> None:
             # What keeps the file from being changed is found before minutes of measuring.
             edit.changed(BUILDOUT, dict.fromkeys(OPTIONS, "1"))
         with Progress() as progress:
-            advice = advise(_task(arguments), progress.say)
-        print("\n".join(advice.evidence))
-        if arguments.write and advice.changes:
-            edit.write(BUILDOUT, advice.changes)
+            evidence, changes = advise(_task(arguments), progress.say)
+        print("\n".join(evidence))
+        if arguments.write and changes:
+            edit.write(BUILDOUT, changes)
             print(f"\n{BUILDOUT} is changed; bin/buildout && bin/supervisorctl update applies it")
 
 

@@ -14,9 +14,9 @@ from zopestack_bench.farm import Source
 from zopestack_bench.layouts import counts, generated_layout, layouts
 from zopestack_bench.measured import Measured
 from zopestack_bench.peers import peers
-from zopestack_bench.quiet import Quiet
 from zopestack_bench.record import Sample
 from zopestack_bench.refine import Refined
+from zopestack_bench.rounds import Quiet
 from zopestack_bench.workloads import WORKLOADS
 
 KNOWN = {**layouts(2), **peers(2)}
@@ -141,7 +141,7 @@ def test_amounts_of_memory(text, expected):
 
 
 def busy(others: float) -> Sample:
-    return Sample("2x1", 1, Measured(1, 1), {}, 0, 0, None, {}, others=others)
+    return Sample("2x1", 1, Measured(1, 1), {"cores of others": others})
 
 
 def test_a_disturbed_sample_counts_only_without_patience():

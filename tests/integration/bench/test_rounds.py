@@ -20,7 +20,7 @@ from zopestack_bench.layouts import Layout
 from zopestack_bench.measured import Closed, Open
 from zopestack_bench.probe import until
 from zopestack_bench.record import Experiment
-from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target, running
 from zopestack_bench.workloads import Workload
 
@@ -165,7 +165,7 @@ def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
 
 def test_slow_readers_hold_a_download_open(serve):
     server = serve(stalls_at=1)
-    with slow_readers(server.address, "/", 3, 1000) as pids:
+    with slow_clients(server.address, 3, "/", 1000) as pids:
         until("three requests", lambda: server.asked, lambda asked: asked == 3, 10)
         assert server.connections == 3
         assert {path for _, path, _ in server.visitors} == {"/"}
@@ -180,7 +180,7 @@ def test_a_slow_reader_takes_no_more_than_its_share():
     # 4000 bytes a second, of which the server counts what has left it.
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = Address(*server.getsockname())
-        with slow_readers(address, "/", 1, 4000):
+        with slow_clients(address, 1, "/", 4000):
             connection, _ = server.accept()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             connection.settimeout(1)
@@ -198,7 +198,7 @@ def test_a_slow_reader_takes_no_more_than_its_share():
 def test_slow_senders_never_finish_a_request_and_come_back():
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as held:
         server.settimeout(20)
-        with slow_senders(Address(*server.getsockname()), 3):
+        with slow_clients(Address(*server.getsockname()), 3):
             found = [held.enter_context(server.accept()[0]) for _ in range(3)]
             for connection in found:
                 connection.settimeout(20)

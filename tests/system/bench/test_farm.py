@@ -86,15 +86,16 @@ def test_a_sample_has_every_figure(farm):
     for sample in outcome.samples:
         assert sample.measured.requests > 0
         assert sample.measured.errors == {}
-        assert sample.cpu["zope"] > 0
-        assert sample.pss["zope"] > 10_000_000
-        assert sample.voluntary + sample.involuntary > 0
-        assert sample.gil is not None
-    assert "balancer" not in direct.cpu
-    assert balanced.cpu["balancer"] > 0
-    assert balanced.queue is not None
+        assert sample.figure("Zope CPU ms") > 0
+        assert sample.figure("Zope memory MB") > 10
+        assert sample.figure("memory MB") > sample.figure("Zope memory MB")
+        assert sample.figure("context switches") > 0
+        assert sample.figures["GIL wait ms"] is not None
+    assert direct.figures["balancer CPU ms"] is None
+    assert balanced.figure("balancer CPU ms") > 0
+    assert balanced.figures["queue ms"] is not None
     # Memory is counted for the instances of the layout alone.
-    assert balanced.pss["zope"] > direct.pss["zope"]
+    assert balanced.figure("Zope memory MB") > direct.figure("Zope memory MB")
 
 
 def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
@@ -184,7 +185,7 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
                 for path in shelves:
                     fetch(target.address, path)
             sample = rounds.measure(layout.name, 1, target, workload, experiment)
-        assert sample.objects == pytest.approx(175)
+        assert sample.figure("objects") == pytest.approx(175)
         hits[kind] = sample.figure("cache hits %")
     assert hits["none"] < 80 < hits["path"]
 

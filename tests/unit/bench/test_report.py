@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.bench import records
 from tests.unit.bench.records import sample
-from zopestack_bench import fronts, plots, record, report
+from zopestack_bench import fronts, plots, record, report, rounds
 from zopestack_bench.claims import Claim, claims, findings
 from zopestack_bench.layouts import layouts
 from zopestack_bench.measured import Closed, Measured
@@ -139,8 +139,8 @@ def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
     run.outcomes = [records.outcome("large site", fronts.ALONE, {none: 10, path: 20})]
     samples = []
     for found in run.outcomes[0].samples:
-        hits = 0.9 if found.layout == path else 0.6
-        samples.append(replace(found, objects=100.0, loads=100 * (1 - hits)))
+        hits = 90.0 if found.layout == path else 60.0
+        samples.append(replace(found, figures={**found.figures, "cache hits %": hits}))
     run.outcomes[0].samples[:] = samples
     by_title = {claim.title: claim for claim in findings(run)}
     title = "large site page, 1 client: cache hits % of affinity path over affinity none"
@@ -160,7 +160,10 @@ def test_a_run_of_which_nothing_is_promised_says_nothing(run):
 @pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
 def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
     for outcome in run.outcomes:
-        outcome.samples[:] = [replace(sample, others=others) for sample in outcome.samples]
+        outcome.samples[:] = [
+            replace(sample, figures={**sample.figures, "cores of others": others})
+            for sample in outcome.samples
+        ]
     page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert ("Other processes used 1.5 of 2 cores" in page.text) is warned
 
@@ -203,7 +206,8 @@ def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
     run = Run(
         "scripts/bench", "now", {"processor": "P", "cores": "1", "memory": "1", "kernel": "K"}
     )
-    nothing = Sample("as it is", 1, Measured(1, 0), {}, 0, 0, None, {})
+    measured = Measured(1, 0)
+    nothing = Sample("as it is", 1, measured, rounds.figures(measured, {}, None))
     run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
     run.moments = [Moment(0.5, "as it is", None, 0.0)]
     Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
@@ -218,6 +222,18 @@ def test_figures_are_per_answered_request():
     assert it.figure("rescheduling interrupts") == pytest.approx(2.5)
     assert it.figure("errors") == 100
     assert it.figure("requests/s") == 10
+
+
+def test_what_pages_count_is_shown_for_each_request():
+    before = {"computed": 5, "gil ms": 20.0, "reads": 10, "objects": 1000, "loads": 500}
+    now = {"computed": 9, "gil ms": 30.0, "reads": 12, "objects": 1200, "loads": 520}
+    assert rounds.a_request(before, now) == {
+        "GIL wait ms": 2.5,
+        "objects": 100,
+        "loads": 10,
+        "cache hits %": 90,
+    }
+    assert set(rounds.a_request({}, {}).values()) == {None}
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 16])
