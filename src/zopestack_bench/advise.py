@@ -17,15 +17,15 @@ from pathlib import Path
 from zopestack.config.listeners import MAX_SOCKET_PATH
 from zopestack.features import cpus
 from zopestack.features.address import Address
+from zopestack.model import Stack
 from zopestack.supervisor.health import ask
 from zopestack_bench import Broken, evidence, proc, rounds
-from zopestack_bench.farm import Farm, Source
+from zopestack_bench.farm import Farm
 from zopestack_bench.halving import FEWEST_ROUNDS, SECONDS, Search
 from zopestack_bench.layouts import Layout, counts, generated_layout
-from zopestack_bench.measured import Closed
 from zopestack_bench.plan import OVERHEAD
 from zopestack_bench.probe import status
-from zopestack_bench.record import Experiment, Outcome
+from zopestack_bench.record import Closed, Experiment, Outcome
 from zopestack_bench.refine import Refined, alternatives, refine
 from zopestack_bench.workloads import Workload, host_and_path
 
@@ -51,15 +51,16 @@ class Task:
     :param seconds: the time for measuring.
     :param current: instances and threads in use.
     :param check: whether to measure every layout as long again, and compare.
+    :param stack: of the user's buildout, a copy of whose site is measured.
     """
 
-    source: Source
     workload: Workload
     clients: int
     memory: int
     seconds: float
     current: tuple[int, int]
     check: bool = False
+    stack: Stack | None = None
 
 
 def advise(task: Task, say: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
@@ -71,8 +72,8 @@ def advise(task: Task, say: Callable[[str], None]) -> tuple[list[str], dict[str,
     :raises Broken: where the instances do not come up or no page answers.
     """
     layouts = candidates(task)
-    with _directory(task.source) as directory, ExitStack() as lasting:
-        farm = Farm(Path(directory), task.source, counts(layouts))
+    with _directory(task.stack) as directory, ExitStack() as lasting:
+        farm = Farm(Path(directory), counts(layouts), task.stack)
         lasting.callback(farm.stop)
         farm.start(say)
         track = rounds.Track(farm, layouts, lasting)
@@ -120,10 +121,10 @@ def changes(best: Layout, refined: Refined, current: tuple[int, int]) -> dict[st
     return {**found, **refined.settings}
 
 
-def _directory(source: Source) -> tempfile.TemporaryDirectory[str]:
+def _directory(stack: Stack | None) -> tempfile.TemporaryDirectory[str]:
     """Where the copy of a site goes: beside the site's own data, whose blobs can be linked
     there and which has room for it, unless a socket's path would be too long."""
-    var = source.stack.var if source.stack else None
+    var = stack.var if stack else None
     if var and len(str(var).encode()) + OWN_PATH > MAX_SOCKET_PATH:
         var = None
     return tempfile.TemporaryDirectory(prefix="tune-", dir=var)

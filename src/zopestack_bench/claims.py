@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zopestack_bench import fronts
-from zopestack_bench.measured import Closed, Open
 from zopestack_bench.ratios import Ratio
-from zopestack_bench.record import Run
+from zopestack_bench.record import Closed, Open, Run
 
 #: The load of most promises.
 LOAD = Closed(8)

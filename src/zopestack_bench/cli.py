@@ -27,8 +27,8 @@ from zopestack_bench import (
 )
 from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed
 from zopestack_bench.probe import fetch
+from zopestack_bench.record import Closed
 from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import KNOWN, WORKLOADS
 
@@ -89,7 +89,7 @@ class Bench:
         for note in self.record.notes:
             self.say(note)
         with tempfile.TemporaryDirectory(prefix="zopestack-bench-") as directory:
-            farm = Farm(Path(directory), self.site.source, layouts.counts(self.layouts))
+            farm = Farm(Path(directory), layouts.counts(self.layouts), self.site.stack)
             with ExitStack() as lasting:
                 if not self.site.target:
                     lasting.callback(farm.stop)

@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from zopestack.features.address import Address
 from zopestack_bench import load, slow
-from zopestack_bench.farm import Farm
+from zopestack_bench.farm import TEMPLATES, Farm
 from zopestack_bench.layouts import Layout, generated
-from zopestack_bench.measured import Closed, Open
-from zopestack_bench.peers import haproxy
 from zopestack_bench.probe import fetch
-from zopestack_bench.record import Experiment
+from zopestack_bench.record import Closed, Experiment, Open
 from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import DOWNLOAD, SHELVES
@@ -72,9 +69,7 @@ NO_RULES = "no rules"
 COUNTED = "limited client"
 
 #: Templates that take the place of the product's and leave one part out.
-WITHOUT_SLOTS, WITHOUT_RULES = (
-    Path(__file__).parent / "templates" / name for name in ("no-slots", "no-rules")
-)
+WITHOUT_SLOTS, WITHOUT_RULES = TEMPLATES / "no-slots", TEMPLATES / "no-rules"
 
 Crowd = Callable[[Address], AbstractContextManager[tuple[int, ...]]]
 
@@ -107,7 +102,7 @@ def layouts() -> dict[str, Layout]:
         layout(
             BARE,
             "HAProxy with one thread, leastconn, maxconn, and nothing else",
-            serve=partial(haproxy, tuned=True),
+            templates=TEMPLATES / "bare",
         ),
         layout(NO_SLOTS, "without slots.lua", templates=WITHOUT_SLOTS),
         layout(NO_LOG, "without the access log", settings={"access-log": "off"}),

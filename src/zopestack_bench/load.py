@@ -19,7 +19,7 @@ import httptools
 import uvloop
 
 from zopestack.features.address import Address
-from zopestack_bench.measured import Closed, Measured, Open, percentiles
+from zopestack_bench.record import Closed, Measured, Open, percentiles
 from zopestack_bench.workloads import host_and_path
 
 #: Connections of the open loop; further requests wait for one, and that time counts.

@@ -16,8 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from zopestack_bench.measured import Closed, Open
-from zopestack_bench.record import Moment, Outcome, Run
+from zopestack_bench.record import Closed, Moment, Open, Outcome, Run
 
 #: One colour a layout, the same in every plot; told apart with any colour vision
 #: (Okabe and Ito, 2008).

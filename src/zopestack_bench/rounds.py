@@ -12,8 +12,7 @@ from contextlib import ExitStack, contextmanager
 from zopestack_bench import load, proc
 from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed, Measured
-from zopestack_bench.record import DISTURBED, Experiment, Outcome, Sample
+from zopestack_bench.record import DISTURBED, Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import BLOB, MODEM, Workload

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from zopestack_bench import load, proc, rounds
-from zopestack_bench.measured import Closed
-from zopestack_bench.record import Moment, Phase
+from zopestack_bench.record import Closed, Moment, Phase
 from zopestack_bench.rounds import Track
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import Workload
@@ -50,28 +49,23 @@ def record(
 @contextmanager
 def _sampling(moments: list[Moment], began: float, name: str, target: Target) -> Iterator[None]:
     """Add moments of this layout, from a thread of its own, while the body runs."""
-    stop = threading.Event()
-    thread = threading.Thread(
-        target=_sample, args=(moments, began, name, target, stop), daemon=True
-    )
+    stop, pids = threading.Event(), target.processes.get("zope", ())
+
+    def sample() -> None:
+        then, usage, interrupts = time.monotonic(), proc.usage(pids), proc.rescheduling()
+        while not stop.wait(INTERVAL):
+            now, used, after = time.monotonic(), proc.usage(pids), proc.rescheduling()
+            passed, spent = now - then, used - usage
+            counted = None if after is None or interrupts is None else (after - interrupts) / passed
+            # A thread that has ended took its count along.
+            switches = max(0, spent.voluntary + spent.involuntary) / passed
+            moments.append(Moment(now - began, name, counted, switches))
+            then, usage, interrupts = now, used, after
+
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
-
-
-def _sample(
-    moments: list[Moment], began: float, name: str, target: Target, stop: threading.Event
-) -> None:
-    pids = target.processes.get("zope", ())
-    then, usage, interrupts = time.monotonic(), proc.usage(pids), proc.rescheduling()
-    while not stop.wait(INTERVAL):
-        now, used, after = time.monotonic(), proc.usage(pids), proc.rescheduling()
-        passed, spent = now - then, used - usage
-        counted = None if after is None or interrupts is None else (after - interrupts) / passed
-        # A thread that has ended took its count along.
-        switches = max(0, spent.voluntary + spent.involuntary) / passed
-        moments.append(Moment(now - began, name, counted, switches))
-        then, usage, interrupts = now, used, after

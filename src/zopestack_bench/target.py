@@ -14,6 +14,7 @@ from zopestack.features.address import Address
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
+from zopestack.render import files as rendering
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, proc
@@ -30,9 +31,6 @@ PATIENCE = 60
 #: supervisord's states of a program that starts or runs, and of one that does not.
 STARTS = ("STARTING", "RUNNING")
 STOPPED = ("STOPPED", "EXITED", "FATAL")
-
-#: File descriptors.
-STDOUT, STDERR = 1, 2
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,12 @@ class Target:
 
 
 @contextmanager
-def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[Target]:
-    """The farm's own program ``haproxy`` with these files.
+def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
+    """The farm's own program ``haproxy``, configured for a Stack.
 
     :raises Broken: where HAProxy does not start; with the last lines of its log.
     """
-    for path, text in given.items():
+    for path, text in rendering.balancer(stack).items():
         path.write_text(text, encoding="utf-8")
     supervisor = Supervisor(stack.supervisor_socket)
     address = stack.balancer.http_address
@@ -108,7 +106,7 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
             {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
             Runtime(stack.haproxy_socket),
-            tuple({*proc.readers(pid, STDOUT), *proc.readers(pid, STDERR)}),
+            (supervisor.pid(), *proc.given(stack.access_log)),
         )
     finally:
         if state() not in STOPPED:

@@ -13,7 +13,6 @@ from zopestack.features.instances import VISITORS
 from zopestack.model import Stack
 from zopestack_bench import Broken, edit, visitors
 from zopestack_bench.advise import Task, advise
-from zopestack_bench.farm import Source
 from zopestack_bench.site import own_stack
 from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import WORKLOADS, Workload
@@ -55,10 +54,10 @@ def main() -> None:
 
 def _task(arguments: argparse.Namespace) -> Task:
     stack = own_stack()
-    source, workload = _what(arguments, stack)
+    replayed = bool(arguments.url or arguments.log)
     return Task(
-        source=source,
-        workload=workload,
+        stack=stack if replayed else None,
+        workload=_replayed(arguments, stack) if replayed else WORKLOADS[arguments.workload],
         clients=arguments.clients,
         memory=arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
         seconds=arguments.minutes * 60,
@@ -67,15 +66,13 @@ def _task(arguments: argparse.Namespace) -> Task:
     )
 
 
-def _what(arguments: argparse.Namespace, stack: Stack | None) -> tuple[Source, Workload]:
-    if not arguments.url and not arguments.log:
-        return Source(Path("versions.cfg")), WORKLOADS[arguments.workload]
+def _replayed(arguments: argparse.Namespace, stack: Stack | None) -> Workload:
     if stack is None:
         raise Broken("--url and --log are for this buildout's site; run bin/buildout first")
     paths = [visitors.from_url(url, stack) for url in arguments.url]
     if arguments.log:
         paths += visitors.from_log(visitors.logged(arguments.log), stack)
-    return Source(BUILDOUT, stack), Workload("site", tuple(paths), "the user's site")
+    return Workload("site", tuple(paths), "the user's site")
 
 
 def _current(stack: Stack | None) -> tuple[int, int]:

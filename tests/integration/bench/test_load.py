@@ -10,7 +10,7 @@ import pytest
 
 from zopestack.features.address import Address
 from zopestack_bench import load
-from zopestack_bench.measured import Closed, Measured, Open
+from zopestack_bench.record import Closed, Measured, Open
 
 
 def closed(server, clients, paths=("/",), cookies=()) -> Measured:

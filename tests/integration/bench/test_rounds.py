@@ -15,11 +15,10 @@ import pytest
 
 from zopestack.features.address import Address
 from zopestack_bench import Broken, proc, rounds, series
-from zopestack_bench.farm import Farm, Source
+from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed, Open
 from zopestack_bench.probe import until
-from zopestack_bench.record import Experiment
+from zopestack_bench.record import Closed, Experiment, Open
 from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target, running
 from zopestack_bench.workloads import Workload
@@ -54,7 +53,7 @@ def track(serve):
         return Layout(name, "", 1, 1, answer, lasting)
 
     starts: list[str] = []
-    farm = Farm(Path(), Source(Path("versions.cfg")), {})
+    farm = Farm(Path(), {})
     with ExitStack() as lasting:
         made = {"A": layout("A", False), "B": layout("B", True)}
         found = rounds.Track(farm, made, lasting)
@@ -141,15 +140,13 @@ def test_the_cpu_of_a_family_of_processes_is_counted():
     assert proc.pss(process.pid) == 0
 
 
-def test_who_reads_what_a_process_writes_is_found():
-    with subprocess.Popen([sys.executable, "-c", "input()"], **PIPES) as process:
-        assert proc.readers(process.pid, 1) == (os.getpid(),)
-        # It reads from the other one itself.
-        assert proc.readers(process.pid, 0) == (process.pid,)
-        # Standard error is whatever this process has.
-        assert process.pid not in proc.readers(process.pid, 2)
+def test_who_is_given_a_path_is_found(tmp_path):
+    log, other = tmp_path / "access.log", tmp_path / "access"
+    with subprocess.Popen([sys.executable, "-c", "input()", log], **PIPES) as process:
+        assert proc.given(log) == (process.pid,)
+        assert proc.given(other) == ()
         process.stdin.close()
-    assert proc.readers(process.pid, 1) == ()
+    assert proc.given(log) == ()
 
 
 def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):

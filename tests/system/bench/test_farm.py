@@ -19,12 +19,11 @@ from zopestack.render import files as rendering
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, fronts, load, proc, rounds
-from zopestack_bench.farm import Farm, Source, counters
+from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import generated_layout, layouts
-from zopestack_bench.measured import Closed, Open
 from zopestack_bench.peers import missing, peers
 from zopestack_bench.probe import fetch, until
-from zopestack_bench.record import Experiment
+from zopestack_bench.record import Closed, Experiment, Open
 from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 #: It counts and compares, and takes ports from the kernel's own range.
@@ -42,7 +41,7 @@ THERE = [name for name, x in KNOWN.items() if name not in missing() and x.thread
 def farm(tmp_path_factory):
     """Two instances of one thread."""
     directory = tmp_path_factory.mktemp("farm")
-    found = Farm(directory, Source(VERSIONS), {1: 2})
+    found = Farm(directory, {1: 2})
     try:
         found.start(print)
         pids = [found.pid(name) for name in ("zeo", "instance1", "instance2")]

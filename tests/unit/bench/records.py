@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from zopestack_bench import rounds
-from zopestack_bench.measured import PERCENTILES, Closed, Measured, Open
 from zopestack_bench.proc import Usage
-from zopestack_bench.record import Experiment, Moment, Outcome, Phase, Run, Sample
+from zopestack_bench.record import (
+    PERCENTILES,
+    Closed,
+    Experiment,
+    Measured,
+    Moment,
+    Open,
+    Outcome,
+    Phase,
+    Run,
+    Sample,
+)
 
 
 def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from zopestack_bench import evidence
 from zopestack_bench.halving import Search
 from zopestack_bench.layouts import generated_layout
-from zopestack_bench.measured import Closed, Measured
 from zopestack_bench.ratios import Ratio
-from zopestack_bench.record import Experiment, Outcome, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.refine import Refined
 
 NOTHING = Refined({}, {})

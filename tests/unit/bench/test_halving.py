@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from zopestack_bench import halving
 from zopestack_bench.halving import Search
-from zopestack_bench.measured import Closed, Measured
-from zopestack_bench.record import Experiment, Outcome, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.rounds import interleaved
 
 

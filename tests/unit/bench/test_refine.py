@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zopestack_bench.layouts import Layout, generated_layout
-from zopestack_bench.measured import Closed, Measured
-from zopestack_bench.record import Experiment, Outcome, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.refine import Refined, alternatives, refine
 from zopestack_bench.rounds import interleaved
 

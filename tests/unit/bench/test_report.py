@@ -16,11 +16,10 @@ from tests.unit.bench.records import sample
 from zopestack_bench import fronts, plots, record, report, rounds
 from zopestack_bench.claims import Claim, claims, findings
 from zopestack_bench.layouts import layouts
-from zopestack_bench.measured import Closed, Measured
 from zopestack_bench.peers import peers
 from zopestack_bench.plan import END, FULL, QUICK, duration, fits
 from zopestack_bench.ratios import Ratio
-from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Moment, Outcome, Run, Sample
 
 VOID = {"meta", "img", "br", "link", "source"}
 
