@@ -119,7 +119,7 @@ class Bench:
         base = self.record.find(workload.name, Closed(8))
         rate = base.median(next(iter(self.layouts)), "requests/s") if base else 0
         self._experiments(track, self.plan.open(self.layouts, workload.name, rate))
-        self.record.moments, self.record.phases = series.record(
+        self.record.moments, self.record.rates = series.record(
             track, plan.main_layouts(self.layouts), workload, self.plan.phase, self.say
         )
         if not self.site.target:

@@ -49,11 +49,7 @@ def run(
     """
     requests = tuple(_request(address, *each) for each in zip_longest(paths, cookies))
 
-    async def generate() -> Measured:
-        return await _Generator(address, requests, load, seconds).run(patience, source)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(generate())
+    return uvloop.run(_Generator(address, requests, load, seconds).run(patience, source))
 
 
 def _request(address: Address, path: str, cookie: str | None) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from zopestack.features.address import Address
@@ -95,21 +95,14 @@ def peers(number: int) -> dict[str, Layout]:
 
 def missing() -> dict[str, str]:
     """The peers this machine does not have, and how to get them."""
-    return {name: how for name, (there, how) in _HOW_TO_GET.items() if not there()}
-
-
-def _module(name: str) -> Callable[[], bool]:
-    return lambda: importlib.util.find_spec(name) is not None
-
-
-_HOW_TO_GET: dict[str, tuple[Callable[[], bool], str]] = {
-    "varnish": (lambda: bool(_varnishd()), "apt-get install varnish"),
-    "gunicorn": (_module("gunicorn"), ".venv/bin/pip install gunicorn"),
-    "uwsgi": (
-        _module("pyuwsgi"),
-        ".venv/bin/pip install pyuwsgi (a wheel; where there is none it needs a C compiler)",
-    ),
-}
+    pip = ".venv/bin/pip install"
+    compiled = "(a wheel; where there is none it needs a C compiler)"
+    known = {
+        "varnish": (_varnishd(), "apt-get install varnish"),
+        "gunicorn": (find_spec("gunicorn"), f"{pip} gunicorn"),
+        "uwsgi": (find_spec("pyuwsgi"), f"{pip} pyuwsgi {compiled}"),
+    }
+    return {name: how for name, (there, how) in known.items() if not there}
 
 
 def _directory(farm: Farm, name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import statistics
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from zopestack_bench.record import Closed, Moment, Open, Outcome, Run
+from zopestack_bench.record import Closed, Open, Outcome, Run
 
 #: One colour a layout, the same in every plot; told apart with any colour vision
 #: (Okabe and Ito, 2008).
@@ -68,17 +69,16 @@ def handover(run: Run, width: float) -> Figure | None:
     under load: waiting for the GIL, context switches, and the interrupts of the graph of 2010."""
     if not run.moments:
         return None
-    rows: dict[str, Callable[[Moment], float]] = {}
-    if all(phase.gil is not None for phase in run.phases.values()) and run.phases:
-        rows["GIL wait, ms"] = lambda moment: run.phases[moment.layout].gil or 0
-    rows["context switches\nof Zope"] = lambda moment: _each(run, moment, moment.switches)
-    if run.moments[0].rescheduling is not None:
-        rows["rescheduling\ninterrupts"] = lambda m: _each(run, m, m.rescheduling or 0)
+    names = [
+        name
+        for name in run.moments[0].figures
+        if all(each.figures[name] is not None for each in run.moments)
+    ]
     title = "A request under the same load, while the layout changes"
-    figure, axes = _figure(len(rows), width, title)
-    for axis, (label, value) in zip(axes, rows.items(), strict=True):
-        axis.set_ylabel(label)
-        _phases(axis, run, value)
+    figure, axes = _figure(len(names), width, title)
+    for axis, name in zip(axes, names, strict=True):
+        axis.set_ylabel(textwrap.fill(name, 16))
+        _phases(axis, run, name)
     axes[-1].set_xlabel("seconds")
     return figure
 
@@ -191,41 +191,25 @@ def _logarithmic(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _each(run: Run, moment: Moment, a_second: float) -> float:
-    """An amount a second as an amount a request."""
-    rate = _rate(run, moment.layout)
-    return a_second / rate if rate else 0.0
-
-
-def _rate(run: Run, layout: str) -> float:
-    """Requests a second of a layout in the series."""
-    return run.phases[layout].rate if layout in run.phases else 0.0
-
-
-def _phases(axis: Axes, run: Run, value: Callable[[Moment], float]) -> None:
-    """The series as an area, each layout in its colour and named above it."""
-    for name in dict.fromkeys(moment.layout for moment in run.moments):
-        found = [moment for moment in run.moments if moment.layout == name]
-        seconds, values = [each.seconds for each in found], [value(each) for each in found]
-        colour = COLOURS.get(name, OTHER)
+def _phases(axis: Axes, run: Run, name: str) -> None:
+    """A figure of the series as an area, each layout in its colour and named above it."""
+    for layout, rate in run.rates.items():
+        found = {x.seconds: x.figures[name] or 0 for x in run.moments if x.layout == layout}
+        seconds, values = list(found), list(found.values())
+        colour = COLOURS.get(layout, OTHER)
         axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
         axis.step(seconds, values, color=colour, where="mid")
-        label = (
-            f"{name}\n{_rate(run, name):.0f} requests/s\n{statistics.mean(values):.2g} a request"
-        )
+        label = f"{layout}\n{rate:.0f} requests/s\n{statistics.mean(values):.2g} a request"
         where = ("data", "axes fraction")
         axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
-    axis.set_ylim(bottom=0, top=1.5 * max(map(value, run.moments)) or 1)
+    axis.set_ylim(bottom=0, top=1.5 * max(x.figures[name] or 0 for x in run.moments) or 1)
 
 
 def _swept(
     outcomes: list[Outcome], width: float, title: str, names: Mapping[str, str]
 ) -> tuple[Figure, list[Axes]]:
-    """Figures against the number of clients or arrivals, a line for every layout measured more
-    than once; those of latency on a logarithmic scale.
-
-    :param names: of the figures, and what the axis says.
-    """
+    """Figures by name, with what their axes say, against the number of clients or arrivals: a line
+    for every layout measured more than once. The last one is a latency."""
     page = outcomes[0].experiment.workload
     figure, axes = _figure(len(names), width, f"{title}, {page} page")
     for axis, (name, label) in zip(axes, names.items(), strict=True):
@@ -252,11 +236,7 @@ def _amount(outcome: Outcome) -> float:
 def _stacked(
     draw: Callable[..., object], places: Sequence[object], values: Mapping[str, list[float]]
 ) -> list[float]:
-    """Bars of one part on the other, those that are missing left out; where each ends.
-
-    :param draw: ``bar`` or ``barh`` of some axes.
-    :param values: by role, at each place.
-    """
+    """Bars of values by role, drawn one on the other by ``bar`` or ``barh``; where each ends."""
     ends = [0.0] * len(places)
     for role, found in values.items():
         title, colour = ROLES[role]

@@ -160,26 +160,12 @@ class Moment:
     """A point of the series in which the layout changes under load.
 
     :param seconds: since the series began.
-    :param rescheduling: interrupts a second; None where the machine does not count them.
-    :param switches: context switches a second of Zope.
+    :param figures: of a request by name; None where one was not measured.
     """
 
     seconds: float
     layout: str
-    rescheduling: float | None
-    switches: float
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A layout's part of that series.
-
-    :param rate: requests a second.
-    :param gil: milliseconds of waiting for the GIL a request, of the page that measures it.
-    """
-
-    rate: float
-    gil: float | None = None
+    figures: Mapping[str, float | None]
 
 
 @dataclass
@@ -189,7 +175,7 @@ class Run:
     :param layouts: what each layout's name stands for.
     :param notes: what the reader should know, such as a peer that is missing.
     :param memory: bytes by number of instances and role, for instances of one thread.
-    :param phases: of the series, by layout.
+    :param rates: requests a second of each layout of the series.
     """
 
     command: str
@@ -198,7 +184,7 @@ class Run:
     layouts: dict[str, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
-    phases: dict[str, Phase] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
     memory: dict[int, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

@@ -91,7 +91,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said(serve, tmp_path, monkeyp
     run = record.load(tmp_path / "out" / "samples.json")
     assert run.outcomes == []
     assert "site, 8 clients, is left out: the machine is too busy" in run.notes
-    assert run.phases
+    assert run.rates
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zopestack_bench import rounds
+from zopestack_bench import rounds, series
 from zopestack_bench.proc import Usage
 from zopestack_bench.record import (
     PERCENTILES,
@@ -12,7 +12,6 @@ from zopestack_bench.record import (
     Moment,
     Open,
     Outcome,
-    Phase,
     Run,
     Sample,
 )
@@ -52,10 +51,12 @@ def run() -> Run:
             outcome("cpu", Open(40), rates),
         ],
         moments=[
-            Moment(i / 2, name, 100.0 + i, 50.0)
-            for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
+            Moment(i / 2, name, series.figures(waited, 50.0, 100.0 + i, rate))
+            for i, (name, waited, rate) in enumerate(
+                [("1x4 direct", 67.0, 30.0)] * 4 + [("2x1", 0.1, 66.0)] * 4
+            )
         ],
-        phases={"1x4 direct": Phase(30.0, 67.0), "2x1": Phase(66.0, 0.1)},
+        rates={"1x4 direct": 30.0, "2x1": 66.0},
         memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
         notes=["varnish is left out: apt-get install varnish"],
     )

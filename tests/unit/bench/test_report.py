@@ -13,8 +13,8 @@ import pytest
 
 from tests.unit.bench import records
 from tests.unit.bench.records import sample
-from zopestack_bench import fronts, plots, record, report, rounds
-from zopestack_bench.claims import Claim, claims, findings
+from zopestack_bench import fronts, plots, record, report, rounds, series
+from zopestack_bench.claims import PROMISES, claims, findings
 from zopestack_bench.layouts import layouts
 from zopestack_bench.peers import peers
 from zopestack_bench.plan import END, FULL, QUICK, duration, fits
@@ -129,7 +129,7 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     ],
 )
 def test_a_promise_is_kept_by_the_median(least, most, ratio, expected, verdict):
-    claim = Claim("", Ratio(ratio, ratio, ratio, 3), least, most)
+    claim = replace(PROMISES[0], least=least, most=most, ratio=Ratio(ratio, ratio, ratio, 3))
     assert (claim.expected, claim.verdict) == (expected, verdict)
 
 
@@ -174,7 +174,10 @@ def test_every_plot_is_a_file_of_its_own(written):
 
 def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
     # A kernel of today may not count rescheduling interrupts where threads share a core.
-    run.moments = [replace(each, rescheduling=0.0) for each in run.moments]
+    run.moments = [
+        replace(each, figures={**each.figures, "rescheduling interrupts": 0.0})
+        for each in run.moments
+    ]
     axes = plots.handover(run, plots.WIDE).axes
     assert [axis.get_ylabel().partition("\n")[0] for axis in axes] == [
         "GIL wait, ms",
@@ -191,8 +194,8 @@ def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
 
 
 def test_the_series_shows_only_what_was_counted(run):
-    run.moments = [replace(each, rescheduling=None) for each in run.moments]
-    run.phases = {name: replace(phase, gil=None) for name, phase in run.phases.items()}
+    uncounted = {"GIL wait, ms": None, "rescheduling interrupts": None}
+    run.moments = [replace(each, figures={**each.figures, **uncounted}) for each in run.moments]
     (axis,) = plots.handover(run, plots.WIDE).axes
     assert axis.get_ylabel() == "context switches\nof Zope"
 
@@ -208,7 +211,8 @@ def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
     measured = Measured(1, 0)
     nothing = Sample("as it is", 1, measured, rounds.figures(measured, {}, None))
     run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
-    run.moments = [Moment(0.5, "as it is", None, 0.0)]
+    run.moments = [Moment(0.5, "as it is", series.figures(None, 0.0, None, 0.0))]
+    run.rates = {"as it is": 0.0}
     Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert record.load(tmp_path / "samples.json") == run
 
