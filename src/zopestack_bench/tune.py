@@ -54,6 +54,7 @@ def main() -> None:
 
 def _task(arguments: argparse.Namespace) -> Task:
     stack = own_stack()
+    serving = stack.lane(VISITORS) if stack else ()
     replayed = bool(arguments.url or arguments.log)
     return Task(
         stack=stack if replayed else None,
@@ -61,7 +62,7 @@ def _task(arguments: argparse.Namespace) -> Task:
         clients=arguments.clients,
         memory=arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
         seconds=arguments.minutes * 60,
-        current=_current(stack),
+        current=(len(serving), serving[0].threads) if serving else (cpus.usable(), 1),
         check=arguments.check,
     )
 
@@ -73,13 +74,6 @@ def _replayed(arguments: argparse.Namespace, stack: Stack | None) -> Workload:
     if arguments.log:
         paths += visitors.from_log(visitors.logged(arguments.log), stack)
     return Workload("site", tuple(paths), "the user's site")
-
-
-def _current(stack: Stack | None) -> tuple[int, int]:
-    if stack is None:
-        return cpus.usable(), 1
-    serving = stack.lane(VISITORS)
-    return len(serving), serving[0].threads
 
 
 def _bytes(text: str) -> int:
