@@ -154,9 +154,9 @@ def _layouts(arguments: argparse.Namespace, where: site.Site) -> dict[str, Layou
 
 def _named(word: str, known: Mapping[str, Layout]) -> str:
     """The layout of this name, or the first one whose name begins with this word."""
-    for name in (*(each for each in known if each == word), *known):
-        if word in (name, name.split()[0]):
-            return name
+    found = [name for name in known if word in (name, name.split()[0])]
+    if found:
+        return word if word in found else found[0]
     raise Broken(f"--only {word}: there is no such layout; known are {', '.join(known)}")
 
 

@@ -40,11 +40,11 @@ class Quiet:
 
     def wait(self) -> None:
         """Return when others are idle, or the time is used up."""
-        used = math.inf
-        while used > DISTURBED * LOOK and time.monotonic() < self._end:
-            before = _others(())
+        share = math.inf
+        while share > DISTURBED and time.monotonic() < self._end:
+            began, before = time.monotonic(), _others(())
             time.sleep(LOOK)
-            used = _others(()) - before
+            share = (_others(()) - before) / (time.monotonic() - began)
 
     def accepts(self, sample: Sample) -> bool:
         """Whether a sample counts; otherwise it is measured again."""
