@@ -28,6 +28,9 @@ MAX_CONNECTIONS = 512
 #: Seconds after which a request is abandoned and counted as an error.
 PATIENCE = 10.0
 
+#: Poll interval in seconds of the search for requests to abandon.
+LOOK = 0.05
+
 
 def run(
     address: Address,
@@ -46,7 +49,7 @@ def run(
     """
     requests = tuple(_request(address, *each) for each in zip_longest(paths, cookies))
 
-    return uvloop.run(_Generator(address, requests, patience, source).run(load, seconds))
+    return uvloop.run(_Generator(address, requests, load, seconds).run(patience, source))
 
 
 def _request(address: Address, path: str, cookie: str | None) -> bytes:
@@ -56,51 +59,55 @@ def _request(address: Address, path: str, cookie: str | None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-class _Cut(Exception):
-    """A response is not whole: its connection was closed before, or it is no HTTP."""
-
-
 class _Connection(asyncio.Protocol):
     """A connection to the server, with at most one request in flight.
 
-    :ivar response: the status of the response to it and when the last byte came.
+    :ivar due: when that request was due, in seconds of ``time.perf_counter``.
+    :ivar served: responses that came on it before.
     :ivar begun: whether any byte of the response is there.
     :ivar headed: whether all of its headers are.
     :ivar framed: whether they say where it ends; otherwise the end is the close.
-    :ivar reusable: whether the connection is good for another request.
     """
 
-    transport: asyncio.Transport
-    response: asyncio.Future[tuple[int, float]] | None = None
-    begun = headed = framed = reusable = False
+    transport: asyncio.Transport | None = None
+    begun = headed = framed = False
+    served = 0
 
-    def __init__(self) -> None:
+    def __init__(self, generator: _Generator, due: float) -> None:
+        self.generator, self.due = generator, due
         self.parser = httptools.HttpResponseParser(self)
 
-    async def ask(self, request: bytes) -> tuple[int, float]:
-        """Send a request and wait for the response.
+    def ask(self, due: float) -> None:
+        """Send the next request, now or as soon as the connection is open."""
+        self.due = due
+        self.begun = self.headed = self.framed = False
+        if self.transport:
+            self.transport.write(next(self.generator.requests))
 
-        :raises _Cut: where it does not come whole.
-        """
-        self.begun = self.headed = self.framed = self.reusable = False
-        self.response = asyncio.get_running_loop().create_future()
-        self.transport.write(request)
-        return await self.response
+    def abort(self) -> None:
+        """Close the connection at once."""
+        if self.transport:
+            self.transport.abort()
 
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if self in self.generator.busy:
+            self.ask(self.due)
+        else:
+            # Its request was abandoned meanwhile.
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         self.begun = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
-            self._end(whole=False)
+            self.generator.failed(self, "broken")
 
     def connection_lost(self, why: Exception | None) -> None:
-        self._end(whole=self.headed and not self.framed)
+        self.generator.closed(self)
 
     # Called by the parser.
 
@@ -111,116 +118,145 @@ class _Connection(asyncio.Protocol):
         self.headed = True
 
     def on_message_complete(self) -> None:
-        self.reusable = self.parser.should_keep_alive()
-        self._end(whole=True)
-
-    def _end(self, whole: bool) -> None:
-        if self.response is None or self.response.done():
-            return
-        if whole:
-            self.response.set_result((self.parser.get_status_code(), time.perf_counter()))
-        else:
-            self.response.set_exception(_Cut())
+        self.served += 1
+        self.generator.answered(self, reusable=self.parser.should_keep_alive())
 
 
 class _Generator:
     """One period of load.
 
-    :ivar idle: open connections without a request, the one that rests longest first.
-    :ivar free: what a request takes before it is given a connection.
+    :ivar busy: connections with a request in flight, in the order in which those were due.
+    :ivar waiting: when the requests were due that wait for a connection.
+    :ivar started: whether all requests are, but those of a closed loop that follow a response.
     """
 
     def __init__(
-        self, address: Address, requests: tuple[bytes, ...], patience: float, source: str
+        self, address: Address, requests: tuple[bytes, ...], load: Closed | Open, seconds: float
     ) -> None:
-        self.address, self.requests, self.patience = address, cycle(requests), patience
-        self.local = (source, 0) if source else None
+        self.address, self.load, self.seconds = address, load, seconds
+        self.requests = cycle(requests)
+        self.limit = load.clients if isinstance(load, Closed) else MAX_CONNECTIONS
         self.idle: deque[_Connection] = deque()
+        self.busy: dict[_Connection, None] = {}
+        self.waiting: deque[float] = deque()
+        self.opening: set[asyncio.Task[None]] = set()
+        self.started, self.over = False, asyncio.Event()
         self.latencies: list[float] = []
         self.good = self.late = 0
         self.errors: Counter[str] = Counter()
 
-    async def run(self, load: Closed | Open, seconds: float) -> Measured:
+    async def run(self, patience: float, source: str) -> Measured:
         """Generate the load; returns when the last request is answered or abandoned."""
-        limit = load.clients if isinstance(load, Closed) else MAX_CONNECTIONS
-        self.free = asyncio.Semaphore(limit)
+        self.local = (source, 0) if source else None
         began = time.perf_counter()
-        self.end = began + seconds
-        async with asyncio.TaskGroup() as tasks:
-            if isinstance(load, Closed):
-                for _ in range(load.clients):
-                    tasks.create_task(self._client(began))
-            else:
-                for number in range(math.ceil(load.rate * seconds)):
-                    due = began + number / load.rate
-                    await _sleep_until(due)
-                    tasks.create_task(self._request(due))
-        for connection in self.idle:
-            connection.transport.abort()
-        latency = percentiles(self.latencies)
-        return Measured(seconds, self.good, self.late, dict(self.errors), latency)
-
-    async def _client(self, due: float) -> None:
-        while due < self.end:
-            await self._request(due)
-            due = time.perf_counter()
-
-    async def _request(self, due: float) -> None:
-        """Make one request, and count what comes of it.
-
-        :param due: when, in seconds of ``time.perf_counter``.
-        """
-        try:
-            async with asyncio.timeout(due + self.patience - time.perf_counter()), self.free:
-                status, answered = await self._response(next(self.requests))
-        except TimeoutError:
-            self.errors["timeout"] += 1
-            self.latencies.append(time.perf_counter() - due)
-        except OSError:
-            self.errors["connect"] += 1
-        except _Cut:
-            self.errors["broken"] += 1
+        self.end = began + self.seconds
+        watch = asyncio.create_task(self._watch(patience))
+        if isinstance(self.load, Closed):
+            for _ in range(self.load.clients):
+                self._ask(began)
         else:
-            if status < http.HTTPStatus.BAD_REQUEST:
-                self.good += 1
-                self.late += answered > self.end
-                self.latencies.append(answered - due)
-            else:
-                self.errors[f"status {status}"] += 1
+            for number in range(math.ceil(self.load.rate * self.seconds)):
+                due = began + number / self.load.rate
+                await _sleep_until(due)
+                self._ask(due)
+        self.started = True
+        self._check()
+        await self.over.wait()
+        watch.cancel()
+        for connection in self.idle:
+            connection.abort()
+        latency = percentiles(self.latencies)
+        return Measured(self.seconds, self.good, self.late, dict(self.errors), latency)
 
-    async def _response(self, request: bytes) -> tuple[int, float]:
-        while True:
-            connection = self._rested()
-            used = connection is not None
-            connection = connection or await self._open()
-            try:
-                found = await connection.ask(request)
-            except _Cut:
-                # The close of an idle connection raced with the request (RFC 9112, 9.3.1): try
-                # again.
-                if not used or connection.begun:
-                    raise
-            else:
-                if connection.reusable:
-                    self.idle.append(connection)
-                return found
-            finally:
-                if not connection.reusable:
-                    connection.transport.abort()
+    def answered(self, connection: _Connection, reusable: bool) -> None:
+        """A whole response has come."""
+        if connection not in self.busy:
+            return
+        now = time.perf_counter()
+        del self.busy[connection]
+        status = connection.parser.get_status_code()
+        if status < http.HTTPStatus.BAD_REQUEST:
+            self.good += 1
+            self.late += now > self.end
+            self.latencies.append(now - connection.due)
+        else:
+            self.errors[f"status {status}"] += 1
+        if reusable:
+            self.idle.append(connection)
+        else:
+            connection.abort()
+        self._next(now)
 
-    def _rested(self) -> _Connection | None:
-        """An idle connection that the server has not closed, if there is one."""
-        while self.idle:
+    def failed(self, connection: _Connection, why: str) -> None:
+        """A request ends without a response."""
+        if connection in self.busy:
+            del self.busy[connection]
+            connection.abort()
+            self._count(connection.due, why)
+            self._next(time.perf_counter())
+
+    def closed(self, connection: _Connection) -> None:
+        """The server has closed a connection, or this side has."""
+        if connection in self.idle:
+            self.idle.remove(connection)
+        elif connection.headed and not connection.framed:
+            self.answered(connection, reusable=False)
+        elif connection.served and not connection.begun and connection in self.busy:
+            # The close of an idle connection raced with the request (RFC 9112, 9.3.1): try again.
+            del self.busy[connection]
+            self._ask(connection.due)
+        else:
+            self.failed(connection, "broken")
+
+    def _ask(self, due: float) -> None:
+        if self.idle:
             connection = self.idle.popleft()
-            if not connection.transport.is_closing():
-                return connection
-        return None
+            self.busy[connection] = None
+            connection.ask(due)
+        elif len(self.busy) < self.limit:
+            connection = _Connection(self, due)
+            self.busy[connection] = None
+            task = asyncio.create_task(self._open(connection))
+            self.opening.add(task)
+            task.add_done_callback(self.opening.discard)
+        else:
+            self.waiting.append(due)
 
-    async def _open(self) -> _Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            _Connection, self.address.host, self.address.port, local_addr=self.local
-        )
-        return connection
+    async def _open(self, connection: _Connection) -> None:
+        loop, address = asyncio.get_running_loop(), self.address
+        try:
+            await loop.create_connection(
+                lambda: connection, address.host, address.port, local_addr=self.local
+            )
+        except OSError:
+            self.failed(connection, "connect")
+
+    def _next(self, now: float) -> None:
+        if self.waiting:
+            self._ask(self.waiting.popleft())
+        elif isinstance(self.load, Closed) and now < self.end:
+            self._ask(now)
+        self._check()
+
+    def _check(self) -> None:
+        if self.started and not self.busy and not self.waiting:
+            self.over.set()
+
+    async def _watch(self, patience: float) -> None:
+        """Abandon requests that take too long."""
+        while True:
+            await asyncio.sleep(LOOK)
+            overdue = time.perf_counter() - patience
+            for connection in [each for each in self.busy if each.due < overdue]:
+                self.failed(connection, "timeout")
+            while self.waiting and self.waiting[0] < overdue:
+                self._count(self.waiting.popleft(), "timeout")
+            self._check()
+
+    def _count(self, due: float, why: str) -> None:
+        self.errors[why] += 1
+        if why == "timeout":
+            self.latencies.append(time.perf_counter() - due)
 
 
 async def _sleep_until(moment: float) -> None:
