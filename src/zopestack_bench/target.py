@@ -88,15 +88,19 @@ def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
     for path, text in rendering.balancer(stack).items():
         path.write_text(text, encoding="utf-8")
     supervisor = Supervisor(stack.supervisor_socket)
-    address = stack.balancer.http_address
+    address, runtime = stack.balancer.http_address, Runtime(stack.haproxy_socket)
 
     def state() -> str:
         return supervisor.processes()["haproxy"].state
 
+    def listening() -> bool:
+        # HAProxy listens on its unix socket a moment after it does on its addresses.
+        return listens(address) and bool(runtime.command("show info"))
+
     # Do not wait for startsecs: it listens long before.
     supervisor.rpc.startProcess("haproxy", False)
     try:
-        until("HAProxy to listen", lambda: listens(address) or state() not in STARTS)
+        until("HAProxy to listen", lambda: listening() or state() not in STARTS)
         if state() not in STARTS:
             log = stack.logs / "haproxy.out.log"
             raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
@@ -105,7 +109,7 @@ def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
             address,
             {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
-            Runtime(stack.haproxy_socket),
+            runtime,
             (supervisor.pid(), *proc.given(stack.access_log)),
         )
     finally:
