@@ -101,6 +101,14 @@ def test_the_page_shows_the_medians_and_the_claims(run, written):
     assert not any("gunicorn" in title for title in by_title)
 
 
+def test_a_layout_under_load_is_compared_with_one_that_has_a_single_client(run):
+    (cost,) = (claim for claim in claims(run) if claim.under)
+    assert cost.title == "cpu page, 8 clients: CPU ms of 2x1 over 1x1 direct with 1 client"
+    # The same CPU for 660 requests and for 400, in each of three rounds.
+    assert cost.ratio.median == pytest.approx(400 / 660)
+    assert (cost.ratio.rounds, cost.expected, cost.verdict) == (3, "at most 1.1", "kept")
+
+
 def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     run.outcomes.append(
         records.outcome("cpu", fronts.ARRIVALS, {fronts.UNDISTURBED: 10, fronts.SLOW_READERS: 5})
