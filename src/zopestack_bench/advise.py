@@ -17,16 +17,16 @@ from pathlib import Path
 from zopestack.config.listeners import MAX_SOCKET_PATH
 from zopestack.features import cpus
 from zopestack.features.address import Address
+from zopestack.model import Stack
 from zopestack.supervisor.health import ask
 from zopestack_bench import Broken, evidence, proc, rounds
-from zopestack_bench.farm import Farm, Source
+from zopestack_bench.farm import Farm
 from zopestack_bench.halving import FEWEST_ROUNDS, SECONDS, Search
 from zopestack_bench.layouts import Layout, counts, generated_layout
-from zopestack_bench.measured import Closed
 from zopestack_bench.plan import OVERHEAD
 from zopestack_bench.probe import status
-from zopestack_bench.record import Experiment, Outcome
-from zopestack_bench.refine import InUse, Refined, alternatives, load, refine
+from zopestack_bench.record import Closed, Experiment, Outcome
+from zopestack_bench.refine import Refined, alternatives, refine
 from zopestack_bench.workloads import Workload, host_and_path
 
 #: Bytes an instance is taken to need before it is measured: a Plone with warm caches.
@@ -51,65 +51,56 @@ class Task:
     :param seconds: the time for measuring.
     :param current: instances and threads in use.
     :param check: whether to measure every layout as long again, and compare.
+    :param stack: of the user's buildout, a copy of whose site is measured.
     """
 
-    source: Source
     workload: Workload
     clients: int
     memory: int
     seconds: float
     current: tuple[int, int]
     check: bool = False
+    stack: Stack | None = None
 
 
-@dataclass(frozen=True)
-class Advice:
-    """What came out.
-
-    :param evidence: lines for a person.
-    :param changes: options of [stack]; empty where there is nothing to gain.
-    """
-
-    evidence: list[str]
-    changes: dict[str, str]
-
-
-def advise(task: Task, say: Callable[[str], None]) -> Advice:
+def advise(task: Task, say: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
     """Try layouts and settings within the time and memory of the task.
 
     :param say: called with each line of progress.
+    :return: the evidence, in lines for a person, and the options of [stack] that follow from it,
+        none where there is nothing to gain.
     :raises Broken: where the instances do not come up or no page answers.
     """
     layouts = candidates(task)
-    with _directory(task.source) as directory, ExitStack() as lasting:
-        farm = Farm(Path(directory), task.source, counts(layouts))
+    with _directory(task.stack) as directory, ExitStack() as lasting:
+        farm = Farm(Path(directory), counts(layouts), task.stack)
         lasting.callback(farm.stop)
         farm.start(say)
         track = rounds.Track(farm, layouts, lasting)
-        task = replace(task, workload=_checked(track, task.workload, say))
+        workload = _checked(track, task.workload, say)
 
-        def measure(experiment: Experiment, known: Mapping[str, Layout]) -> Outcome:
+        def measure(experiment: Experiment, known: Mapping[str, Layout] = layouts) -> Outcome:
             track.layouts = known
-            return rounds.run(track, experiment, task.workload, say)
+            return rounds.run(track, experiment, workload, say)
 
-        search = _search(farm, layouts, task, lambda each: measure(each, layouts))
+        memory = {name: _memory(farm, layout) for name, layout in layouts.items()}
+        current = generated_layout(*task.current).name
+        names = tuple(name for name in layouts if memory[name] <= task.memory or name == current)
+        whole = Experiment(workload.name, Closed(task.clients), names, 0, SECONDS)
+        search = Search(whole, current, memory, measure, task.memory)
         began = time.monotonic()
         best = layouts[search.run(task.seconds * (1 - REFINEMENT), say)]
         cost = (time.monotonic() - began) / len(search.samples)
         say(f"{best.name} is the best layout; now its settings")
-        options = alternatives(best, _in_use(farm), task.workload.paths, cpus.usable())
-        refined = refine(
-            best,
-            options,
-            measure,
-            load(task.workload.name, task.clients),
-            task.seconds * REFINEMENT,
-            cost,
-        )
+        options = alternatives(best, _in_use(farm), workload.paths, cpus.usable())
+        refined = refine(best, options, measure, whole, task.seconds * REFINEMENT, cost)
         lines = evidence.lines(search, best, refined, task.memory)
         if task.check:
-            lines += _check(search, best, task, lambda each: measure(each, layouts), say)
-    return Advice(lines, changes(best, refined, task.current))
+            # How far the recommended layout is from the best that an exhaustive search finds.
+            number = max(FEWEST_ROUNDS, int(task.seconds / (len(names) * (SECONDS + OVERHEAD))))
+            say(f"the check: every layout in {number} rounds")
+            lines += evidence.check(measure(replace(whole, rounds=number)), best.name)
+    return lines, changes(best, refined, task.current)
 
 
 def candidates(task: Task) -> dict[str, Layout]:
@@ -130,10 +121,10 @@ def changes(best: Layout, refined: Refined, current: tuple[int, int]) -> dict[st
     return {**found, **refined.settings}
 
 
-def _directory(source: Source) -> tempfile.TemporaryDirectory[str]:
+def _directory(stack: Stack | None) -> tempfile.TemporaryDirectory[str]:
     """Where the copy of a site goes: beside the site's own data, whose blobs can be linked
     there and which has room for it, unless a socket's path would be too long."""
-    var = source.stack.var if source.stack else None
+    var = stack.var if stack else None
     if var and len(str(var).encode()) + OWN_PATH > MAX_SOCKET_PATH:
         var = None
     return tempfile.TemporaryDirectory(prefix="tune-", dir=var)
@@ -160,42 +151,19 @@ def _good(asked: str, address: Address) -> bool:
     return 0 < status(address, path, host) < http.HTTPStatus.BAD_REQUEST
 
 
-def _search(
-    farm: Farm,
-    layouts: Mapping[str, Layout],
-    task: Task,
-    measure: Callable[[Experiment], Outcome],
-) -> Search:
-    memory = {name: _memory(farm, layout) for name, layout in layouts.items()}
-    current = generated_layout(*task.current).name
-    names = tuple(name for name in layouts if memory[name] <= task.memory or name == current)
-    name, load = task.workload.name, Closed(task.clients)
-    return Search(names, current, memory, measure, name, load, task.memory)
-
-
 def _memory(farm: Farm, layout: Layout) -> int:
     programs = ["zeo", *(x.name for x in farm.instances(layout.instances, layout.threads))]
     return sum(proc.pss(farm.pid(name)) for name in programs)
 
 
-def _in_use(farm: Farm) -> InUse:
+def _in_use(farm: Farm) -> dict[str, str]:
+    """The options that may be refined, as the farm has them."""
     stack = farm.stack
     report = ask(stack.instances[0])
     if report is None:
         raise Broken(f"{stack.instances[0].name} does not answer any more")
-    return InUse(stack.balancer.nbthread, stack.affinity.affinity, report.switch_interval)
-
-
-def _check(
-    search: Search,
-    best: Layout,
-    task: Task,
-    measure: Callable[[Experiment], Outcome],
-    say: Callable[[str], None],
-) -> list[str]:
-    """How far the recommended layout is from the best that an exhaustive search finds."""
-    each = len(search.names) * (SECONDS + OVERHEAD)
-    number = max(FEWEST_ROUNDS, int(task.seconds / each))
-    say(f"the check: every layout in {number} rounds")
-    whole = Experiment(task.workload.name, search.load, search.names, number, SECONDS)
-    return evidence.check(measure(whole), best.name)
+    return {
+        "switch-interval": f"{1000 * report.switch_interval:g}ms",
+        "nbthread": str(stack.balancer.nbthread),
+        "affinity": stack.affinity.affinity,
+    }

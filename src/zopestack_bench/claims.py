@@ -4,22 +4,22 @@ comparisons that each run is held against."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zopestack_bench import fronts
-from zopestack_bench.measured import Closed, Open
-from zopestack_bench.ratios import Ratio, ratio
-from zopestack_bench.record import Run
+from zopestack_bench.ratios import NOT_MEASURED, Ratio
+from zopestack_bench.record import Closed, Open, Run
 
 #: The load of most promises.
 LOAD = Closed(8)
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A figure of one layout over that of another under one load.
+class Claim:
+    """A figure of one layout over that of another under one load, and what came out.
 
     :param least, most: the bounds that are promised; neither where nothing is.
+    :param under: the load of the other layout, where that is another one.
     """
 
     workload: str
@@ -29,21 +29,14 @@ class Comparison:
     that: str
     least: float | None = None
     most: float | None = None
+    under: Closed | None = None
+    ratio: Ratio = NOT_MEASURED
 
     @property
     def title(self) -> str:
         """What it is, in words."""
-        return f"{self.workload} page, {self.load}: {self.figure} of {self.this} over {self.that}"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A comparison, and what came out."""
-
-    title: str
-    ratio: Ratio
-    least: float | None = None
-    most: float | None = None
+        other = f"{self.that} with {self.under}" if self.under else self.that
+        return f"{self.workload} page, {self.load}: {self.figure} of {self.this} over {other}"
 
     @property
     def expected(self) -> str:
@@ -66,33 +59,31 @@ class Claim:
 
 
 PROMISES = (
-    Comparison("cpu", LOAD, "requests/s", "2x1", "1x4 direct", least=2.1),
-    Comparison("cpu", LOAD, "p99 ms", "2x1", "1x4 direct", most=0.5),
-    Comparison("cpu", LOAD, "requests/s", "2x2", "1x4 direct", least=1.8),
-    Comparison("light", LOAD, "requests/s", "2x1", "1x4 direct", least=1.9),
-    Comparison("light", LOAD, "requests/s", "2x1", "stock HAProxy", least=1.7),
-    Comparison("light", LOAD, "requests/s", "2x1", "gunicorn", least=0.95),
+    Claim("cpu", LOAD, "requests/s", "2x1", "1x4 direct", least=2.1),
+    Claim("cpu", LOAD, "p99 ms", "2x1", "1x4 direct", most=0.5),
+    Claim("cpu", LOAD, "requests/s", "2x2", "1x4 direct", least=1.8),
+    Claim("light", LOAD, "requests/s", "2x1", "1x4 direct", least=1.9),
+    Claim("light", LOAD, "requests/s", "2x1", "stock HAProxy", least=1.7),
+    Claim("light", LOAD, "requests/s", "2x1", "gunicorn", least=0.95),
+    Claim("cpu", LOAD, "CPU ms", "2x1", "1x1 direct", most=1.10, under=Closed(1)),
     *(
-        Comparison("cpu", fronts.ARRIVALS, "p99 ms", crowd, fronts.UNDISTURBED, most=most)
+        Claim("cpu", fronts.ARRIVALS, "p99 ms", crowd, fronts.UNDISTURBED, most=most)
         for crowd, most in ((fronts.SLOW_READERS, 1.5), (fronts.SLOW_SENDERS, 2))
     ),
 )
 
-#: CPU a request of the whole 2x1 under load over that of one instance with one client, at most.
-COST = 1.10
-
 #: What is not promised, but decides what is worth having.
 FINDINGS = (
-    Comparison("cpu", fronts.BRIEFLY, "requests/s", fronts.NO_SLOTS_READERS, fronts.UNDISTURBED),
+    Claim("cpu", fronts.BRIEFLY, "requests/s", fronts.NO_SLOTS_READERS, fronts.UNDISTURBED),
     *(
-        Comparison("light", fronts.LIGHT, "front end CPU ms", fronts.GENERATED, less)
+        Claim("light", fronts.LIGHT, "front end CPU ms", fronts.GENERATED, less)
         for less in (fronts.BARE, fronts.NO_SLOTS, fronts.NO_LOG, fronts.NO_RULES)
     ),
-    Comparison("light", fronts.LIGHT, "front end CPU ms", fronts.COUNTED, fronts.GENERATED),
-    Comparison("light", fronts.LIGHT, "CPU ms", fronts.GENERATED, fronts.BARE),
-    Comparison("light", fronts.LIGHT, "requests/s", fronts.GENERATED, fronts.BARE),
+    Claim("light", fronts.LIGHT, "front end CPU ms", fronts.COUNTED, fronts.GENERATED),
+    Claim("light", fronts.LIGHT, "CPU ms", fronts.GENERATED, fronts.BARE),
+    Claim("light", fronts.LIGHT, "requests/s", fronts.GENERATED, fronts.BARE),
     *(
-        Comparison(site, load, figure, f"affinity {kind}", "affinity none")
+        Claim(site, load, figure, f"affinity {kind}", "affinity none")
         for site, load in fronts.READ
         for figure in ("cache hits %", "requests/s")
         for kind in fronts.AFFINITIES[1:]
@@ -102,7 +93,7 @@ FINDINGS = (
 
 def claims(run: Run) -> list[Claim]:
     """Every promise that this run can tell about."""
-    return [*_compared(run, PROMISES), *_cost(run)]
+    return list(_compared(run, PROMISES))
 
 
 def findings(run: Run) -> list[Claim]:
@@ -110,17 +101,9 @@ def findings(run: Run) -> list[Claim]:
     return list(_compared(run, FINDINGS))
 
 
-def _compared(run: Run, comparisons: tuple[Comparison, ...]) -> Iterator[Claim]:
-    for x in comparisons:
-        if outcome := run.find(x.workload, x.load, x.this, x.that):
-            yield Claim(x.title, outcome.ratio(x.this, x.that, x.figure), x.least, x.most)
-
-
-def _cost(run: Run) -> Iterator[Claim]:
-    loaded, alone = run.find("cpu", LOAD, "2x1"), run.find("cpu", Closed(1), "1x1 direct")
-    if loaded and alone:
-        these = loaded.series("2x1", "CPU ms")
-        those = alone.series("1x1 direct", "CPU ms")
-        rounds = min(len(these), len(those))
-        title = "cpu page: CPU ms of 2x1 with 8 clients over 1x1 direct with 1"
-        yield Claim(title, ratio(these[:rounds], those[:rounds]), most=COST)
+def _compared(run: Run, wanted: tuple[Claim, ...]) -> Iterator[Claim]:
+    for x in wanted:
+        this = run.find(x.workload, x.load, x.this, *(() if x.under else (x.that,)))
+        that = run.find(x.workload, x.under, x.that) if x.under else this
+        if this and that:
+            yield replace(x, ratio=this.ratio(x.this, x.that, x.figure, that))

@@ -27,9 +27,8 @@ from zopestack_bench import (
 )
 from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed
 from zopestack_bench.probe import fetch
-from zopestack_bench.quiet import Quiet
+from zopestack_bench.record import Closed
 from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import KNOWN, WORKLOADS
 
@@ -61,21 +60,16 @@ class Bench:
     """One run."""
 
     def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
-        self.progress, self.say = progress, progress.say
-        self.out: Path = arguments.out
+        self.arguments, self.progress, self.say = arguments, progress, progress.say
         self.frontend: bool = arguments.frontend
         if self.frontend and (arguments.url or arguments.only):
             raise Broken("--frontend has pages and layouts of its own: leave --url and --only out.")
         self.plan = plan.QUICK if arguments.quick else plan.FULL
         self.site = site.find(arguments.url)
-        self.layouts = (
-            fronts.layouts()
-            if self.frontend
-            else _layouts(arguments.instances, arguments.only, self.site)
-        )
-        last = self.plan.series(self.layouts)
-        self.limit = fronts.LIMIT if self.frontend else self.plan.limit - last
-        self.quiet = Quiet(arguments.wait_for_quiet)
+        self.layouts = fronts.layouts() if self.frontend else _layouts(arguments, self.site)
+        series_seconds = self.plan.series(self.layouts)
+        self.limit = fronts.LIMIT if self.frontend else self.plan.limit - series_seconds
+        self.quiet = rounds.Quiet(arguments.wait_for_quiet)
         missing = {} if self.frontend else peers.missing()
         self.record = record.Run(
             command=shlex.join(["scripts/bench", *sys.argv[1:]]),
@@ -90,7 +84,7 @@ class Bench:
         for note in self.record.notes:
             self.say(note)
         with tempfile.TemporaryDirectory(prefix="zopestack-bench-") as directory:
-            farm = Farm(Path(directory), self.site.source, layouts.counts(self.layouts))
+            farm = Farm(Path(directory), layouts.counts(self.layouts), self.site.stack)
             with ExitStack() as lasting:
                 if not self.site.target:
                     lasting.callback(farm.stop)
@@ -99,37 +93,37 @@ class Bench:
                         # A page that does not answer is found before minutes of load.
                         fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
                 track = rounds.Track(farm, self.layouts, lasting)
-                if self.frontend:
-                    self._measure_frontend(track)
-                else:
-                    self._measure(track)
-        written = report.write(self.record, self.out)
+                measure = self._measure_frontend if self.frontend else self._measure
+                measure(track)
+        written = report.write(self.record, self.arguments.out)
         self.progress.show(report.summary(self.record))
         self.say(f"done; open {written}")
 
     def _measure_frontend(self, track: rounds.Track) -> None:
         fronts.prepare(track.farm)
         experiments = fronts.experiments()
-        self._say_duration(plan.duration(experiments) + fronts.UNANSWERED)
-        self._experiments(track, experiments)
+        self._experiments(track, experiments, plan.duration(experiments) + fronts.UNANSWERED)
 
     def _measure(self, track: rounds.Track) -> None:
-        workload = self.site.workload or WORKLOADS["cpu"]
-        self._say_duration(self.plan.total(self.layouts, self.site.workload))
-        self._experiments(track, self.plan.closed(self.layouts, self.site.workload))
+        own = self.site.workload
+        workload = own or WORKLOADS["cpu"]
+        closed = self.plan.closed(self.layouts, own)
+        self._experiments(track, closed, self.plan.total(self.layouts, own))
         base = self.record.find(workload.name, Closed(8))
         rate = base.median(next(iter(self.layouts)), "requests/s") if base else 0
         self._experiments(track, self.plan.open(self.layouts, workload.name, rate))
-        self.record.moments, self.record.phases = series.record(
+        self.record.moments, self.record.rates = series.record(
             track, plan.main_layouts(self.layouts), workload, self.plan.phase, self.say
         )
         if not self.site.target:
             self.record.memory = _memory(track.farm)
 
-    def _say_duration(self, seconds: float) -> None:
-        self.say(f"measuring; about {seconds / 60:.0f} minutes to go")
-
-    def _experiments(self, track: rounds.Track, experiments: list[record.Experiment]) -> None:
+    def _experiments(
+        self, track: rounds.Track, experiments: list[record.Experiment], seconds: float = 0
+    ) -> None:
+        """Make experiments as long as there is time; say how many seconds are to go, if any."""
+        if seconds:
+            self.say(f"measuring; about {seconds / 60:.0f} minutes to go")
         for each in experiments:
             if not plan.fits(each, self.limit - self.progress.passed):
                 note = f"{each.workload}, {each.load}, is left out: the machine is too busy"
@@ -149,22 +143,20 @@ def _memory(farm: Farm) -> dict[int, dict[str, int]]:
     return {n: {"zope": sum(sizes[:n]), "zeo": zeo} for n in range(1, 1 + len(sizes))}
 
 
-def _layouts(number: int, only: str | None, where: site.Site) -> dict[str, Layout]:
+def _layouts(arguments: argparse.Namespace, where: site.Site) -> dict[str, Layout]:
     if where.target:
         return where.as_it_is()
-    known = {**layouts.layouts(number), **peers.peers(number)}
+    known = {**layouts.layouts(arguments.instances), **peers.peers(arguments.instances)}
     found = {name: x for name, x in known.items() if name not in peers.missing()}
-    if only:
-        names = [_named(word.strip(), found) for word in only.split(",")]
-        found = {name: found[name] for name in names}
-    return found
+    words = arguments.only.split(",") if arguments.only else found
+    return {name: found[name] for name in (_named(word.strip(), found) for word in words)}
 
 
 def _named(word: str, known: Mapping[str, Layout]) -> str:
     """The layout of this name, or the first one whose name begins with this word."""
-    for name in (*(each for each in known if each == word), *known):
-        if word in (name, name.split()[0]):
-            return name
+    found = [name for name in known if word in (name, name.split()[0])]
+    if found:
+        return word if word in found else found[0]
     raise Broken(f"--only {word}: there is no such layout; known are {', '.join(known)}")
 
 
@@ -178,9 +170,7 @@ def _arguments() -> argparse.Namespace:
     )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="everything within 5 minutes")
-    extent.add_argument(
-        "--frontend", action="store_true", help="the front end's promises and parts, within 6"
-    )
+    extent.add_argument("--frontend", action="store_true", help="what the front end promises")
     parser.add_argument("--url", metavar="URL", help="a page of your own site")
     parser.add_argument("--only", metavar="LAYOUTS", help="names separated by commas")
     parser.add_argument(
@@ -191,7 +181,7 @@ def _arguments() -> argparse.Namespace:
         type=float,
         metavar="SECONDS",
         default=0,
-        help="seconds in all to wait while other processes use the machine (default 0)",
+        help="to wait in all while others use the machine (default 0)",
     )
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR")
     return parser.parse_args()

@@ -51,7 +51,7 @@ def _layouts(search: Search, best: Layout) -> list[str]:
     rows = [("layout", "requests/s", "p99 ms", "memory", said)]
     for name, memory in search.memory.items():
         figures, remarks = ("", ""), []
-        if name in search.names:
+        if name in search.experiment.layouts:
             rate, p99 = (search.outcome.median(name, figure) for figure in (SCORE, "p99 ms"))
             figures = f"{rate:.1f}", f"{p99:.0f}"
             verdict = search.against(name, search.current).verdict

@@ -12,8 +12,9 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import jinja2
 
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
@@ -31,121 +32,68 @@ PATIENCE = 240
 #: ip_local_port_range), so that no connection takes one first.
 FIRST_PORT, LAST_PORT = 10000, 32000
 
-BUILDOUT = """\
-[buildout]
-extends = {extends}
-parts = stack
-develop =
-"""
-
-#: For a user's own buildout: what is relative to its directory is found there, and nothing is
-#: written there.
-OWN_DIRECTORY = """\
-directory = {theirs}
-bin-directory = {here}/bin
-parts-directory = {here}/parts
-installed = {here}/.installed.cfg
-"""
-
-STACK = """\
-[stack]
-recipe = zopestack
-instances = {instances}
-threads = 1
-http-address = 127.0.0.1:{http}
-stats-address = 127.0.0.1:{stats}
-zeo-address = 127.0.0.1:{zeo}
-base-port = {base}
-agent-base-port = {agents}
-var = {here}/var
-"""
-
-#: What a user's front end has for the outside: load comes from this machine over plain http, and
-#: nobody restarts what is being measured.
-INSIDE = """\
-https-address =
-tls-certificate =
-acme-challenge =
-proxy-protocol = off
-callback-instances = 0
-memory-limit =
-"""
-
-PAGES = """\
-[instance]
-zcml-additional +=
-  <configure xmlns="http://namespaces.zope.org/zope">
-    <include package="zopestack_bench" file="pages.zcml" />
-  </configure>
-"""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the instances serve.
-
-    :param extends: the buildout file they are built from: the pinned versions for the built-in
-        pages, or a user's own buildout.cfg.
-    :param stack: the user's Stack, whose database is copied; None for the built-in pages.
-    """
-
-    extends: Path
-    stack: Stack | None = None
+#: What the buildout of the farm, and the configuration of what runs on it, are made from.
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 class Farm(Buildout):
     """The running instances, ZEO and supervisord.
 
     :param counts: how many instances by number of threads.
+    :param theirs: the Stack of the user's own buildout, a copy of whose database is served; the
+        built-in pages without one.
     """
 
-    def __init__(self, directory: Path, source: Source, counts: Mapping[int, int]) -> None:
+    def __init__(
+        self, directory: Path, counts: Mapping[int, int], theirs: Stack | None = None
+    ) -> None:
         self.directory = directory.resolve()
-        self.source = source
+        self.theirs = theirs
         self.threads = [threads for threads, count in counts.items() for _ in range(count)]
-        if source.stack:
+        if theirs:
             # The user's file may have sections for as many as it makes.
-            self.threads += [1] * (len(source.stack.instances) - len(self.threads))
+            self.threads += [1] * (len(theirs.instances) - len(self.threads))
 
     def start(self, say: Callable[[str], None]) -> None:
         """Build, start, and wait until every instance serves.
 
         :raises Broken: where a step fails.
         """
-        self._configure()
+        text = rendered(
+            "buildout.cfg.j2",
+            extends=Path("buildout.cfg" if self.theirs else "versions.cfg").resolve(),
+            theirs=self.theirs,
+            here=self.directory,
+            threads=self.threads,
+            port=free_ports(3 + 2 * len(self.threads)),
+        )
+        self.write(text)
         say(f"building {len(self.threads)} instances in {self.directory}")
         self.buildout("-q")
-        if self.source.stack:
-            say(f"copying the database of {self.source.stack.var}")
-            _copy(self.source.stack, self.stack)
+        if self.theirs:
+            say(f"copying the database of {self.theirs.var}")
+            _copy(self.theirs, self.stack)
         say("starting them")
         self.launch(PATIENCE, say)
         # Every layout brings a balancer of its own.
         Supervisor(self.stack.supervisor_socket).rpc.stopProcess("haproxy")
-        if not self.source.stack:
+        if not self.theirs:
             fetch(self.stack.instances[0].address, "/bench-setup")
 
     def instances(self, count: int, threads: int) -> tuple[Instance, ...]:
         """So many instances of so many threads."""
-        found = tuple(x for x in self.stack.instances if x.threads == threads)
-        return found[:count]
+        return tuple(x for x in self.stack.instances if x.threads == threads)[:count]
 
-    def _configure(self) -> None:
-        number, theirs, here = len(self.threads), self.source.stack, self.directory
-        first = free_ports(3 + 2 * number)
-        buildout = BUILDOUT.format(extends=self.source.extends.resolve())
-        buildout += OWN_DIRECTORY.format(theirs=theirs.directory, here=here) if theirs else ""
-        stack = STACK.format(
-            here=here,
-            instances=number,
-            http=first,
-            stats=first + 1,
-            zeo=first + 2,
-            base=first + 3,
-            agents=first + 3 + number,
-        )
-        own = (f"[instance{i}]\nthreads = {each}" for i, each in enumerate(self.threads, 1))
-        self.write(buildout, stack + (INSIDE if theirs else ""), PAGES, *own)
+
+def rendered(name: str, **values: object) -> str:
+    """The text of one of the benchmark's own templates."""
+    template = jinja2.Template(
+        (TEMPLATES / name).read_text(encoding="utf-8"),
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    text: str = template.render(values)
+    return text
 
 
 def counters(instance: Instance) -> dict[str, float]:

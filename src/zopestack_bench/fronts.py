@@ -6,21 +6,17 @@ configuration, or which other clients there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
-from zopestack.features.address import Address
 from zopestack_bench import load, slow
-from zopestack_bench.farm import Farm
+from zopestack_bench.farm import TEMPLATES, Farm
 from zopestack_bench.layouts import Layout, generated
-from zopestack_bench.measured import Closed, Open
-from zopestack_bench.peers import haproxy
 from zopestack_bench.probe import fetch
-from zopestack_bench.record import Experiment
-from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.record import Closed, Experiment, Open
+from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import DOWNLOAD, SHELVES
 
@@ -72,19 +68,13 @@ NO_RULES = "no rules"
 COUNTED = "limited client"
 
 #: Templates that take the place of the product's and leave one part out.
-WITHOUT_SLOTS, WITHOUT_RULES = (
-    Path(__file__).parent / "templates" / name for name in ("no-slots", "no-rules")
-)
-
-Crowd = Callable[[Address], AbstractContextManager[tuple[int, ...]]]
+WITHOUT_SLOTS, WITHOUT_RULES = TEMPLATES / "no-slots", TEMPLATES / "no-rules"
 
 
 def layouts() -> dict[str, Layout]:
     """Everything that is compared, by name."""
-    readers = partial(
-        visited, crowd=partial(slow_readers, path=DOWNLOAD, number=READERS, speed=READING)
-    )
-    senders = partial(visited, crowd=partial(slow_senders, number=SENDERS))
+    readers = partial(visited, number=READERS, path=DOWNLOAD, speed=READING)
+    senders = partial(visited, number=SENDERS)
     loaded = f"while {READERS} clients download 5 MB at {READING // 1000} kB/s"
     # Requests of a client that is not on this machine are counted, here never over the limit.
     counted = {"requests-per-address": "1000000"}
@@ -107,7 +97,7 @@ def layouts() -> dict[str, Layout]:
         layout(
             BARE,
             "HAProxy with one thread, leastconn, maxconn, and nothing else",
-            serve=partial(haproxy, tuned=True),
+            templates=TEMPLATES / "bare",
         ),
         layout(NO_SLOTS, "without slots.lua", templates=WITHOUT_SLOTS),
         layout(NO_LOG, "without the access log", settings={"access-log": "off"}),
@@ -140,12 +130,12 @@ def prepare(farm: Farm) -> None:
 
 
 @contextmanager
-def visited(farm: Farm, layout: Layout, crowd: Crowd | None = None) -> Iterator[Target]:
-    """As generated, with clients from outside and slow clients beside them."""
-    with generated(farm, layout) as target:
-        target = replace(target, client=CLIENT)
-        if crowd is None:
-            yield target
-            return
-        with crowd(target.address) as pids:
-            yield replace(target, crowd=pids)
+def visited(
+    farm: Farm, layout: Layout, number: int = 0, path: str = "", speed: int = 1
+) -> Iterator[Target]:
+    """As generated, with clients from outside and so many slow clients beside them (``slow``)."""
+    with (
+        generated(farm, layout) as target,
+        slow_clients(target.address, number, path, speed) as crowd,
+    ):
+        yield replace(target, client=CLIENT, crowd=crowd)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from zopestack_bench.measured import Closed
 from zopestack_bench.plan import OVERHEAD
 from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Experiment, Outcome, Sample
@@ -36,27 +35,24 @@ SCORE = "requests/s"
 class Search:
     """A search among layouts.
 
-    :param names: the candidates.
-    :param current: the one in use, among them.
+    :param experiment: with all candidates; those left are measured in so many rounds of it.
+    :param current: the candidate in use.
     :param memory: bytes by candidate, known before; what is measured replaces it if it is more.
-    :param measure: measures an experiment.
     :param budget: bytes that a candidate may use.
     :param samples: all that was measured.
     """
 
-    names: tuple[str, ...]
+    experiment: Experiment
     current: str
     memory: dict[str, int]
     measure: Callable[[Experiment], Outcome]
-    workload: str
-    load: Closed
     budget: float = math.inf
     samples: list[Sample] = field(default_factory=list)
 
     def run(self, seconds: float, say: Callable[[str], None]) -> str:
         """The candidate to recommend, after about so many seconds."""
         end = time.monotonic() + seconds * (1 - CONFIRMATION)
-        left = self.names
+        left = self.experiment.layouts
         rungs = max(1, math.ceil(math.log2(len(left))))
         for rung in range(rungs):
             share = max(0.0, end - time.monotonic()) / (rungs - rung)
@@ -122,17 +118,15 @@ class Search:
     @property
     def outcome(self) -> Outcome:
         """All that was measured so far."""
-        return Outcome(self._experiment(self.names, self._rounds()), self.samples)
+        return Outcome(self.experiment, self.samples)
 
     def _measure(self, names: tuple[str, ...], rounds: int) -> None:
         done = self._rounds()
-        for sample in self.measure(self._experiment(names, rounds)).samples:
+        experiment = replace(self.experiment, layouts=names, rounds=rounds)
+        for sample in self.measure(experiment).samples:
             self.samples.append(replace(sample, round=sample.round + done))
-            used = sum(sample.pss.values())
+            used = round(1e6 * (sample.figures.get("memory MB") or 0))
             self.memory[sample.layout] = max(self.memory[sample.layout], used)
-
-    def _experiment(self, names: tuple[str, ...], rounds: int) -> Experiment:
-        return Experiment(self.workload, self.load, names, rounds, SECONDS)
 
     def _rounds(self) -> int:
         return max((sample.round for sample in self.samples), default=0)

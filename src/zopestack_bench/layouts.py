@@ -11,7 +11,6 @@ from typing import Any
 from zopestack.features.instances import Instance
 from zopestack.features.option import options
 from zopestack.model import FEATURES, OPTIONS, Stack
-from zopestack.render.files import render
 from zopestack_bench.farm import Farm
 from zopestack_bench.probe import fetch
 from zopestack_bench.target import Target, roots, supervised
@@ -57,26 +56,23 @@ def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
     if layout.templates:
         found["templates"] = layout.templates
     stack = _with(replace(own, instances=instances), found)
-    rendered = render(stack)
     with ExitStack() as lasting:
         if "switch-interval" in found:
             lasting.enter_context(switching(instances, found["switch-interval"]))
-        files = {path: rendered[path] for path in stack.balancer_files}
-        yield lasting.enter_context(supervised(farm, stack, files))
+        yield lasting.enter_context(supervised(farm, stack))
 
 
 def _with(stack: Stack, settings: Mapping[str, Any]) -> Stack:
     """The Stack with other values of these options."""
-    changed = {}
-    for field_name, feature in FEATURES.items():
-        own = {
+    changed = {
+        name: {
             option.name.replace("-", "_"): settings[option.name]
             for option in options(feature)
             if option.name in settings
         }
-        if own:
-            changed[field_name] = replace(getattr(stack, field_name), **own)
-    return replace(stack, **changed)
+        for name, feature in FEATURES.items()
+    }
+    return replace(stack, **{x: replace(getattr(stack, x), **own) for x, own in changed.items()})
 
 
 @contextmanager

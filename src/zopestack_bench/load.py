@@ -19,7 +19,7 @@ import httptools
 import uvloop
 
 from zopestack.features.address import Address
-from zopestack_bench.measured import Closed, Measured, Open, percentiles
+from zopestack_bench.record import Closed, Measured, Open, percentiles
 from zopestack_bench.workloads import host_and_path
 
 #: Connections of the open loop; further requests wait for one, and that time counts.
@@ -49,11 +49,7 @@ def run(
     """
     requests = tuple(_request(address, *each) for each in zip_longest(paths, cookies))
 
-    async def generate() -> Measured:
-        return await _Generator(address, requests, load, seconds).run(patience, source)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(generate())
+    return uvloop.run(_Generator(address, requests, load, seconds).run(patience, source))
 
 
 def _request(address: Address, path: str, cookie: str | None) -> bytes:

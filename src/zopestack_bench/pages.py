@@ -13,11 +13,11 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from persistent import Persistent
+from persistent.list import PersistentList
+from persistent.mapping import PersistentMapping
 from Products.Five.browser import BrowserView
 from Products.Five.browser.pagetemplatefile import ViewPageTemplateFile
 from ZODB.blob import Blob
@@ -49,68 +49,11 @@ BOOK_BYTES = 1000
 ROOT_KEY = "zopestack_bench"
 
 
-@dataclass
-class Waited:
-    """Seconds of the CPU-bound page in this process.
-
-    :param elapsed: on the wall clock.
-    :param cpu: on a core.
-    :param runnable: ready to run, without a core (``schedstat``, kernel documentation,
-        "sched-stats"). The rest of ``elapsed`` was spent waiting for the GIL.
-    """
-
-    requests: int = 0
-    elapsed: float = 0.0
-    cpu: float = 0.0
-    runnable: float = 0.0
-
-
-@dataclass
-class Read:
-    """What the page of a shelf has read in this process.
-
-    :param objects: asked for.
-    :param loads: those of them that were not in the ZODB cache.
-    """
-
-    reads: int = 0
-    objects: int = 0
-    loads: int = 0
-
-
-_waited = Waited()
-_read = Read()
+#: What the pages have counted in this process: of the CPU-bound page how often it was
+#: ``computed`` and the milliseconds it waited for the GIL; of the shelves the ``reads``, the
+#: ``objects`` asked for, and the ``loads`` of those that were not in the ZODB cache.
+_counted = {"computed": 0.0, "gil ms": 0.0, "reads": 0.0, "objects": 0.0, "loads": 0.0}
 _lock = threading.Lock()
-
-
-class Objects(Persistent):  # type: ignore[misc]
-    """What the pages keep in the database."""
-
-    def __init__(self) -> None:
-        self.blob = _blob(BLOB_BYTES)
-        self.download = _blob(DOWNLOAD_BYTES)
-        self.tallies = [Tally() for _ in range(TALLIES)]
-        self.shelves: list[Shelf] = []
-
-
-class Tally(Persistent):  # type: ignore[misc]
-    """A counter in the database."""
-
-    count = 0
-
-
-class Shelf(Persistent):  # type: ignore[misc]
-    """What one user reads."""
-
-    def __init__(self) -> None:
-        self.books = [Book(number) for number in range(BOOKS)]
-
-
-class Book(Persistent):  # type: ignore[misc]
-    """An object of a site."""
-
-    def __init__(self, number: int) -> None:
-        self.text = f"{number:{BOOK_BYTES}}"
 
 
 class Pages(BrowserView):  # type: ignore[misc]
@@ -132,12 +75,10 @@ class Pages(BrowserView):  # type: ignore[misc]
         """A page template of many links: nothing but computing."""
         started, cpu, runnable = time.perf_counter(), time.thread_time(), _runnable()
         page = self.template()
-        with _lock:
-            _waited.requests += 1
-            # In the reverse order, so that what is subtracted lies within what it is from.
-            _waited.runnable += _runnable() - runnable
-            _waited.cpu += time.thread_time() - cpu
-            _waited.elapsed += time.perf_counter() - started
+        # In the reverse order, so that what is subtracted lies within what it is from. A thread
+        # that neither ran nor was ready to run has waited for the GIL.
+        spent = _runnable() - runnable + time.thread_time() - cpu
+        _count({"computed": 1, "gil ms": 1000 * (time.perf_counter() - started - spent)})
         return page
 
     def links(self) -> list[dict[str, str]]:
@@ -156,11 +97,11 @@ class Pages(BrowserView):  # type: ignore[misc]
 
     def blob(self) -> Any:
         """A blob, streamed by the server as Zope hands it files."""
-        return self._stream(self.objects.blob)
+        return self._stream(self.objects["blob"])
 
     def download(self) -> Any:
         """The smaller blob."""
-        return self._stream(self.objects.download)
+        return self._stream(self.objects["download"])
 
     def _stream(self, blob: Blob) -> Any:
         path = blob.committed()
@@ -171,15 +112,15 @@ class Pages(BrowserView):  # type: ignore[misc]
 
     def write(self) -> str:
         """Change one of a few objects, so that writers conflict and Zope tries again."""
-        tally = random.choice(self.objects.tallies)  # noqa: S311
-        tally.count += 1
-        return f"{tally.count}\n"
+        tally = random.choice(self.objects["tallies"])  # noqa: S311
+        tally["count"] += 1
+        return f"{tally['count']}\n"
 
     def library(self, shelves: int, cache: int) -> str:
         """``?shelves:int=N&cache:int=M``: make shelves where there are none yet, and keep so many
         objects in the ZODB cache of each thread of this process."""
-        if len(self.objects.shelves) < shelves:
-            self.objects.shelves = [Shelf() for _ in range(shelves)]
+        if len(self.objects["shelves"]) < shelves:
+            self.objects["shelves"] = [_shelf() for _ in range(shelves)]
         self.context._p_jar.db().setCacheSize(cache)
         return "ready\n"
 
@@ -187,7 +128,12 @@ class Pages(BrowserView):  # type: ignore[misc]
         """Make what the other pages need, once."""
         root = self.context._p_jar.root()
         if ROOT_KEY not in root:
-            root[ROOT_KEY] = Objects()
+            root[ROOT_KEY] = PersistentMapping(
+                blob=_blob(BLOB_BYTES),
+                download=_blob(DOWNLOAD_BYTES),
+                tallies=[PersistentMapping(count=0) for _ in range(TALLIES)],
+                shelves=[],
+            )
         return "ready\n"
 
     def switch_interval(self) -> str:
@@ -199,9 +145,9 @@ class Pages(BrowserView):  # type: ignore[misc]
     def counters(self) -> str:
         """What this process and the database have counted, as JSON."""
         objects = self.context._p_jar.root().get(ROOT_KEY)
-        writes = sum(tally.count for tally in objects.tallies) if objects else 0
+        writes = sum(tally["count"] for tally in objects["tallies"]) if objects else 0
         self.request.response.setHeader("Content-Type", "application/json")
-        return json.dumps({**asdict(_waited), **asdict(_read), "writes": writes})
+        return json.dumps({**_counted, "writes": writes})
 
 
 @implementer(IPublishTraverse)
@@ -219,13 +165,22 @@ class ShelfPage(BrowserView):  # type: ignore[misc]
         """Read every book of the shelf."""
         connection = self.context._p_jar
         before = connection.getTransferCounts()[0]
-        shelf = connection.root()[ROOT_KEY].shelves[self.number]
-        size = sum(len(book.text) for book in shelf.books)
-        with _lock:
-            _read.reads += 1
-            _read.objects += len(shelf.books)
-            _read.loads += connection.getTransferCounts()[0] - before
+        shelf = connection.root()[ROOT_KEY]["shelves"][self.number]
+        size = sum(len(book["text"]) for book in shelf)
+        loads = connection.getTransferCounts()[0] - before
+        _count({"reads": 1, "objects": len(shelf), "loads": loads})
         return f"{size}\n"
+
+
+def _count(amounts: dict[str, float]) -> None:
+    with _lock:
+        for name, amount in amounts.items():
+            _counted[name] += amount
+
+
+def _shelf() -> PersistentList:
+    books = ({"text": f"{number:{BOOK_BYTES}}"} for number in range(BOOKS))
+    return PersistentList(PersistentMapping(book) for book in books)
 
 
 def _blob(size: int) -> Blob:

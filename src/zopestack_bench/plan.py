@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed, Open
-from zopestack_bench.record import Experiment
+from zopestack_bench.record import Closed, Experiment, Open
 from zopestack_bench.workloads import Workload
 
 #: Seconds around a measurement: start of a balancer, warm-up, requests in flight, stop.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import math
 import statistics
-from collections.abc import Callable
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib
 
@@ -15,8 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from zopestack_bench.measured import Closed, Open
-from zopestack_bench.record import Moment, Outcome, Run
+from zopestack_bench.record import Closed, Open, Outcome, Run
 
 #: One colour a layout, the same in every plot; told apart with any colour vision
 #: (Okabe and Ito, 2008).
@@ -68,39 +69,33 @@ def handover(run: Run, width: float) -> Figure | None:
     under load: waiting for the GIL, context switches, and the interrupts of the graph of 2010."""
     if not run.moments:
         return None
-    rows: dict[str, Callable[[Moment], float]] = {}
-    if all(phase.gil is not None for phase in run.phases.values()) and run.phases:
-        rows["GIL wait, ms"] = lambda moment: 1000 * (run.phases[moment.layout].gil or 0)
-    rows["context switches\nof Zope"] = lambda moment: _each(run, moment, moment.switches)
-    if run.moments[0].rescheduling is not None:
-        rows["rescheduling\ninterrupts"] = lambda m: _each(run, m, m.rescheduling or 0)
+    names = [
+        name
+        for name in run.moments[0].figures
+        if all(each.figures[name] is not None for each in run.moments)
+    ]
     title = "A request under the same load, while the layout changes"
-    figure, axes = _figure(len(rows), width, title)
-    for axis, (label, value) in zip(axes, rows.items(), strict=True):
-        axis.set_ylabel(label)
-        _phases(axis, run, value)
+    figure, axes = _figure(len(names), width, title)
+    for axis, name in zip(axes, names, strict=True):
+        axis.set_ylabel(textwrap.fill(name, 16))
+        _phases(axis, run, name)
     axes[-1].set_xlabel("seconds")
     return figure
 
 
 def clients(run: Run, width: float) -> Figure | None:
-    """Throughput and latency against the number of clients."""
+    """Throughput and latency against the number of clients, of the page with the most of them."""
     found = [x for x in run.outcomes if isinstance(x.experiment.load, Closed)]
-    workload = _swept(found)
-    if workload is None:
+    pages = Counter(x.experiment.workload for x in found).most_common(1)
+    if not pages or pages[0][1] < 2:
         return None
-    figure, axes = _figure(2, width, f"Closed loop, {workload} page")
-    swept = [x for x in found if x.experiment.workload == workload]
-    for axis, name in zip(axes, ("requests/s", "p95 ms"), strict=True):
-        _lines(axis, swept, name)
-        axis.set_xscale("log", base=2)
-        axis.set_xticks(sorted({_clients(x) for x in swept}))
-        axis.xaxis.set_major_formatter("{x:.0f}")
-        axis.set_ylabel(name)
+    swept = [x for x in found if x.experiment.workload == pages[0][0]]
+    figure, axes = _swept(swept, width, "Closed loop", {x: x for x in ("requests/s", "p95 ms")})
+    axes[0].set_xscale("log", base=2)
+    axes[0].set_xticks(sorted({_amount(x) for x in swept}))
+    axes[0].xaxis.set_major_formatter("{x:.0f}")
     axes[0].set_ylim(bottom=0)
-    _logarithmic(axes[1])
-    axes[-1].set_xlabel("clients")
-    _legend(figure, axes[0])
+    axes[1].set_xlabel("clients")
     return figure
 
 
@@ -109,26 +104,37 @@ def arrivals(run: Run, width: float) -> Figure | None:
     found = [x for x in run.outcomes if isinstance(x.experiment.load, Open)]
     if not found:
         return None
-    figure, axes = _figure(1, width, f"Open loop, {found[0].experiment.workload} page")
-    _lines(axes[0], found, "p95 ms")
-    _logarithmic(axes[0])
-    axes[0].set_ylabel("p95 ms from the\nintended start")
+    names = {"p95 ms": "p95 ms from the\nintended start"}
+    figure, axes = _swept(found, width, "Open loop", names)
     axes[0].set_xlabel("arrivals a second")
-    _legend(figure, axes[0])
     return figure
 
 
 def cost(run: Run, width: float) -> Figure | None:
     """CPU per request by what uses it."""
-    found = [x for x in run.outcomes if len(x.experiment.layouts) > 3 and x.samples[0].cpu]
-    chosen = {x.experiment.workload: x for x in found if x.experiment.load == Closed(8)}
-    chosen = {name: chosen[name] for name in ("cpu", "light", "site") if name in chosen}
+    found = {
+        x.experiment.workload: x
+        for x in run.outcomes
+        if x.experiment.load == Closed(8)
+        and len(x.experiment.layouts) > 3
+        and math.isfinite(x.samples[0].figure("CPU ms"))
+    }
+    chosen = [name for name in ("cpu", "light", "site") if name in found]
     if not chosen:
         return None
-    figure = Figure(figsize=(width, 0.8 + 3.2 * len(chosen)), layout="constrained")
-    axes = figure.subplots(len(chosen), 1, squeeze=False, gridspec_kw={"hspace": 0.08})[:, 0]
-    for axis, (workload, outcome) in zip(axes, chosen.items(), strict=True):
-        _bars(axis, outcome)
+    figure, axes = _figure(len(chosen), width, "", height=3.2, sharex=False)
+    for axis, workload in zip(axes, chosen, strict=True):
+        names = found[workload].experiment.layouts[::-1]
+        bars = {
+            role: [found[workload].median(name, f"{title} CPU ms") for name in names]
+            for role, (title, _) in ROLES.items()
+        }
+        ends = _stacked(axis.barh, names, bars)
+        for name, end in zip(names, ends, strict=True):
+            axis.annotate(f" {end:.2g}", (end, name), va="center")
+        # Room for the figure at the end of the longest bar.
+        axis.set_xlim(right=1.12 * max(ends) or 1)
+        axis.grid(visible=False)
         axis.set_title(f"{workload} page, 8 clients", loc="left")
     axes[-1].set_xlabel("CPU ms per request")
     _legend(figure, axes[0])
@@ -139,18 +145,13 @@ def memory(run: Run, width: float) -> Figure | None:
     """Memory against the number of instances."""
     if not run.memory:
         return None
-    figure, axes = _figure(1, width, "Memory of a stack")
-    numbers = list(run.memory)
-    bottom = [0.0] * len(numbers)
-    for role in ("zeo", "zope"):
-        title, colour = ROLES[role]
-        values = [run.memory[n].get(role, 0) / 1e6 for n in numbers]
-        axes[0].bar(numbers, values, bottom=bottom, color=colour, label=title, width=0.6)
-        bottom = [low + value for low, value in zip(bottom, values, strict=True)]
-    axes[0].set_xticks(numbers)
-    axes[0].set_xlabel("instances")
-    axes[0].set_ylabel("MB (PSS)")
-    _legend(figure, axes[0])
+    figure, (axis,) = _figure(1, width, "Memory of a stack")
+    sizes = {role: [x.get(role, 0) / 1e6 for x in run.memory.values()] for role in ("zeo", "zope")}
+    _stacked(axis.bar, list(run.memory), sizes)
+    axis.set_xticks(list(run.memory))
+    axis.set_xlabel("instances")
+    axis.set_ylabel("MB (PSS)")
+    _legend(figure, axis)
     return figure
 
 
@@ -163,9 +164,11 @@ PLOTS: dict[str, Callable[[Run, float], Figure | None]] = {
 }
 
 
-def _figure(rows: int, width: float, title: str) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, 0.8 + 2.6 * rows), layout="constrained")
-    axes = list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+def _figure(
+    rows: int, width: float, title: str, height: float = 2.6, sharex: bool = True
+) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(width, 0.8 + height * rows), layout="constrained")
+    axes = list(figure.subplots(rows, 1, sharex=sharex, squeeze=False)[:, 0])
     figure.suptitle(title, x=0.01, horizontalalignment="left")
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
@@ -188,69 +191,56 @@ def _logarithmic(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _each(run: Run, moment: Moment, a_second: float) -> float:
-    """An amount a second as an amount a request."""
-    rate = _rate(run, moment.layout)
-    return a_second / rate if rate else 0.0
-
-
-def _rate(run: Run, layout: str) -> float:
-    """Requests a second of a layout in the series."""
-    return run.phases[layout].rate if layout in run.phases else 0.0
-
-
-def _phases(axis: Axes, run: Run, value: Callable[[Moment], float]) -> None:
-    """The series as an area, each layout in its colour and named above it."""
-    for name in dict.fromkeys(moment.layout for moment in run.moments):
-        found = [moment for moment in run.moments if moment.layout == name]
-        seconds, values = [each.seconds for each in found], [value(each) for each in found]
-        colour = COLOURS.get(name, OTHER)
+def _phases(axis: Axes, run: Run, name: str) -> None:
+    """A figure of the series as an area, each layout in its colour and named above it."""
+    for layout, rate in run.rates.items():
+        found = {x.seconds: x.figures[name] or 0 for x in run.moments if x.layout == layout}
+        seconds, values = list(found), list(found.values())
+        colour = COLOURS.get(layout, OTHER)
         axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
         axis.step(seconds, values, color=colour, where="mid")
-        label = (
-            f"{name}\n{_rate(run, name):.0f} requests/s\n{statistics.mean(values):.2g} a request"
-        )
+        label = f"{layout}\n{rate:.0f} requests/s\n{statistics.mean(values):.2g} a request"
         where = ("data", "axes fraction")
         axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
-    axis.set_ylim(bottom=0, top=1.5 * max(map(value, run.moments)) or 1)
+    axis.set_ylim(bottom=0, top=1.5 * max(x.figures[name] or 0 for x in run.moments) or 1)
 
 
-def _swept(outcomes: list[Outcome]) -> str | None:
-    """The workload that was measured with the most numbers of clients, if with several."""
-    numbers: dict[str, int] = {}
-    for outcome in outcomes:
-        numbers[outcome.experiment.workload] = numbers.get(outcome.experiment.workload, 0) + 1
-    best = max(numbers, key=lambda name: numbers[name], default=None)
-    return best if best and numbers[best] > 1 else None
+def _swept(
+    outcomes: list[Outcome], width: float, title: str, names: Mapping[str, str]
+) -> tuple[Figure, list[Axes]]:
+    """Figures by name, with what their axes say, against the number of clients or arrivals: a line
+    for every layout measured more than once. The last one is a latency."""
+    page = outcomes[0].experiment.workload
+    figure, axes = _figure(len(names), width, f"{title}, {page} page")
+    for axis, (name, label) in zip(axes, names.items(), strict=True):
+        for layout in dict.fromkeys(each for x in outcomes for each in x.experiment.layouts):
+            points = sorted(
+                (_amount(x), x.median(layout, name))
+                for x in outcomes
+                if math.isfinite(x.median(layout, name))
+            )
+            if len(points) > 1:
+                colour = COLOURS.get(layout, OTHER)
+                axis.plot(*zip(*points, strict=True), "o-", color=colour, label=layout)
+        axis.set_ylabel(label)
+    _logarithmic(axes[-1])
+    _legend(figure, axes[0])
+    return figure, axes
 
 
-def _clients(outcome: Outcome) -> float:
+def _amount(outcome: Outcome) -> float:
     load = outcome.experiment.load
     return load.clients if isinstance(load, Closed) else load.rate
 
 
-def _lines(axis: Axes, outcomes: list[Outcome], figure: str) -> None:
-    """A line for every layout measured more than once."""
-    for name in dict.fromkeys(name for x in outcomes for name in x.experiment.layouts):
-        points = sorted(
-            (_clients(x), x.median(name, figure))
-            for x in outcomes
-            if name in x.experiment.layouts and math.isfinite(x.median(name, figure))
-        )
-        if len(points) > 1:
-            axis.plot(*zip(*points, strict=True), "o-", color=COLOURS.get(name, OTHER), label=name)
-
-
-def _bars(axis: Axes, outcome: Outcome) -> None:
-    names = list(reversed(outcome.experiment.layouts))
-    left = [0.0] * len(names)
-    for title, colour in ROLES.values():
-        figure = f"{title} CPU ms"
-        values = [x if math.isfinite(x := outcome.median(name, figure)) else 0.0 for name in names]
-        axis.barh(names, values, left=left, color=colour, label=title)
-        left = [low + value for low, value in zip(left, values, strict=True)]
-    for name, end in zip(names, left, strict=True):
-        axis.annotate(f" {end:.2g}", (end, name), va="center")
-    axis.spines[["top", "right"]].set_visible(False)
-    # Room for the figure at the end of the longest bar.
-    axis.set_xlim(right=1.12 * max(left, default=1) or 1)
+def _stacked(
+    draw: Callable[..., object], places: Sequence[object], values: Mapping[str, list[float]]
+) -> list[float]:
+    """Bars of values by role, drawn one on the other by ``bar`` or ``barh``; where each ends."""
+    ends = [0.0] * len(places)
+    for role, found in values.items():
+        title, colour = ROLES[role]
+        sizes = [x if math.isfinite(x) else 0.0 for x in found]
+        draw(places, sizes, 0.7, ends, color=colour, label=title)
+        ends = [end + size for end, size in zip(ends, sizes, strict=True)]
+    return ends

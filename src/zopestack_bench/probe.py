@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPException
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zopestack import wait
 from zopestack.features.address import Address
@@ -39,22 +39,21 @@ def until(
     :param timeout: seconds.
     :raises TooLate: where nothing is accepted in that time.
     """
-    seen: list[Seen] = []
-    last: object = None
+    seen: Any = None
 
     def accepted() -> object:
-        nonlocal last
+        nonlocal seen
         try:
-            seen[:] = [look()]
-            last = seen[0]
-            return accept(seen[0])
+            seen = look()
+            return accept(seen)
         except (OSError, HTTPException) as why:
-            last = why
+            seen = why
             return False
 
     if not wait.until(accepted, timeout, INTERVAL):
-        raise TooLate(f"waited {timeout:.0f} s for {awaited}; last seen: {last!r}")
-    return seen[0]
+        raise TooLate(f"waited {timeout:.0f} s for {awaited}; last seen: {seen!r}")
+    found: Seen = seen
+    return found
 
 
 def fetch(address: Address, path: str) -> bytes:

@@ -58,17 +58,10 @@ def family(pid: int) -> tuple[int, ...]:
         return (pid,)
 
 
-def readers(pid: int, descriptor: int) -> tuple[int, ...]:
-    """The processes that read from the pipe which a process has as this file descriptor; none
-    where it is not a pipe. Processes that may not be looked at are left out."""
-    pipe = _link(PROC / str(pid) / "fd" / str(descriptor))
-    if not pipe.startswith("pipe:"):
-        return ()
-    return tuple(
-        other
-        for other in psutil.pids()
-        if any(_link(fd) == pipe and _reads(fd) for fd in (PROC / str(other)).glob("fd/*"))
-    )
+def given(path: Path) -> tuple[int, ...]:
+    """The processes that have a path among the words of their command line."""
+    running = psutil.process_iter(["cmdline"])
+    return tuple(each.pid for each in running if str(path) in (each.info["cmdline"] or ()))
 
 
 def pss(pid: int) -> int:
@@ -94,8 +87,7 @@ def busy() -> float:
 
 def own() -> float:
     """Seconds of CPU that this process has used, and its children that have ended."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return sum(os.times()[:4])
 
 
 def machine() -> dict[str, str]:
@@ -117,21 +109,6 @@ def _cpu(thread: Path) -> float:
         return int(words[0]) / 1e9
     after_name = _text(thread / "stat").rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) * TICK if after_name else 0.0
-
-
-def _reads(fd: Path) -> bool:
-    # In octal; how it was opened is in the last two bits (proc(5), open(2)).
-    flags = re.search(
-        r"^flags:\s+(\d+)", _text(fd.parent.parent / "fdinfo" / fd.name), re.MULTILINE
-    )
-    return bool(flags) and int(flags[1], 8) & os.O_ACCMODE == os.O_RDONLY  # type: ignore[index]
-
-
-def _link(path: Path) -> str:
-    try:
-        return str(path.readlink())
-    except OSError:
-        return ""
 
 
 def _text(path: Path) -> str:

@@ -47,6 +47,10 @@ class Ratio:
         return str(self) if self.differs else f"{self}: no difference"
 
 
+#: Where no round has both figures.
+NOT_MEASURED = Ratio(math.nan, math.nan, math.nan, 0)
+
+
 def shown(value: float) -> str:
     """Two decimals; of a ratio far below 1, its first digit."""
     return f"{value:.2f}" if abs(value) >= 0.01 or not value else f"{value:.1g}"
@@ -65,7 +69,7 @@ def ratio(these: Sequence[float], those: Sequence[float]) -> Ratio:
         if math.isfinite(this) and math.isfinite(that) and that
     )
     if not found:
-        return Ratio(math.nan, math.nan, math.nan, 0)
+        return NOT_MEASURED
     outer = _outer(len(found))
     return Ratio(statistics.median(found), found[outer], found[-1 - outer], len(found))
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from zopestack_bench.halving import FEWEST_ROUNDS, SCORE, SECONDS
+from zopestack_bench.halving import FEWEST_ROUNDS, SCORE
 from zopestack_bench.layouts import Layout, generated_layout
-from zopestack_bench.measured import Closed
 from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Experiment, Outcome
 
@@ -45,32 +44,19 @@ class Refined:
     again: Mapping[str, Ratio] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class InUse:
-    """The settings of a layout as it is.
-
-    :param switch_interval: in seconds.
-    """
-
-    nbthread: int
-    affinity: str
-    switch_interval: float
-
-
 def alternatives(
-    layout: Layout, in_use: InUse, paths: Sequence[str], cores: int
+    layout: Layout, in_use: Mapping[str, str], paths: Sequence[str], cores: int
 ) -> list[dict[str, str]]:
     """The settings that may serve a layout better; each is one option of [stack].
 
     Of affinity, ``path`` only: replayed requests have no cookie and no login.
+
+    :param in_use: the options and values of the layout as it is.
     """
-    now = f"{1000 * in_use.switch_interval:g}ms"
-    found = [{"switch-interval": text} for text in INTERVALS if text != now]
-    threads = range(1, min(2, cores) + 1)
-    found += [{"nbthread": str(number)} for number in threads if number != in_use.nbthread]
-    if layout.instances > 1 and len(set(paths)) > 1 and in_use.affinity in ("none", "path"):
-        found.append({"affinity": "none" if in_use.affinity == "path" else "path"})
-    return found
+    values = {"switch-interval": INTERVALS, "nbthread": ("1", "2")[:cores], "affinity": ()}
+    if layout.instances > 1 and len(set(paths)) > 1 and in_use["affinity"] in ("none", "path"):
+        values["affinity"] = ("none", "path")
+    return [{name: x} for name, texts in values.items() for x in texts if x != in_use[name]]
 
 
 def refine(
@@ -111,11 +97,6 @@ def refine(
         winners.append(generated_layout(layout.instances, layout.threads, both))
     outcome, again = compare(winners, 1 - TRYING, FEWEST_ROUNDS)
     return Refined(_confirmed(layout, winners, outcome).settings, tried, late, again)
-
-
-def load(workload: str, clients: int) -> Experiment:
-    """An experiment with that load, of no layouts yet."""
-    return Experiment(workload, Closed(clients), (), 0, SECONDS)
 
 
 def _best_of_each_option(variants: Sequence[Layout], tried: Mapping[str, Ratio]) -> list[Layout]:

@@ -12,41 +12,9 @@ import jinja2
 from zopestack.columns import columns
 from zopestack_bench import plots, record
 from zopestack_bench.claims import LOAD, claims, findings
-from zopestack_bench.quiet import LIMIT
 from zopestack_bench.ratios import Ratio, shown
-from zopestack_bench.record import FIGURES, Outcome, Run
+from zopestack_bench.record import Outcome, Run
 from zopestack_bench.workloads import KNOWN
-
-#: Title and text of each plot.
-TEXTS = {
-    "rescheduling": (
-        "The fight for the interpreter lock, before and after",
-        "Eight clients keep asking while what serves them changes; the gaps are where the next "
-        "layout starts. Threads of one process hand Python's interpreter lock (the GIL) to each "
-        "other: each waits for it, and each handover is a context switch. GIL wait is the mean of "
-        "the layout. A rescheduling interrupt, one core waking another, is what the graph of 2010 "
-        "showed; a kernel of today may keep such threads on one core, and then there are none. "
-        "They are the whole machine's, the load generator's included.",
-    ),
-    "clients": (
-        "Throughput and latency against the number of clients",
-        "Each client asks again as soon as it has its answer. One request in twenty takes "
-        "longer than the p95.",
-    ),
-    "arrivals": (
-        "Latency against the arrival rate",
-        "Requests arrive at a fixed rate, and latency counts from when each was due: what "
-        "visitors feel. Where a layout cannot keep up, it grows for as long as the load lasts.",
-    ),
-    "cost": (
-        "Cost per request",
-        "CPU of all processes of a layout, per answered request.",
-    ),
-    "memory": (
-        "Memory against instances",
-        "PSS with warm caches: pages that processes share are counted in equal parts.",
-    ),
-}
 
 #: The figures of the comparison at the top, and their names there.
 LEADING = {
@@ -72,19 +40,6 @@ class Lead:
     figures: list[tuple[str, str, Ratio]]
 
 
-@dataclass(frozen=True)
-class Table:
-    """The figures of one experiment.
-
-    :param rows: for each layout its name and cells.
-    """
-
-    title: str
-    help: str
-    heads: list[str]
-    rows: list[tuple[str, list[str]]]
-
-
 def write(run: Run, directory: Path) -> Path:
     """Write the report into a directory; the path of report.html."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -106,16 +61,16 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    narrow = plots.draw(run, plots.NARROW)
     return environment.get_template("report.html.j2").render(
         run=run,
-        disturbed=run.others > LIMIT,
+        disturbed=run.others > record.DISTURBED,
         lead=lead(run),
         claims=claims(run),
         findings=findings(run),
-        # Each for wide and for narrow screens.
-        plots=[(*TEXTS[name], _base64(drawn[name]), _base64(narrow[name])) for name in drawn],
-        tables=[table(outcome) for outcome in run.outcomes],
+        wide=_base64(drawn),
+        narrow=_base64(plots.draw(run, plots.NARROW)),
+        tables=[(outcome.experiment, *table(outcome)) for outcome in run.outcomes],
+        pages=KNOWN,
     )
 
 
@@ -151,27 +106,22 @@ def _compared(found: Ratio, what: str) -> tuple[str, str]:
     return "No difference", f"in {what}"
 
 
-def table(outcome: Outcome) -> Table:
-    """The figures of an experiment; those that nothing has are left out."""
+def table(outcome: Outcome) -> tuple[list[str], dict[str, list[str]]]:
+    """The medians of an experiment: their names, and for each layout its cells. Figures that
+    nothing has are left out."""
     names = outcome.experiment.layouts
-    medians = {figure: [outcome.median(name, figure) for name in names] for figure in FIGURES}
-    heads = [figure for figure, found in medians.items() if any(map(math.isfinite, found))]
-    workload = KNOWN.get(outcome.experiment.workload)
-    rounds = outcome.experiment.rounds
-    return Table(
-        title=f"{outcome.experiment.workload} page, {outcome.experiment.load}",
-        help=f"{workload.help if workload else 'a page of the user'}; "
-        f"{rounds} round{'s' if rounds > 1 else ''}",
-        heads=heads,
-        rows=[
-            (name, [_digits(medians[figure][index]) for figure in heads])
-            for index, name in enumerate(names)
-        ],
-    )
+    heads = [
+        figure
+        for figure in outcome.samples[0].figures
+        if any(math.isfinite(outcome.median(name, figure)) for name in names)
+    ]
+    return heads, {
+        name: [_digits(outcome.median(name, figure)) for figure in heads] for name in names
+    }
 
 
-def _base64(png: bytes) -> str:
-    return base64.b64encode(png).decode()
+def _base64(drawn: dict[str, bytes]) -> dict[str, str]:
+    return {name: base64.b64encode(png).decode() for name, png in drawn.items()}
 
 
 def _digits(value: float) -> str:

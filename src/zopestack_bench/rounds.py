@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass
 
 from zopestack_bench import load, proc
 from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed
-from zopestack_bench.quiet import Quiet
-from zopestack_bench.record import Experiment, Outcome, Sample
-from zopestack_bench.slow import slow_readers
+from zopestack_bench.record import DISTURBED, Closed, Experiment, Measured, Outcome, Sample
+from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import BLOB, MODEM, Workload
 
@@ -27,6 +26,29 @@ LEFT_OVER = 0.1
 
 #: Paths of the pages that count what they do.
 COUNTING = ("/bench-cpu", "/bench-shelf/")
+
+#: Seconds of one observation of other users of the machine.
+LOOK = 0.5
+
+
+class Quiet:
+    """Waits for other users of the machine for so many seconds in all; after that every sample
+    counts."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self._end = time.monotonic() + seconds
+
+    def wait(self) -> None:
+        """Return when others are idle, or the time is used up."""
+        share = math.inf
+        while share > DISTURBED and time.monotonic() < self._end:
+            began, before = time.monotonic(), _others(())
+            time.sleep(LOOK)
+            share = (_others(()) - before) / (time.monotonic() - began)
+
+    def accepts(self, sample: Sample) -> bool:
+        """Whether a sample counts; otherwise it is measured again."""
+        return time.monotonic() >= self._end or sample.figure("cores of others") <= DISTURBED
 
 
 class Track:
@@ -113,7 +135,7 @@ def measure(
 
     CPU, switches and interrupts are those until the load ends.
     """
-    with slow_readers(target.address, BLOB, workload.slow_readers, MODEM) as readers:
+    with slow_clients(target.address, workload.slow_readers, BLOB, MODEM) as readers:
         processes, crowd = target.processes, (*readers, *target.crowd)
         counted = count(target, workload)
         before = {role: proc.usage(pids) for role, pids in processes.items()}
@@ -130,61 +152,80 @@ def measure(
         passed, others = time.monotonic() - began, _others(crowd) - others
         used = {role: proc.usage(pids) - before[role] for role, pids in processes.items()}
         after = proc.rescheduling()
-    queue = _queue(target)
-    counted = count(target, workload) - counted
+    found = figures(measured, used, None if interrupts is None else (after or 0) - interrupts)
+    found["queue ms"] = _queue(target)
+    found |= a_request(counted, count(target, workload))
+    memory = {role: sum(map(proc.pss, pids)) / 1e6 for role, pids in processes.items()}
+    found["Zope memory MB"] = memory.get("zope")
+    found["memory MB"] = sum(memory.values()) if memory else None
+    found["cores of others"] = max(0.0, others - sum(each.cpu for each in used.values())) / passed
+    found["errors"] = measured.failed
     target.settle(LEFT_OVER)
-    return Sample(
-        layout=name,
-        round=number,
-        measured=measured,
-        cpu={role: usage.cpu for role, usage in used.items()},
-        voluntary=sum(usage.voluntary for usage in used.values()),
-        involuntary=sum(usage.involuntary for usage in used.values()),
-        rescheduling=None if after is None or interrupts is None else after - interrupts,
-        pss={role: sum(map(proc.pss, pids)) for role, pids in processes.items()},
-        queue=queue,
-        others=max(0.0, others - sum(usage.cpu for usage in used.values())) / passed,
-        gil=counted.gil_wait,
-        objects=counted.objects / counted.reads if counted.reads else None,
-        loads=counted.loads / counted.reads if counted.reads else None,
-    )
+    return Sample(name, number, measured, found)
 
 
-@dataclass(frozen=True)
-class Counted:
-    """What the built-in pages have counted in the instances of a layout.
+def figures(
+    measured: Measured, used: Mapping[str, proc.Usage], interrupts: int | None
+) -> dict[str, float | None]:
+    """Rate and latency, and what each request with a response, good or not, has cost.
 
-    :param gil: seconds of waiting for the GIL, in so many ``requests``.
-    :param loads: objects that were in no ZODB cache, of the ``objects`` that so many ``reads``
-        asked for.
+    :param used: by role: ``zope``, ``balancer``, ``zeo``, and ``log`` where other processes write
+        the balancer's log.
+    :param interrupts: rescheduling interrupts of the whole machine; None where it counts none.
     """
+    errors = measured.errors.items()
+    answered = measured.requests + sum(n for why, n in errors if why.startswith("status"))
 
-    requests: float = 0
-    gil: float = 0
-    reads: float = 0
-    objects: float = 0
-    loads: float = 0
+    def each(amount: float | None) -> float | None:
+        return amount / answered if answered and amount is not None else None
 
-    def __sub__(self, other: Counted) -> Counted:
-        return Counted(*(a - b for a, b in zip(astuple(self), astuple(other), strict=True)))
+    def cpu(*roles: str) -> float | None:
+        spent = [1000 * used[role].cpu for role in roles if role in used]
+        return each(sum(spent)) if roles and roles[0] in used else None
 
-    @property
-    def gil_wait(self) -> float | None:
-        """Seconds of waiting for the GIL a request; None where no request measured it."""
-        return self.gil / self.requests if self.requests else None
+    waited = sum(usage.voluntary for usage in used.values())
+    preempted = sum(usage.involuntary for usage in used.values())
+    return {
+        "requests/s": measured.rate,
+        **{f"p{p} ms": measured.milliseconds(p) for p in (50, 95, 99)},
+        "Zope CPU ms": cpu("zope"),
+        "balancer CPU ms": cpu("balancer"),
+        "ZEO CPU ms": cpu("zeo"),
+        "log CPU ms": cpu("log"),
+        "front end CPU ms": cpu("balancer", "log"),
+        "CPU ms": cpu(*used),
+        "context switches": each(waited + preempted),
+        "voluntary switches": each(waited),
+        "involuntary switches": each(preempted),
+        "rescheduling interrupts": each(interrupts),
+    }
 
 
-def count(target: Target, workload: Workload) -> Counted:
-    """The counters now; zeros for a workload whose pages do not count."""
+def count(target: Target, workload: Workload) -> Mapping[str, float]:
+    """What the built-in pages have counted until now in the instances of a layout; nothing for
+    a workload whose pages do not count."""
     if not any(path.startswith(COUNTING) for path in workload.paths):
-        return Counted()
-    found = [counters(instance) for instance in target.instances]
+        return {}
+    total: Counter[str] = Counter()
+    for instance in target.instances:
+        total.update(counters(instance))
+    return total
 
-    def total(name: str) -> float:
-        return sum(each[name] for each in found)
 
-    waited = total("elapsed") - total("cpu") - total("runnable")
-    return Counted(total("requests"), waited, total("reads"), total("objects"), total("loads"))
+def a_request(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float | None]:
+    """What the pages have counted in between, for each request."""
+
+    def mean(amount: str, number: str) -> float | None:
+        many = now.get(number, 0) - before.get(number, 0)
+        return (now[amount] - before.get(amount, 0)) / many if many else None
+
+    objects, loads = mean("objects", "reads"), mean("loads", "reads")
+    return {
+        "GIL wait ms": mean("gil ms", "computed"),
+        "objects": objects,
+        "loads": loads,
+        "cache hits %": 100 * (1 - (loads or 0) / objects) if objects else None,
+    }
 
 
 def _others(crowd: tuple[int, ...]) -> float:
@@ -193,11 +234,11 @@ def _others(crowd: tuple[int, ...]) -> float:
 
 
 def _queue(target: Target) -> float | None:
-    """The mean queue time of the last 1024 requests, in seconds (HAProxy, ``qtime``)."""
+    """The mean queue time of the last 1024 requests, in milliseconds (HAProxy, ``qtime``)."""
     if target.runtime is None:
         return None
     answer = target.runtime.command("show stat").lstrip("# ")
     for row in csv.DictReader(answer.splitlines()):
         if row["pxname"] == "zope" and row["svname"] == "BACKEND":
-            return int(row["qtime"] or 0) / 1000
+            return int(row["qtime"] or 0)
     return None

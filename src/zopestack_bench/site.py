@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from zopestack import stack_file
@@ -13,7 +11,6 @@ from zopestack.features.address import Address
 from zopestack.model import Stack
 from zopestack.supervisor.up import STACK_FILE
 from zopestack_bench import Broken
-from zopestack_bench.farm import Farm, Source
 from zopestack_bench.layouts import Layout
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import Workload
@@ -23,24 +20,19 @@ from zopestack_bench.workloads import Workload
 class Site:
     """A site to measure.
 
-    :param source: what the instances of the layouts serve.
     :param workload: the user's own page; None for the built-in ones.
+    :param stack: of the user's buildout, a copy of whose site is measured.
     :param target: the running site, where that is measured as it is.
     """
 
-    source: Source
     workload: Workload | None = None
+    stack: Stack | None = None
     target: Target | None = None
 
     def as_it_is(self) -> dict[str, Layout]:
         """The one "layout" of a site that is measured where it runs."""
-
-        @contextmanager
-        def serve(farm: Farm, layout: Layout) -> Iterator[Target]:
-            assert self.target  # noqa: S101
-            yield self.target
-
-        return {"as it is": Layout("as it is", "the site where it runs", 1, 1, serve)}
+        name, meaning = "as it is", "the site where it runs"
+        return {name: Layout(name, meaning, 1, 1, lambda *_: nullcontext(self.target))}
 
 
 def find(url: str | None) -> Site:
@@ -49,16 +41,16 @@ def find(url: str | None) -> Site:
     :raises Broken: where it is not a URL, or of a buildout that is not there.
     """
     if url is None:
-        return Site(Source(Path("versions.cfg")))
+        return Site()
     stack = own_stack()
     if url.startswith("/"):
         if stack is None:
             raise Broken(f"--url {url}: a path is one of this buildout's site; run bin/buildout.")
-        return Site(Source(Path("buildout.cfg"), stack), _workload(url))
+        return Site(_workload(url), stack)
     address, path = _parts(url)
     if stack and address == stack.balancer.http_address.reachable:
-        return Site(Source(Path("buildout.cfg"), stack), _workload(path))
-    return Site(Source(Path("versions.cfg")), _workload(path), Target(address, {}))
+        return Site(_workload(path), stack)
+    return Site(_workload(path), target=Target(address, {}))
 
 
 def own_stack() -> Stack | None:

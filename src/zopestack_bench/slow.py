@@ -33,22 +33,14 @@ SHARED = 100
 
 
 @contextmanager
-def slow_readers(address: Address, path: str, number: int, speed: int) -> Iterator[tuple[int, ...]]:
-    """So many clients that download a path at a speed in bytes a second; their process."""
-    with _crowd(address, number, path, speed) as pids:
-        yield pids
+def slow_clients(
+    address: Address, number: int, path: str = "", speed: int = 1
+) -> Iterator[tuple[int, ...]]:
+    """So many clients that download a path at a speed in bytes a second; their process.
 
-
-@contextmanager
-def slow_senders(address: Address, number: int) -> Iterator[tuple[int, ...]]:
-    """So many clients that send a header now and then and never finish ("slowloris"), and
-    connect again when the server closes the connection; their process."""
-    with _crowd(address, number, "", 1) as pids:
-        yield pids
-
-
-@contextmanager
-def _crowd(address: Address, number: int, path: str, speed: int) -> Iterator[tuple[int, ...]]:
+    Without a path they send a header now and then and never finish ("slowloris"), and connect
+    again when the server closes the connection.
+    """
     if not number:
         yield ()
         return

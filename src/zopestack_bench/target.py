@@ -14,6 +14,7 @@ from zopestack.features.address import Address
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
+from zopestack.render import files as rendering
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, proc
@@ -30,9 +31,6 @@ PATIENCE = 60
 #: supervisord's states of a program that starts or runs, and of one that does not.
 STARTS = ("STARTING", "RUNNING")
 STOPPED = ("STOPPED", "EXITED", "FATAL")
-
-#: File descriptors.
-STDOUT, STDERR = 1, 2
 
 
 @dataclass(frozen=True)
@@ -82,23 +80,27 @@ class Target:
 
 
 @contextmanager
-def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[Target]:
-    """The farm's own program ``haproxy`` with these files.
+def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
+    """The farm's own program ``haproxy``, configured for a Stack.
 
     :raises Broken: where HAProxy does not start; with the last lines of its log.
     """
-    for path, text in given.items():
+    for path, text in rendering.balancer(stack).items():
         path.write_text(text, encoding="utf-8")
     supervisor = Supervisor(stack.supervisor_socket)
-    address = stack.balancer.http_address
+    address, runtime = stack.balancer.http_address, Runtime(stack.haproxy_socket)
 
     def state() -> str:
         return supervisor.processes()["haproxy"].state
 
+    def listening() -> bool:
+        # HAProxy listens on its unix socket a moment after it does on its addresses.
+        return listens(address) and bool(runtime.command("show info"))
+
     # Do not wait for startsecs: it listens long before.
     supervisor.rpc.startProcess("haproxy", False)
     try:
-        until("HAProxy to listen", lambda: listens(address) or state() not in STARTS)
+        until("HAProxy to listen", lambda: listening() or state() not in STARTS)
         if state() not in STARTS:
             log = stack.logs / "haproxy.out.log"
             raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
@@ -107,8 +109,8 @@ def supervised(farm: Farm, stack: Stack, given: Mapping[Path, str]) -> Iterator[
             address,
             {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
-            Runtime(stack.haproxy_socket),
-            tuple({*proc.readers(pid, STDOUT), *proc.readers(pid, STDERR)}),
+            runtime,
+            (supervisor.pid(), *proc.given(stack.access_log)),
         )
     finally:
         if state() not in STOPPED:

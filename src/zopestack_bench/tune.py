@@ -13,7 +13,6 @@ from zopestack.features.instances import VISITORS
 from zopestack.model import Stack
 from zopestack_bench import Broken, edit, visitors
 from zopestack_bench.advise import Task, advise
-from zopestack_bench.farm import Source
 from zopestack_bench.site import own_stack
 from zopestack_bench.terminal import Progress, exits
 from zopestack_bench.workloads import WORKLOADS, Workload
@@ -46,43 +45,35 @@ def main() -> None:
             # What keeps the file from being changed is found before minutes of measuring.
             edit.changed(BUILDOUT, dict.fromkeys(OPTIONS, "1"))
         with Progress() as progress:
-            advice = advise(_task(arguments), progress.say)
-        print("\n".join(advice.evidence))
-        if arguments.write and advice.changes:
-            edit.write(BUILDOUT, advice.changes)
+            evidence, changes = advise(_task(arguments), progress.say)
+        print("\n".join(evidence))
+        if arguments.write and changes:
+            edit.write(BUILDOUT, changes)
             print(f"\n{BUILDOUT} is changed; bin/buildout && bin/supervisorctl update applies it")
 
 
 def _task(arguments: argparse.Namespace) -> Task:
     stack = own_stack()
-    source, workload = _what(arguments, stack)
+    serving = stack.lane(VISITORS) if stack else ()
+    replayed = bool(arguments.url or arguments.log)
     return Task(
-        source=source,
-        workload=workload,
+        stack=stack if replayed else None,
+        workload=_replayed(arguments, stack) if replayed else WORKLOADS[arguments.workload],
         clients=arguments.clients,
         memory=arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
         seconds=arguments.minutes * 60,
-        current=_current(stack),
+        current=(len(serving), serving[0].threads) if serving else (cpus.usable(), 1),
         check=arguments.check,
     )
 
 
-def _what(arguments: argparse.Namespace, stack: Stack | None) -> tuple[Source, Workload]:
-    if not arguments.url and not arguments.log:
-        return Source(Path("versions.cfg")), WORKLOADS[arguments.workload]
+def _replayed(arguments: argparse.Namespace, stack: Stack | None) -> Workload:
     if stack is None:
         raise Broken("--url and --log are for this buildout's site; run bin/buildout first")
     paths = [visitors.from_url(url, stack) for url in arguments.url]
     if arguments.log:
         paths += visitors.from_log(visitors.logged(arguments.log), stack)
-    return Source(BUILDOUT, stack), Workload("site", tuple(paths), "the user's site")
-
-
-def _current(stack: Stack | None) -> tuple[int, int]:
-    if stack is None:
-        return cpus.usable(), 1
-    serving = stack.lane(VISITORS)
-    return len(serving), serving[0].threads
+    return Workload("site", tuple(paths), "the user's site")
 
 
 def _bytes(text: str) -> int:

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from zopestack.features.address import Address
 from zopestack_bench import Broken, advise, cli, plan, record, site, tune
-from zopestack_bench.farm import Source
 from zopestack_bench.layouts import counts, generated_layout, layouts
-from zopestack_bench.measured import Measured
 from zopestack_bench.peers import peers
-from zopestack_bench.quiet import Quiet
-from zopestack_bench.record import Sample
+from zopestack_bench.record import Measured, Sample
 from zopestack_bench.refine import Refined
+from zopestack_bench.rounds import Quiet
 from zopestack_bench.workloads import WORKLOADS
 
 KNOWN = {**layouts(2), **peers(2)}
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +91,7 @@ def test_what_there_is_no_time_for_is_left_out_and_said(serve, tmp_path, monkeyp
     run = record.load(tmp_path / "out" / "samples.json")
     assert run.outcomes == []
     assert "site, 8 clients, is left out: the machine is too busy" in run.notes
-    assert run.phases
+    assert run.rates
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():
@@ -105,7 +101,6 @@ def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():
 
 def task(**changed):
     given = {
-        "source": Source(ROOT / "versions.cfg"),
         "workload": WORKLOADS["cpu"],
         "clients": 8,
         "memory": 10 * 1024**3,
@@ -141,7 +136,7 @@ def test_amounts_of_memory(text, expected):
 
 
 def busy(others: float) -> Sample:
-    return Sample("2x1", 1, Measured(1, 1), {}, 0, 0, None, {}, others=others)
+    return Sample("2x1", 1, Measured(1, 1), {"cores of others": others})
 
 
 def test_a_disturbed_sample_counts_only_without_patience():

@@ -15,12 +15,11 @@ import pytest
 
 from zopestack.features.address import Address
 from zopestack_bench import Broken, proc, rounds, series
-from zopestack_bench.farm import Farm, Source
+from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
-from zopestack_bench.measured import Closed, Open
 from zopestack_bench.probe import until
-from zopestack_bench.record import Experiment
-from zopestack_bench.slow import slow_readers, slow_senders
+from zopestack_bench.record import Closed, Experiment, Open
+from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target, running
 from zopestack_bench.workloads import Workload
 
@@ -54,7 +53,7 @@ def track(serve):
         return Layout(name, "", 1, 1, answer, lasting)
 
     starts: list[str] = []
-    farm = Farm(Path(), Source(Path("versions.cfg")), {})
+    farm = Farm(Path(), {})
     with ExitStack() as lasting:
         made = {"A": layout("A", False), "B": layout("B", True)}
         found = rounds.Track(farm, made, lasting)
@@ -114,13 +113,13 @@ def test_latency_of_layouts_is_compared_within_rounds(track):
 
 def test_the_series_goes_on_while_the_layout_changes(track, monkeypatch):
     monkeypatch.setattr(series, "INTERVAL", 0.05)
-    moments, phases = series.record(track, ("A", "B"), PAGE, 0.3, lambda line: None)
+    moments, rates = series.record(track, ("A", "B"), PAGE, 0.3, lambda line: None)
     assert list(dict.fromkeys(moment.layout for moment in moments)) == ["A", "B"]
     assert [moment.seconds for moment in moments] == sorted(x.seconds for x in moments)
-    assert phases["A"].rate > 0
-    assert phases["B"].rate > 0
+    assert rates["A"] > 0
+    assert rates["B"] > 0
     # These servers do not measure it.
-    assert phases["A"].gil is None
+    assert moments[0].figures["GIL wait, ms"] is None
 
 
 def test_the_cpu_of_a_family_of_processes_is_counted():
@@ -141,15 +140,13 @@ def test_the_cpu_of_a_family_of_processes_is_counted():
     assert proc.pss(process.pid) == 0
 
 
-def test_who_reads_what_a_process_writes_is_found():
-    with subprocess.Popen([sys.executable, "-c", "input()"], **PIPES) as process:
-        assert proc.readers(process.pid, 1) == (os.getpid(),)
-        # It reads from the other one itself.
-        assert proc.readers(process.pid, 0) == (process.pid,)
-        # Standard error is whatever this process has.
-        assert process.pid not in proc.readers(process.pid, 2)
+def test_who_is_given_a_path_is_found(tmp_path):
+    log, other = tmp_path / "access.log", tmp_path / "access"
+    with subprocess.Popen([sys.executable, "-c", "input()", log], **PIPES) as process:
+        assert proc.given(log) == (process.pid,)
+        assert proc.given(other) == ()
         process.stdin.close()
-    assert proc.readers(process.pid, 1) == ()
+    assert proc.given(log) == ()
 
 
 def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
@@ -165,7 +162,7 @@ def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
 
 def test_slow_readers_hold_a_download_open(serve):
     server = serve(stalls_at=1)
-    with slow_readers(server.address, "/", 3, 1000) as pids:
+    with slow_clients(server.address, 3, "/", 1000) as pids:
         until("three requests", lambda: server.asked, lambda asked: asked == 3, 10)
         assert server.connections == 3
         assert {path for _, path, _ in server.visitors} == {"/"}
@@ -180,7 +177,7 @@ def test_a_slow_reader_takes_no_more_than_its_share():
     # 4000 bytes a second, of which the server counts what has left it.
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = Address(*server.getsockname())
-        with slow_readers(address, "/", 1, 4000):
+        with slow_clients(address, 1, "/", 4000):
             connection, _ = server.accept()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             connection.settimeout(1)
@@ -198,7 +195,7 @@ def test_a_slow_reader_takes_no_more_than_its_share():
 def test_slow_senders_never_finish_a_request_and_come_back():
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as held:
         server.settimeout(20)
-        with slow_senders(Address(*server.getsockname()), 3):
+        with slow_clients(Address(*server.getsockname()), 3):
             found = [held.enter_context(server.accept()[0]) for _ in range(3)]
             for connection in found:
                 connection.settimeout(20)

@@ -6,8 +6,8 @@ from tests.support.door import Door
 from tests.support.farm import Farm
 from tests.support.polling import until
 from zopestack_bench import load, visitors
-from zopestack_bench.measured import Closed
 from zopestack_bench.probe import status
+from zopestack_bench.record import Closed
 from zopestack_bench.workloads import host_and_path
 
 SITES = """

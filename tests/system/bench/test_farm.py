@@ -19,12 +19,11 @@ from zopestack.render.files import render
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, fronts, load, proc, rounds
-from zopestack_bench.farm import Farm, Source, counters
+from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import generated_layout, layouts
-from zopestack_bench.measured import Closed, Open
 from zopestack_bench.peers import missing, peers
 from zopestack_bench.probe import fetch, until
-from zopestack_bench.record import Experiment
+from zopestack_bench.record import Closed, Experiment, Open
 from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 #: It counts and compares, and takes ports from the kernel's own range.
@@ -42,7 +41,7 @@ THERE = [name for name, x in KNOWN.items() if name not in missing() and x.thread
 def farm(tmp_path_factory):
     """Two instances of one thread."""
     directory = tmp_path_factory.mktemp("farm")
-    found = Farm(directory, Source(VERSIONS), {1: 2})
+    found = Farm(directory, {1: 2})
     try:
         found.start(print)
         pids = [found.pid(name) for name in ("zeo", "instance1", "instance2")]
@@ -86,15 +85,16 @@ def test_a_sample_has_every_figure(farm):
     for sample in outcome.samples:
         assert sample.measured.requests > 0
         assert sample.measured.errors == {}
-        assert sample.cpu["zope"] > 0
-        assert sample.pss["zope"] > 10_000_000
-        assert sample.voluntary + sample.involuntary > 0
-        assert sample.gil is not None
-    assert "balancer" not in direct.cpu
-    assert balanced.cpu["balancer"] > 0
-    assert balanced.queue is not None
+        assert sample.figure("Zope CPU ms") > 0
+        assert sample.figure("Zope memory MB") > 10
+        assert sample.figure("memory MB") > sample.figure("Zope memory MB")
+        assert sample.figure("context switches") > 0
+        assert sample.figures["GIL wait ms"] is not None
+    assert direct.figures["balancer CPU ms"] is None
+    assert balanced.figure("balancer CPU ms") > 0
+    assert balanced.figures["queue ms"] is not None
     # Memory is counted for the instances of the layout alone.
-    assert balanced.pss["zope"] > direct.pss["zope"]
+    assert balanced.figure("Zope memory MB") > direct.figure("Zope memory MB")
 
 
 def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
@@ -184,7 +184,7 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
                 for path in shelves:
                     fetch(target.address, path)
             sample = rounds.measure(layout.name, 1, target, workload, experiment)
-        assert sample.objects == pytest.approx(175)
+        assert sample.figure("objects") == pytest.approx(175)
         hits[kind] = sample.figure("cache hits %")
     assert hits["none"] < 80 < hits["path"]
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from zopestack_bench.measured import PERCENTILES, Closed, Measured, Open
-from zopestack_bench.record import Experiment, Moment, Outcome, Phase, Run, Sample
+from zopestack_bench import rounds, series
+from zopestack_bench.proc import Usage
+from zopestack_bench.record import (
+    PERCENTILES,
+    Closed,
+    Experiment,
+    Measured,
+    Moment,
+    Open,
+    Outcome,
+    Run,
+    Sample,
+)
 
 
 def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None = None) -> Sample:
     latency = {p: (1 + p / 100) / rate for p in PERCENTILES}
-    return Sample(
-        layout=layout,
-        round=number,
-        measured=Measured(10, int(rate * 10), 0, errors or {}, latency),
-        cpu={"zope": 5.0, "balancer": 0.5, "zeo": 0.1},
-        voluntary=1000,
-        involuntary=100,
-        rescheduling=500,
-        pss={"zope": 2 * 10**8, "zeo": 3 * 10**7},
-        queue=0.01,
-        gil=0.002,
-    )
+    measured = Measured(10, int(rate * 10), 0, errors or {}, latency)
+    used = {"zope": Usage(5, 900, 60), "balancer": Usage(0.5, 100, 40), "zeo": Usage(0.1)}
+    figures = rounds.figures(measured, used, 500)
+    figures |= {"queue ms": 10.0, "GIL wait ms": 2.0, "memory MB": 230.0}
+    figures |= {"cores of others": 0.0, "errors": measured.failed}
+    return Sample(layout, number, measured, figures)
 
 
 def outcome(workload: str, load: Closed | Open, rates: dict[str, float]) -> Outcome:
@@ -46,10 +51,12 @@ def run() -> Run:
             outcome("cpu", Open(40), rates),
         ],
         moments=[
-            Moment(i / 2, name, 100.0 + i, 50.0)
-            for i, name in enumerate(["1x4 direct"] * 4 + ["2x1"] * 4)
+            Moment(i / 2, name, series.figures(waited, 50.0, 100.0 + i, rate))
+            for i, (name, waited, rate) in enumerate(
+                [("1x4 direct", 67.0, 30.0)] * 4 + [("2x1", 0.1, 66.0)] * 4
+            )
         ],
-        phases={"1x4 direct": Phase(30.0, 0.067), "2x1": Phase(66.0, 0.0001)},
+        rates={"1x4 direct": 30.0, "2x1": 66.0},
         memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
         notes=["varnish is left out: apt-get install varnish"],
     )

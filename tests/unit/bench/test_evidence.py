@@ -5,9 +5,8 @@ from __future__ import annotations
 from zopestack_bench import evidence
 from zopestack_bench.halving import Search
 from zopestack_bench.layouts import generated_layout
-from zopestack_bench.measured import Closed, Measured
 from zopestack_bench.ratios import Ratio
-from zopestack_bench.record import Experiment, Outcome, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.refine import Refined
 
 NOTHING = Refined({}, {})
@@ -15,7 +14,8 @@ NOTHING = Refined({}, {})
 
 def sample(layout: str, number: int, rate: int) -> Sample:
     measured = Measured(1, rate, latency={99.0: 0.05})
-    return Sample(layout, number, measured, {}, 0, 0, None, {"zope": 100_000_000})
+    figures = {"requests/s": measured.rate, "p99 ms": 50.0, "memory MB": 100.0}
+    return Sample(layout, number, measured, figures)
 
 
 def outcome(rates: dict[str, list[int]]) -> Outcome:
@@ -25,11 +25,8 @@ def outcome(rates: dict[str, list[int]]) -> Outcome:
 
 
 def search(rates: dict[str, list[int]], current: str, memory: dict[str, int]) -> Search:
-    measured = outcome(rates).samples
-    names = tuple(rates)
-    return Search(
-        names, current, memory, lambda _: outcome(rates), "cpu", Closed(8), 200_000_000, measured
-    )
+    found = outcome(rates)
+    return Search(found.experiment, current, memory, lambda _: found, 200_000_000, found.samples)
 
 
 RATES = {"2x1": [100, 100, 100], "4x1": [150, 140, 160]}

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from zopestack_bench import halving
 from zopestack_bench.halving import Search
-from zopestack_bench.measured import Closed, Measured
-from zopestack_bench.record import Outcome, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.rounds import interleaved
 
 
@@ -31,16 +30,15 @@ class Machine:
             wobble = 1 + self.random.uniform(-self.noise, self.noise)
             rate = self.rates[name] * drift[number] * wobble
             measured = Measured(seconds=1000, requests=round(1000 * rate))
-            samples.append(
-                Sample(name, number, measured, {}, 0, 0, None, {"zope": self.pss.get(name, 1)})
-            )
+            figures = {"requests/s": measured.rate, "memory MB": self.pss.get(name, 1) / 1e6}
+            samples.append(Sample(name, number, measured, figures))
         return Outcome(experiment, samples)
 
 
 def search(machine: Machine, current: str, memory: dict[str, int] | None = None) -> Search:
     names = tuple(machine.rates)
     sizes = memory or dict.fromkeys(names, 1)
-    return Search(names, current, sizes, machine.measure, "cpu", Closed(8))
+    return Search(Experiment("cpu", Closed(8), names, 0, 1), current, sizes, machine.measure)
 
 
 @settings(deadline=None)

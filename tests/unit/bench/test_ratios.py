@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zopestack_bench.measured import PERCENTILES, percentiles
 from zopestack_bench.ratios import CONFIDENCE, Ratio, median, ratio, shown
+from zopestack_bench.record import PERCENTILES, percentiles
 
 figures = st.floats(0.001, 1e6)
 rounds = st.lists(st.tuples(figures, figures, st.floats(0.01, 100)), min_size=1, max_size=40)

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zopestack_bench.layouts import Layout, generated_layout
-from zopestack_bench.measured import Measured
-from zopestack_bench.record import Experiment, Outcome, Sample
-from zopestack_bench.refine import InUse, Refined, alternatives, load, refine
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
+from zopestack_bench.refine import Refined, alternatives, refine
 from zopestack_bench.rounds import interleaved
 
 LAYOUT = generated_layout(2, 1)
-USUAL = InUse(nbthread=1, affinity="none", switch_interval=0.005)
+USUAL = {"nbthread": "1", "affinity": "none", "switch-interval": "5ms"}
+LOAD = Experiment("cpu", Closed(8), (), 0, 1)
 
 
 class Machine:
@@ -47,14 +47,14 @@ class Machine:
                 rate *= self.factors.get(each, 1)
             rate *= self.together if len(layouts[name].settings) > 1 else 1
             measured = Measured(seconds=1000, requests=round(1000 * rate))
-            samples.append(Sample(name, number, measured, {}, 0, 0, None, {}))
+            samples.append(Sample(name, number, measured, {"requests/s": measured.rate}))
         return Outcome(experiment, samples)
 
 
 def found(machine: Machine, seconds: float = 120, cost: float = 2) -> Refined:
     paths = ("/a", "/b")
     tried = alternatives(LAYOUT, USUAL, paths, cores=4)
-    return refine(LAYOUT, tried, machine.measure, load("cpu", 8), seconds, cost)
+    return refine(LAYOUT, tried, machine.measure, LOAD, seconds, cost)
 
 
 @settings(deadline=None, max_examples=30)
@@ -142,9 +142,9 @@ def test_the_time_is_kept_to_and_what_it_does_not_reach_is_named() -> None:
     ("changed", "layout", "paths", "cores", "expected"),
     [
         ({}, "2x1", ("/a",), 2, {"switch-interval": ["0.5ms", "20ms", "50ms"], "nbthread": ["2"]}),
-        ({"nbthread": 2}, "1x1", ("/a", "/b"), 4, {"nbthread": ["1"]}),
+        ({"nbthread": "2"}, "1x1", ("/a", "/b"), 4, {"nbthread": ["1"]}),
         (
-            {"switch_interval": 0.02},
+            {"switch-interval": "20ms"},
             "2x1",
             ("/a",),
             1,
@@ -157,14 +157,13 @@ def test_the_time_is_kept_to_and_what_it_does_not_reach_is_named() -> None:
     ],
 )
 def test_what_is_tried_differs_from_what_is_in_use(
-    changed: dict[str, object],
+    changed: dict[str, str],
     layout: str,
     paths: tuple[str, ...],
     cores: int,
     expected: dict[str, list[str]],
 ) -> None:
-    in_use = InUse(**{**vars(USUAL), **changed})
     instances, threads = map(int, layout.split("x"))
-    tried = alternatives(generated_layout(instances, threads), in_use, paths, cores)
+    tried = alternatives(generated_layout(instances, threads), {**USUAL, **changed}, paths, cores)
     for option, values in expected.items():
         assert [each[option] for each in tried if option in each] == values

@@ -13,14 +13,13 @@ import pytest
 
 from tests.unit.bench import records
 from tests.unit.bench.records import sample
-from zopestack_bench import fronts, plots, record, report
-from zopestack_bench.claims import Claim, claims, findings
+from zopestack_bench import fronts, plots, record, report, rounds, series
+from zopestack_bench.claims import PROMISES, claims, findings
 from zopestack_bench.layouts import layouts
-from zopestack_bench.measured import Closed, Measured
 from zopestack_bench.peers import peers
 from zopestack_bench.plan import END, FULL, QUICK, duration, fits
 from zopestack_bench.ratios import Ratio
-from zopestack_bench.record import Experiment, Moment, Outcome, Run, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Moment, Outcome, Run, Sample
 
 VOID = {"meta", "img", "br", "link", "source"}
 
@@ -102,6 +101,14 @@ def test_the_page_shows_the_medians_and_the_claims(run, written):
     assert not any("gunicorn" in title for title in by_title)
 
 
+def test_a_layout_under_load_is_compared_with_one_that_has_a_single_client(run):
+    (cost,) = (claim for claim in claims(run) if claim.under)
+    assert cost.title == "cpu page, 8 clients: CPU ms of 2x1 over 1x1 direct with 1 client"
+    # The same CPU for 660 requests and for 400, in each of three rounds.
+    assert cost.ratio.median == pytest.approx(400 / 660)
+    assert (cost.ratio.rounds, cost.expected, cost.verdict) == (3, "at most 1.1", "kept")
+
+
 def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     run.outcomes.append(
         records.outcome("cpu", fronts.ARRIVALS, {fronts.UNDISTURBED: 10, fronts.SLOW_READERS: 5})
@@ -130,7 +137,7 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     ],
 )
 def test_a_promise_is_kept_by_the_median(least, most, ratio, expected, verdict):
-    claim = Claim("", Ratio(ratio, ratio, ratio, 3), least, most)
+    claim = replace(PROMISES[0], least=least, most=most, ratio=Ratio(ratio, ratio, ratio, 3))
     assert (claim.expected, claim.verdict) == (expected, verdict)
 
 
@@ -139,8 +146,8 @@ def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
     run.outcomes = [records.outcome("large site", fronts.ALONE, {none: 10, path: 20})]
     samples = []
     for found in run.outcomes[0].samples:
-        hits = 0.9 if found.layout == path else 0.6
-        samples.append(replace(found, objects=100.0, loads=100 * (1 - hits)))
+        hits = 90.0 if found.layout == path else 60.0
+        samples.append(replace(found, figures={**found.figures, "cache hits %": hits}))
     run.outcomes[0].samples[:] = samples
     by_title = {claim.title: claim for claim in findings(run)}
     title = "large site page, 1 client: cache hits % of affinity path over affinity none"
@@ -160,7 +167,10 @@ def test_a_run_of_which_nothing_is_promised_says_nothing(run):
 @pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
 def test_a_disturbed_run_says_so(run, tmp_path, others, warned):
     for outcome in run.outcomes:
-        outcome.samples[:] = [replace(sample, others=others) for sample in outcome.samples]
+        outcome.samples[:] = [
+            replace(sample, figures={**sample.figures, "cores of others": others})
+            for sample in outcome.samples
+        ]
     page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert ("Other processes used 1.5 of 2 cores" in page.text) is warned
 
@@ -172,7 +182,10 @@ def test_every_plot_is_a_file_of_its_own(written):
 
 def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
     # A kernel of today may not count rescheduling interrupts where threads share a core.
-    run.moments = [replace(each, rescheduling=0.0) for each in run.moments]
+    run.moments = [
+        replace(each, figures={**each.figures, "rescheduling interrupts": 0.0})
+        for each in run.moments
+    ]
     axes = plots.handover(run, plots.WIDE).axes
     assert [axis.get_ylabel().partition("\n")[0] for axis in axes] == [
         "GIL wait, ms",
@@ -189,8 +202,8 @@ def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
 
 
 def test_the_series_shows_only_what_was_counted(run):
-    run.moments = [replace(each, rescheduling=None) for each in run.moments]
-    run.phases = {name: replace(phase, gil=None) for name, phase in run.phases.items()}
+    uncounted = {"GIL wait, ms": None, "rescheduling interrupts": None}
+    run.moments = [replace(each, figures={**each.figures, **uncounted}) for each in run.moments]
     (axis,) = plots.handover(run, plots.WIDE).axes
     assert axis.get_ylabel() == "context switches\nof Zope"
 
@@ -203,9 +216,11 @@ def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
     run = Run(
         "scripts/bench", "now", {"processor": "P", "cores": "1", "memory": "1", "kernel": "K"}
     )
-    nothing = Sample("as it is", 1, Measured(1, 0), {}, 0, 0, None, {})
+    measured = Measured(1, 0)
+    nothing = Sample("as it is", 1, measured, rounds.figures(measured, {}, None))
     run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
-    run.moments = [Moment(0.5, "as it is", None, 0.0)]
+    run.moments = [Moment(0.5, "as it is", series.figures(None, 0.0, None, 0.0))]
+    run.rates = {"as it is": 0.0}
     Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert record.load(tmp_path / "samples.json") == run
 
@@ -218,6 +233,18 @@ def test_figures_are_per_answered_request():
     assert it.figure("rescheduling interrupts") == pytest.approx(2.5)
     assert it.figure("errors") == 100
     assert it.figure("requests/s") == 10
+
+
+def test_what_pages_count_is_shown_for_each_request():
+    before = {"computed": 5, "gil ms": 20.0, "reads": 10, "objects": 1000, "loads": 500}
+    now = {"computed": 9, "gil ms": 30.0, "reads": 12, "objects": 1200, "loads": 520}
+    assert rounds.a_request(before, now) == {
+        "GIL wait ms": 2.5,
+        "objects": 100,
+        "loads": 10,
+        "cache hits %": 90,
+    }
+    assert set(rounds.a_request({}, {}).values()) == {None}
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 16])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zopestack.features.address import Address
 from zopestack_bench import load
-from zopestack_bench.measured import Closed, Measured
+from zopestack_bench.record import Closed, Measured
 
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = (
