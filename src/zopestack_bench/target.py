@@ -14,7 +14,7 @@ from zopestack.features.address import Address
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
-from zopestack.render import files as rendering
+from zopestack.render.files import balancer
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, proc
@@ -85,7 +85,7 @@ def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
 
     :raises Broken: where HAProxy does not start; with the last lines of its log.
     """
-    for path, text in rendering.balancer(stack).items():
+    for path, text in balancer(stack).items():
         path.write_text(text, encoding="utf-8")
     supervisor = Supervisor(stack.supervisor_socket)
     address, runtime = stack.balancer.http_address, Runtime(stack.haproxy_socket)

@@ -140,10 +140,10 @@ def test_every_defence_is_held_by_a_test_that_exists() -> None:
                 assert any(f"\n{name} = (" in text for text in texts), (file, name)
 
 
-def test_the_diagram_shows_the_default_ports(tmp_path: Path) -> None:
+def test_the_diagram_shows_the_default_ports(home: Path) -> None:
     diagram = (DOCS / "pictures/stack.svg").read_text("utf-8")
     shown = set(re.findall(r":(\d{4})<", diagram))
-    of = described({"stack": {"instances": "2"}}, tmp_path).stack
+    of = described({"stack": {"instances": "2"}}, home).stack
     assert shown <= {str(listener.address.port) for listener in of.listeners()}
     balancer = of.balancer
     least = (balancer.http_address, balancer.stats_address, of.storage.zeo_address)
@@ -151,9 +151,9 @@ def test_the_diagram_shows_the_default_ports(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", list(configurations()))
-def test_every_configuration_is_accepted(block: str, tmp_path: Path) -> None:
+def test_every_configuration_is_accepted(block: str, home: Path) -> None:
     sections = parse(block)
-    own = made(described(sections, tmp_path))
+    own = made(described(sections, home))
     assert set(sections) <= {"buildout", "versions", "stack", *own, "instance"}
 
 
@@ -164,10 +164,10 @@ def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
 
 
 @pytest.mark.parametrize("command", commands())
-def test_every_command_exists(command: str, tmp_path: Path) -> None:
+def test_every_command_exists(command: str, home: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    found = described({}, tmp_path)
+    found = described({}, home)
     known = made(found)
     if place == "scripts":
         assert (CHECKOUT / program).exists()
@@ -187,7 +187,7 @@ def test_every_command_exists(command: str, tmp_path: Path) -> None:
         if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:
             assert (CHECKOUT / argument).exists()
         if argument.startswith("var/"):
-            assert tmp_path / argument in known_paths(found.stack, tmp_path)
+            assert home / argument in known_paths(found.stack, home)
 
 
 def test_the_help_of_up_knows_every_option_that_is_shown() -> None:
@@ -216,19 +216,19 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
     }
 
 
-def test_every_path_is_one_that_is_made(tmp_path: Path) -> None:
+def test_every_path_is_one_that_is_made(home: Path) -> None:
     named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
     assert len(named) > 10
-    made = known_paths(described({}, tmp_path).stack, tmp_path)
-    assert {path for path in named if tmp_path / path not in made} == set()
+    made = known_paths(described({}, home).stack, home)
+    assert {path for path in named if home / path not in made} == set()
 
 
-def test_the_addresses_are_the_default_ones(tmp_path: Path) -> None:
+def test_the_addresses_are_the_default_ones(home: Path) -> None:
     tried_with_https = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
     text = EVERYTHING
     for line in tried_with_https:
         text = text.replace(line, "")
-    of = described({}, tmp_path).stack
+    of = described({}, home).stack
     shown = set(re.findall(r"127\.0\.0\.1:\d+", text))
     assert shown <= {str(listener.address) for listener in of.listeners()}
     assert f"http://{of.balancer.stats_address}/" in PAGES["README.rst"]
