@@ -29,8 +29,8 @@ from zopestack_bench.probe import fetch
 PATIENCE = 240
 
 #: Ports are taken from below those that the kernel gives to clients (ip(7),
-#: ip_local_port_range), so that no connection takes one first.
-FIRST_PORT, LAST_PORT = 10000, 32000
+#: ip_local_port_range), so that no connection takes one first; and below those of the tests.
+FIRST_PORT, LAST_PORT = 10000, 20000
 
 #: What the buildout of the farm, and the configuration of what runs on it, are made from.
 TEMPLATES = Path(__file__).parent / "templates"

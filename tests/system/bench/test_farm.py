@@ -26,9 +26,6 @@ from zopestack_bench.probe import fetch, until
 from zopestack_bench.record import Closed, Experiment, Open
 from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
-#: It counts and compares, and takes ports from the kernel's own range.
-pytestmark = pytest.mark.alone
-
 VERSIONS = Path(__file__).parents[3] / "versions.cfg"
 
 KNOWN = {**layouts(2), **peers(2)}

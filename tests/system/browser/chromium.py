@@ -211,15 +211,17 @@ class Browser:
         A request on its way, such as for an icon, is waited for.
         """
         events: list[dict[str, Any]] = []
+        found: list[Exchange] = []
 
         def answered() -> bool:
-            events.extend(
-                json.loads(each["message"])["message"] for each in self._log("performance")
-            )
-            return not any(one.status == 0 and not one.failure for one in _exchanges(events))
+            log = self._log("performance")
+            events.extend(json.loads(entry["message"])["message"] for entry in log)
+            every = _exchanges(events)
+            found[:] = [one for one in every if one.url.startswith(("http", "file", "ws"))]
+            return all(one.status or one.failure for one in found)
 
         wait.until(answered, PATIENCE)
-        return [one for one in _exchanges(events) if one.url.startswith(("http", "file", "ws"))]
+        return found
 
     def errors(self) -> list[str]:
         """What the console shows in red since the last call."""
