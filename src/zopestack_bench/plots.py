@@ -199,7 +199,7 @@ def _phases(axis: Axes, run: Run, name: str) -> None:
         colour = COLOURS.get(layout, OTHER)
         axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
         axis.step(seconds, values, color=colour, where="mid")
-        label = f"{layout}\n{rate:.0f} requests/s\n{statistics.mean(values):.2g} a request"
+        label = f"{layout}\n{rate:.0f} requests/s\n{statistics.mean(values):.3g} a request"
         where = ("data", "axes fraction")
         axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
     axis.set_ylim(bottom=0, top=1.5 * max(x.figures[name] or 0 for x in run.moments) or 1)

@@ -196,7 +196,7 @@ def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
     assert said == [
         ["67 a request", "0.1 a request"],
         # 50 a second of 30 and of 66 requests/s.
-        ["1.7 a request", "0.76 a request"],
+        ["1.67 a request", "0.758 a request"],
         ["0 a request", "0 a request"],
     ]
 
