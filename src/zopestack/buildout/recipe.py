@@ -23,7 +23,7 @@ from zopestack.config import overrides, read
 from zopestack.config.errors import error
 from zopestack.features.certificates import Unusable
 from zopestack.haproxy.program import NO_STATE
-from zopestack.render.files import TemplateProblem, balancer, render
+from zopestack.render.files import TemplateProblem, balancer, operated
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +77,9 @@ class Recipe:
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
             files.link(stack.haproxy, stack.balancer.executable)
-            known = digests.digests(stack, self.parts, self.distributions, balancer(stack))
-            for path, text in render(stack, known).items():
+            rendered = balancer(stack)
+            known = digests.digests(stack, self.parts, self.distributions, rendered)
+            for path, text in {**rendered, **operated(stack, known)}.items():
                 files.write(path, text)
         for site in missing(stack):
             logger.warning(

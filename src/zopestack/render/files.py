@@ -37,20 +37,24 @@ def balancer(stack: Stack) -> dict[Path, str]:
     }
 
 
-def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:
-    """Every generated file: where it goes and its text.
+def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
+    """supervisord's configuration, and the Stack itself for the operator commands.
 
     :param digests: by program, a word that changes with what the program is started with.
     :raises TemplateProblem: for a template that is missing or broken.
     """
     path = stack.supervisord_conf
     environment = _environment(stack.directories.templates)
-    made = programs(stack, digests or {})
+    made = programs(stack, digests)
     return {
-        **balancer(stack),
         path: _render(environment, f"{path.name}.j2", stack=stack, programs=made),
         stack.stack_file: stack_file.dumps(stack),
     }
+
+
+def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:
+    """Every generated file: where it goes and its text; see :func:`operated`."""
+    return {**balancer(stack), **operated(stack, digests or {})}
 
 
 def packaged_templates() -> Path:
