@@ -9,10 +9,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import waitress
 
+from tests.support.polling import until
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
@@ -27,10 +29,13 @@ kept: list[bytearray] = []
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """``/hang`` never answers, ``/grow/300`` keeps 300 MB, any other path answers."""
+    """``/hang`` never answers, ``/grow/300`` keeps 300 MB, ``/hold/a/file`` answers once there is a
+    file ``/a/file``, any other path answers."""
     words = environ["PATH_INFO"].split("/")
     if words[1] == "hang":
         threading.Event().wait()
+    if words[1] == "hold":
+        until("the file", Path("/", *words[2:]).exists)
     if words[1] == "grow":
         # Not bytearray(n): memory that nobody has written to is not resident.
         kept.append(bytearray(b"x") * (int(words[2]) << 20))

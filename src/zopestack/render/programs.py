@@ -29,6 +29,7 @@ class Program:
     :param startsecs: seconds after which it counts as started.
     :param autorestart: whether it is started again when it has ended.
     :param stopwaitsecs: seconds from the stop signal to a kill.
+    :param stopasgroup: whether the stop signal goes to its children as well.
     :param digest: changes with what the program is started with, so that ``supervisorctl
         update`` restarts it: supervisord sees its own file only.
     :param events: what an event listener is told; empty for a program.
@@ -42,6 +43,7 @@ class Program:
     autorestart: bool = True
     stopsignal: str = "TERM"
     stopwaitsecs: float = 10
+    stopasgroup: bool = False
     digest: str = ""
     events: str = ""
 
@@ -102,6 +104,9 @@ def _haproxy(stack: Stack) -> Program:
         priority=300,
         stopsignal="USR1",
         stopwaitsecs=stack.stop_seconds,
+        # The master process may lose the signal while the worker already serves
+        # (docs/explanation/measured.rst, "Signals that HAProxy loses"); it ends with its worker.
+        stopasgroup=True,
     )
 
 
