@@ -71,12 +71,14 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
 def _zeo(stack: Stack) -> Program:
     return Program(
         name="zeo",
-        comment="The database server. An empty database is set up once, before it listens.",
+        comment="The database server. An empty database is set up once, before it listens.\n"
+        "; INT: it ignores TERM, which a shutdown of the machine sends to every process at once.",
         # The interpreter that has the instances' own eggs.
         command=f"{stack.parts}/{stack.instances[0].name}/bin/interpreter "
         "-m zopestack.supervisor.database "
         f"{stack.database} {stack.zope.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
         priority=100,
+        stopsignal="INT",
         stopwaitsecs=stack.timings.stop,
     )
 
@@ -99,7 +101,8 @@ def _instance(stack: Stack, instance: Instance) -> Program:
 def _haproxy(stack: Stack) -> Program:
     return Program(
         name="haproxy",
-        comment="The load balancer. USR1: it stops listening and finishes what it is serving.",
+        comment="The load balancer. USR1: it stops listening and finishes what it is serving.\n"
+        "; It ignores TERM, as zeo does.",
         command=f"{stack.bin}/run-haproxy {stack.stack_file}",
         priority=300,
         stopsignal="USR1",
