@@ -145,6 +145,11 @@ class Stack:
         return self.configuration / "slots.lua"
 
     @property
+    def outcome_lua(self) -> Path:
+        """What answers a POST whose instance has died."""
+        return self.configuration / "outcome.lua"
+
+    @property
     def sites_map(self) -> Path:
         """Which object in Zope a host and path show."""
         return self.configuration / "sites.map"
@@ -175,6 +180,7 @@ class Stack:
         return (
             self.haproxy_conf,
             self.slots_lua,
+            self.outcome_lua,
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
