@@ -247,6 +247,13 @@ class Stack:
         return min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
 
     @property
+    def descriptors(self) -> int:
+        """File descriptors that HAProxy needs: two a connection, and some for its listeners, its
+        threads and the health checks (its manual, "maxconn", "ulimit-n").
+        """
+        return 2 * self.connections + 2 * len(self.instances) + 4 * self.balancer.nbthread + 60
+
+    @property
     def prioritized_share(self) -> int:
         """Requests of one client in progress up to which a login goes first: half of the
         threads, since anybody may claim to be logged in.

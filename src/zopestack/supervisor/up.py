@@ -11,6 +11,7 @@ from zopestack import stack_file
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.supervisor import orphans, ports
+from zopestack.supervisor.applied import confirm
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.readiness import NotReady, wait_ready
 
@@ -62,6 +63,7 @@ def main() -> None:
     try:
         start(stack)
         wait_ready(stack, arguments.timeout, say)
+        confirm(stack)
     except NotReady as why:
         sys.exit(str(why))
     print(summary(stack))
