@@ -6,6 +6,7 @@
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it
     moved         leads to the object itself, by its whole URL
+    client        says which address Zope takes for the client's
     fail?text=    an error of that text; with log=, that is logged as well
     management-views    what the management interface consists of; see ``management.py``
 
@@ -98,6 +99,13 @@ class Moved(BrowserView):
 
     def __call__(self) -> str:
         return self.request.response.redirect(self.context.absolute_url())
+
+
+class Client(BrowserView):
+    """The client's address, as Zope and its add-ons see it."""
+
+    def __call__(self) -> str:
+        return self.request.getClientAddr()
 
 
 class Fail(BrowserView):
