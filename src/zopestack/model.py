@@ -224,9 +224,8 @@ class Stack:
         """Ports of a host name that mean this front end: its own, and the usual ones, which
         a router or a firewall may forward here.
         """
-        https = self.tls.https_address
-        own = {80, 443, self.balancer.http_address.port} | ({https.port} if https else set())
-        return tuple(sorted(own))
+        addresses = (*self.balancer.http_address, *self.tls.https_address)
+        return tuple(sorted({80, 443} | {each.port for each in addresses}))
 
     @property
     def threads(self) -> int:
@@ -268,9 +267,10 @@ class Stack:
 
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""
-        yield Listener("haproxy", self.balancer.http_address, "http-address")
-        if self.tls.https_address:
-            yield Listener("haproxy (https)", self.tls.https_address, "https-address")
+        for address in self.balancer.http_address:
+            yield Listener("haproxy", address, "http-address")
+        for address in self.tls.https_address:
+            yield Listener("haproxy (https)", address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
         yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:

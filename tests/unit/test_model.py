@@ -26,6 +26,9 @@ def stack(home: Path) -> Stack:
         (Address("::", 80), Address("127.0.0.1", 80), True),
         (Address("::", 80), Address("*", 80), True),
         (Address("*", 80), Address("*", 81), False),
+        (Address("*", 80), Address("::1", 80), True),
+        (Address("0.0.0.0", 80), Address("::1", 80), False),
+        (Address("0.0.0.0", 80), Address("::", 80), True),
     ],
     ids=lambda value: str(value),
 )
