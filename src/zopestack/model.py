@@ -118,6 +118,11 @@ class Stack:
         return self.var / "haproxy.sock"
 
     @property
+    def peers_socket(self) -> Path:
+        """Where HAProxy's worker hands its tables to the next one at a reload."""
+        return self.var / "peers.sock"
+
+    @property
     def configuration(self) -> Path:
         """Directory of the rendered files."""
         return self.parts / "stack-files"
@@ -204,7 +209,7 @@ class Stack:
     @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
-        return self.supervisor_socket, self.haproxy_socket
+        return self.supervisor_socket, self.haproxy_socket, self.peers_socket
 
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
