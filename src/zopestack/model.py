@@ -170,9 +170,9 @@ class Stack:
         return self.configuration / "stack.json"
 
     @property
-    def unavailable_page(self) -> Path:
-        """What people see when no instance can serve them."""
-        return self.configuration / "503.html"
+    def pages_map(self) -> Path:
+        """What people see when HAProxy itself answers."""
+        return self.configuration / "pages.map"
 
     @property
     def balancer_files(self) -> tuple[Path, ...]:
@@ -183,7 +183,7 @@ class Stack:
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
-            self.unavailable_page,
+            self.pages_map,
         )
 
     @property
