@@ -74,7 +74,7 @@ class Recipe:
         """Write every generated file that changed; the directory belongs to a part of its own."""
         stack = self.stack
         with _writing():
-            for directory in (stack.logs, stack.blobs, stack.database.parent):
+            for directory in (stack.logs, stack.blobs, stack.database.parent, stack.temporary):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.server_state.exists():
