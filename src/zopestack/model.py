@@ -103,6 +103,11 @@ class Stack:
         return self.var / "blobstorage"
 
     @property
+    def temporary(self) -> Path:
+        """Temporary files of every process, such as uploads on their way into the database."""
+        return self.var / "tmp"
+
+    @property
     def password_file(self) -> Path:
         """The password of the initial administrator, readable by its owner only."""
         return self.var / "admin-password"
