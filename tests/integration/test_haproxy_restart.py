@@ -41,7 +41,7 @@ def one(stack: Supervised) -> Iterator[None]:
 
 
 def http(stack: Supervised) -> Address:
-    return stack.stack.balancer.http_address
+    return stack.stack.balancer.local_address
 
 
 def masters(stack: Supervised) -> set[int]:
