@@ -25,7 +25,7 @@ def test_the_checks_take_no_longer_than_promised() -> None:
 def test_a_frozen_instance_leaves_and_comes_back() -> None:
     with Supervised(instances=2) as stack:
         stack.start()
-        runtime, http = Runtime(stack.stack.haproxy_socket), stack.stack.balancer.http_address
+        runtime, http = Runtime(stack.stack.haproxy_socket), stack.stack.balancer.http_address[0]
 
         def up() -> list[bool]:
             return [each.up for each in runtime.servers("zope").values()]

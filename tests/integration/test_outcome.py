@@ -101,7 +101,7 @@ def listening(stack: Stack) -> bool:
 
 def asked(stack: Stack, *requests: tuple[str, str, bytes | None]) -> list[http.client.HTTPResponse]:
     """Requests one after the other on one connection, and their answers, read to their end."""
-    address = stack.balancer.http_address
+    address = stack.balancer.http_address[0]
     client = http.client.HTTPConnection(address.host, address.port, timeout=20)
     client.connect()
     # A second connection would be another one's first request.

@@ -29,7 +29,7 @@ RELOADED = re.compile("HAProxy (already )?runs with the")
 def stack() -> Iterator[Supervised]:
     with Supervised(instances=2, stop_grace="60s") as running:
         running.start()
-        http = running.stack.balancer.http_address
+        http = running.stack.balancer.http_address[0]
         until("it to serve", lambda: listens(http) and fetch(http, "/").status == 200)
         # With files this new, HAProxy is reloaded at its start.
         until("the end of a reload", lambda: RELOADED.search(running.log("haproxy-reload")))
@@ -97,7 +97,7 @@ def test_a_kill_of_one_instance_drains_it_alone(stack: Supervised, tmp_path: Pat
 def test_what_runs_and_what_waits_in_the_queue_is_answered(
     stack: Supervised, tmp_path: Path
 ) -> None:
-    http, instances = stack.stack.balancer.http_address, stack.stack.instances
+    http, instances = stack.stack.balancer.http_address[0], stack.stack.instances
     visitors = Visitors(tmp_path / "released")
     for _ in range(4):
         visitors.visit(http)

@@ -15,6 +15,8 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 
 from zopestack import stack_file
 from zopestack.model import Stack
+from zopestack.supervisor.applied import RELOAD, confirm
+from zopestack.supervisor.readiness import NotReady
 from zopestack.supervisor.rotation import Rotation, Stopped
 from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.table import table
@@ -81,6 +83,9 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         asked = not arg.split() or bool({HAPROXY, "all"} & {*arg.split()})
         replaced = HAPROXY in changed and asked
         self._replacing(replaced, "update", partial(self._update, arg))
+        concerned = not arg.split() or bool({RELOAD, "all"} & {*arg.split()})
+        if concerned and not self.ctl.exitstatus:
+            self._run("update", lambda stack, rotation: confirm(stack))
 
     def _replacing(self, replaced: bool, command: str, run: Callable[[], None]) -> None:
         if not replaced:
@@ -150,7 +155,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             return
         except Usage as why:
             self.ctl.output(f"{command}: {why}\n{HELP[command]}")
-        except (Stopped, NoStandIn) as why:
+        except (NoStandIn, NotReady, Stopped) as why:
             self.ctl.output(f"{command}: {why}")
         except OSError as why:
             self.ctl.output(f"{command}: cannot reach supervisord or read {self.stack_file}: {why}")
