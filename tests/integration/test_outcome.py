@@ -125,7 +125,9 @@ def test_it_gets_502(site: tuple[Stack, Instance], method: str, size: int, befor
     first = [("POST", "/first", b"x")] * before
     *_, answer = asked(stack, *first, (method, path, b"x" * size))
     assert answer.status == 502
-    assert b"outcome is unknown" in answer.body  # type: ignore[attr-defined]
+    assert b"look whether it was saved" in answer.body  # type: ignore[attr-defined]
+    assert b"Status 502, request" in answer.body  # type: ignore[attr-defined]
+    assert answer.headers["Cache-Control"] == "no-store"
     assert instance.seen.count(f"{method} {path}") == 1
     until("its line", lambda: f'{path} HTTP/1.1" 502 ' in stack.access_log.read_text())
 
