@@ -38,7 +38,7 @@ def attach(application: Application) -> Application:
     threads = Threads(own.threads)
     channel.install(threads, Arrivals(own.body_timeout))
     meter = Meter(application, threads)
-    drain = Drain(meter, own.stop_grace, own.drain_delay)
+    drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))

@@ -11,10 +11,18 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 
 from zopestack import stack_file
 from zopestack.model import Stack
+from zopestack.supervisor.door import Door
 from zopestack.supervisor.rotation import Rotation, Stopped
 from zopestack.supervisor.table import table
+from zopestack.supervisor.update import update
 
 HELP = {
+    "update": """\
+update [NAME ...|all]
+    Apply what bin/buildout has changed, of all programs or of these. Instances are restarted
+    one at a time, each back in rotation before the next one is touched, and HAProxy is
+    reloaded without dropping a connection. The first failure ends the command with exit
+    status 1; the same command goes on from there once it is mended.""",
     "roll": """\
 roll [NAME ...|all] [--at-once K]
     Restart instances one at a time (or K at a time) without losing a request. Each instance is
@@ -50,11 +58,17 @@ class Parser(argparse.ArgumentParser):
 
 
 class Plugin(ControllerPluginBase):  # type: ignore[misc]
-    """Adds roll, drain, ready and stack to supervisorctl."""
+    """Adds roll, drain, ready and stack to supervisorctl, and an update that loses no request."""
 
     def __init__(self, controller: Any, stack_file: str) -> None:
         super().__init__(controller)
         self.stack_file = Path(stack_file)
+        door = Door(controller, self.stack_file)
+        # supervisor's own commands come first where two have one name.
+        for plugin in controller.options.plugins:
+            plugin.do_update, plugin.help_update = self.do_update, self.help_update
+            door.guard(plugin)
+        door.guard(self)
 
     def do_roll(self, arg: str) -> None:
         """Restart instances one at a time without losing a request."""
@@ -86,6 +100,15 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
 
         self._run("ready", run)
 
+    def do_update(self, arg: str) -> None:
+        """Apply what bin/buildout has changed, and lose no request."""
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            names = shlex.split(arg)
+            update(rotation, () if "all" in names else names)
+
+        self._run("update", run)
+
     def do_stack(self, arg: str) -> None:
         """Show the whole stack in one table."""
         self._run("stack", lambda stack, rotation: self.ctl.output(table(stack)))
@@ -101,6 +124,10 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
     def help_ready(self) -> None:
         """Print the help of ready."""
         self.ctl.output(HELP["ready"])
+
+    def help_update(self) -> None:
+        """Print the help of update."""
+        self.ctl.output(HELP["update"])
 
     def help_stack(self) -> None:
         """Print the help of stack."""
