@@ -109,7 +109,7 @@ def test_past_the_memory_limit_one_after_the_other_is_drained_and_restarted(
     names = {instance.name for instance in stack.stack.instances}
     for instance in stack.stack.instances:
         assert fetch(instance.address, "/grow/500").status == 200
-    with Visitors(stack.stack.balancer.http_address) as visitors:
+    with Visitors(stack.stack.balancer.local_address) as visitors:
 
         def changed() -> set[str]:
             return {name for name, pid in stack.pids().items() if pid not in (0, before[name])}

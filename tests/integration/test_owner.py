@@ -135,7 +135,7 @@ def test_a_supervisord_that_is_stopped_is_said_and_nobody_waits_for_it(
 
 def test_rolls_at_once_come_one_after_the_other_and_no_visitor_notices(stack: Supervised) -> None:
     before = stack.pids()
-    with Visitors(stack.stack.balancer.http_address) as visitors:
+    with Visitors(stack.stack.balancer.local_address) as visitors:
         rolls = [stack.popen("roll", "all") for _ in range(3)]
         said = [roll.communicate()[0] for roll in rolls]
     assert [roll.returncode for roll in rolls] == [0, 0, 0], said

@@ -33,7 +33,7 @@ def stack(shared: Supervised) -> Supervised:
 @contextmanager
 def busy(stack: Supervised) -> Iterator[None]:
     """Visitors are there in the block, and none of them gets an error."""
-    with Visitors(stack.stack.balancer.http_address) as visitors:
+    with Visitors(stack.stack.balancer.local_address) as visitors:
         yield
         served = visitors.served
         until("more visits", lambda: visitors.served > served)

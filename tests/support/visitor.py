@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from http.client import HTTPException
 from typing import Self
 
 from tests.support.fetch import fetch
@@ -38,7 +39,7 @@ class Visitors:
         while not self._leave.wait(0.01):
             try:
                 status = fetch(self.address, "/").status
-            except OSError as why:
+            except (OSError, HTTPException) as why:
                 self.failures.append(repr(why))
                 continue
             if status == 200:

@@ -27,7 +27,8 @@ def prepare(arguments: list[str], configuration: str, socket: str, lock: str) ->
         sys.exit(f"{configuration} {problem}: run bin/buildout")
     arguments[1:1] = ["-c", configuration]
     if Path(arguments[0]).name == "supervisord" and not by_hand and Path(lock).parent.is_dir():
-        owner = Owner(Path(lock), "supervisord, which starts", lambda line: print(line, flush=True))
+        # It becomes a daemon by a fork.
+        owner = Owner(Path(lock), "supervisord, which starts", _say, forks=True)
         _starting.append(owner.__enter__())
         running = daemon.pid(Path(socket))
         if running is not None:
@@ -41,6 +42,10 @@ def started() -> None:
     """supervisord runs: let others own the stack."""
     while _starting:
         _starting.pop().__exit__()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _unusable(configuration: Path) -> str:

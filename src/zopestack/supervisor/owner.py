@@ -28,12 +28,16 @@ class Owner:
     :param lock: the file, whose directory exists.
     :param what: what for, as the others shall read it, such as ``roll all``.
     :param say: called with a line where another command has to end first, which may be minutes.
+    :param forks: whether a fork of this process goes on holding the lock.
     """
 
-    def __init__(self, lock: Path, what: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, lock: Path, what: str, say: Callable[[str], None], forks: bool = False
+    ) -> None:
         self.lock = lock
         self.what = what
         self.say = say
+        self.forks = forks
         self._descriptor = -1
 
     def __enter__(self) -> Self:
@@ -58,7 +62,14 @@ class Owner:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        if not self.forks:
+            os.register_at_fork(after_in_child=self._forget)
         return self
+
+    def _forget(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def __exit__(
         self,

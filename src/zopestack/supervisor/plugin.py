@@ -13,6 +13,7 @@ from zopestack import stack_file
 from zopestack.model import Stack
 from zopestack.supervisor.door import Door
 from zopestack.supervisor.rotation import Rotation, Stopped
+from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.table import table
 from zopestack.supervisor.update import update
 
@@ -58,17 +59,33 @@ class Parser(argparse.ArgumentParser):
 
 
 class Plugin(ControllerPluginBase):  # type: ignore[misc]
-    """Adds roll, drain, ready and stack to supervisorctl, and an update that loses no request."""
+    """Adds roll, drain, ready and stack to supervisorctl, and has its restart and update lose no
+    request.
+    """
 
     def __init__(self, controller: Any, stack_file: str) -> None:
         super().__init__(controller)
         self.stack_file = Path(stack_file)
         door = Door(controller, self.stack_file)
         # supervisor's own commands come first where two have one name.
-        for plugin in controller.options.plugins:
-            plugin.do_update, plugin.help_update = self.do_update, self.help_update
-            door.guard(plugin)
+        own = controller.options.plugins[0]
+        self._restart, own.do_restart = own.do_restart, self.do_restart
+        own.do_update, own.help_update = self.do_update, self.help_update
+        door.guard(own)
         door.guard(self)
+
+    def do_restart(self, arg: str) -> None:
+        """Restart programs; HAProxy without closing its addresses."""
+        names = {name.partition(":")[0] for name in arg.split()}
+        if not names & {HAPROXY, "all"}:
+            self._restart(arg)
+            return
+
+        def replace(stack: Stack, rotation: Rotation) -> None:
+            with standing_in(stack, self.ctl.output):
+                self._restart(arg)
+
+        self._run("restart", replace)
 
     def do_roll(self, arg: str) -> None:
         """Restart instances one at a time without losing a request."""
@@ -140,7 +157,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             return
         except Usage as why:
             self.ctl.output(f"{command}: {why}\n{HELP[command]}")
-        except Stopped as why:
+        except (Stopped, NoStandIn) as why:
             self.ctl.output(f"{command}: {why}")
         except OSError as why:
             self.ctl.output(f"{command}: cannot reach supervisord or read {self.stack_file}: {why}")

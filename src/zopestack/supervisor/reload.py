@@ -87,13 +87,14 @@ def take_up(stack: Stack) -> None:
 def outdated(stack: Stack) -> bool:
     """Whether HAProxy was started before the newest of its files was put in place.
 
-    One that does not answer has lost its socket, and makes it again in a reload.
+    One that does not answer has lost its socket, and makes it again in a reload; or it has yet to
+    start its worker, with the new files.
     """
     try:
         worker = Runtime(stack.haproxy_socket).worker()
         began = time.time() - age(worker)
     except OSError:
-        return True
+        return bool(workers(master(stack)))
     # A worker reads its files before it is forked; one reload too many does no harm.
     return began - 1 <= newest(stack)
 
@@ -106,6 +107,26 @@ def running(stack: Stack) -> bool:
 
     until(lambda: _worker(Runtime(stack.haproxy_socket)) or state() != "STARTING", TIMEOUT)
     return state() not in IDLE
+
+
+def master(stack: Stack) -> int:
+    """HAProxy's master process.
+
+    :raises OSError: if supervisord does not answer.
+    """
+    return Supervisor(stack.supervisor_socket, ANSWER).processes()["haproxy"].pid
+
+
+def workers(running: int) -> set[int]:
+    """The workers of a master process; none of one that is still ``run-haproxy``, which a signal
+    would end.
+    """
+    try:
+        process = psutil.Process(running)
+        children = process.children()
+        return {child.pid for child in children if child.name() == process.name() == "haproxy"}
+    except psutil.Error:
+        return set()
 
 
 def age(pid: int) -> float:
@@ -156,15 +177,15 @@ def reload(stack: Stack) -> None:
     Exits with a message where it does not; the old worker then goes on serving.
     """
     runtime = Runtime(stack.haproxy_socket)
-    master = Supervisor(stack.supervisor_socket, ANSWER).processes()["haproxy"].pid
-    before = {None, *(worker.pid for worker in psutil.Process(master).children())}
+    running = master(stack)
+    before = {None, *workers(running)}
     # Without its state, an instance that is draining or down counts as healthy until its first
     # check.
     with suppress(OSError):
         state = runtime.command("show servers state")
         files.write(stack.server_state, state, mode=0o600)
     for _ in range(ATTEMPTS):
-        os.kill(master, signal.SIGUSR2)
+        os.kill(running, signal.SIGUSR2)
         if until(lambda: _worker(runtime) not in before, TIMEOUT):
             break
     else:

@@ -14,6 +14,7 @@ import psutil
 
 from zopestack.features.instances import LANES, VISITORS, Instance
 from zopestack.supervisor.rotation import FAILED, Rotation, Stopped
+from zopestack.supervisor.standin import HAPROXY, standing_in
 from zopestack.wait import until
 
 #: The program that makes HAProxy read its files.
@@ -27,6 +28,7 @@ def update(rotation: Rotation, names: Collection[str] = ()) -> None:
     """Apply every change of supervisord.conf.
 
     :param names: of programs, to apply theirs only; none for all.
+    :raises NoStandIn: where HAProxy would not start again.
     :raises Stopped: at the first failure; the same again, after it is mended, goes on from there.
     """
     try:
@@ -75,14 +77,15 @@ class _Update:
                 others.remove(RELOAD)
                 self._reload()
         self._instances(changed)
-        if "haproxy" in others:
-            self._replace("haproxy")
+        if HAPROXY in others:
+            with standing_in(self.stack, self.say):
+                self._replace(HAPROXY)
         if RELOAD in [*others, *self.added]:
             self._reload()
         for name in self.removed:
             self._remove(name)
         for name in others:
-            if name not in ("zeo", "haproxy", RELOAD):
+            if name not in ("zeo", HAPROXY, RELOAD):
                 self._replace(name)
 
     def _instances(self, changed: Sequence[Instance]) -> None:
@@ -93,13 +96,13 @@ class _Update:
             self.say(f"{instance.name}: draining")
             self._replace(instance.name)
             self.rotation.wait_healthy(instance)
-            if self._running("haproxy"):
+            if self._running(HAPROXY):
                 self._move(instance)
                 self.rotation.wait_seen(instance)
 
     def _others_serve(self, instance: Instance) -> None:
         """Refuse to take the last one that serves, unless no other could."""
-        if not self._running("haproxy"):
+        if not self._running(HAPROXY):
             return
         try:
             self.rotation.others_serve([instance])
@@ -153,7 +156,7 @@ class _Update:
 
     def _moved(self, instances: Sequence[Instance]) -> bool:
         """Whether HAProxy expects one of these elsewhere."""
-        if not self._running("haproxy"):
+        if not self._running(HAPROXY):
             return False
         known: dict[str, tuple[str, int, int]] = {}
         for lane in LANES:
@@ -164,7 +167,7 @@ class _Update:
         return set(self.rotation.servers(VISITORS))
 
     def _up(self) -> set[str]:
-        if not self._running("haproxy"):
+        if not self._running(HAPROXY):
             return set()
         return {name for name, server in self.rotation.servers().items() if server.up}
 
