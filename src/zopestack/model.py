@@ -118,6 +118,15 @@ class Stack:
         return self.var / "supervisor.sock"
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
+        return self.var / "stack.lock"
+
+    def drained(self, instance: Instance) -> Path:
+        """A file that is there while an instance is drained by hand."""
+        return self.var / instance.name / "drained"
+
+    @property
     def haproxy_socket(self) -> Path:
         """HAProxy's runtime API."""
         return self.var / "haproxy.sock"

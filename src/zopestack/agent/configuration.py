@@ -29,6 +29,7 @@ class Configuration:
     :param warm_up: paths to fetch from the instance before it serves clients.
     :param switch_interval: seconds for which a thread may keep the interpreter lock while another
         one waits for it; None for Python's default.
+    :param drained: a file that is there while the instance is drained by hand.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Configuration:
     body_timeout: float
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
+    drained: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that :meth:`read` reads."""
@@ -73,4 +75,5 @@ class Configuration:
             body_timeout=float(text("body_timeout")),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
+            drained=environment.get(PREFIX + "DRAINED", ""),
         )

@@ -13,7 +13,7 @@ While supervisord shuts down, the instance keeps serving until nothing is left t
 stops first, and finishes what it has accepted, also what waits in its queue.
 
 SIGUSR1 drains without stopping and SIGUSR2 ends that drain; `supervisorctl drain` and `ready`
-send them.
+send them. A file remembers such a drain, so that a restart, whatever its reason, does not end it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from zopestack.agent.meter import Meter
@@ -53,12 +55,14 @@ class Drain:
 
     :param grace: seconds that requests in flight may take to finish.
     :param delay: seconds after which every balancer has seen the 404.
+    :param mark: a file that is there while the instance is drained by hand; empty for none.
     """
 
-    def __init__(self, meter: Meter, grace: float, delay: float) -> None:
+    def __init__(self, meter: Meter, grace: float, delay: float, mark: str = "") -> None:
         self.meter = meter
         self.grace = grace
         self.delay = delay
+        self.mark = Path(mark) if mark else None
         self.state = State.STARTING
         #: When a balancer last asked for the instance's health (``time.monotonic``).
         self.last_check = float("-inf")
@@ -79,15 +83,24 @@ class Drain:
         signal.signal(signal.SIGUSR2, lambda *_: self.ready())
 
     def serve(self) -> None:
-        """Start to accept requests."""
-        self._move(State.STARTING, State.SERVING)
+        """Start to accept requests, or go on with a drain from before a restart."""
+        drained = self.mark and self.mark.exists()
+        self._move(State.STARTING, State.DRAINING if drained else State.SERVING)
 
     def drain(self) -> None:
-        """Accept no new requests until :meth:`ready` is called."""
+        """Accept no new requests until :meth:`ready` is called, also after a restart."""
         self._move(State.SERVING, State.DRAINING)
+        if self.mark:
+            # On a full disk the drain lasts until the next restart.
+            with suppress(OSError):
+                self.mark.parent.mkdir(parents=True, exist_ok=True)
+                self.mark.touch()
 
     def ready(self) -> None:
         """Accept requests again."""
+        if self.mark:
+            with suppress(OSError):
+                self.mark.unlink()
         self._move(State.DRAINING, State.SERVING)
 
     def _move(self, source: State, target: State) -> None:

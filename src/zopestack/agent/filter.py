@@ -40,7 +40,7 @@ def attach(application: Application) -> Application:
     channel.install(threads, Arrivals(own.body_timeout))
     own_writes = OwnWrites(application)
     meter = Meter(own_writes, threads)
-    drain = Drain(meter, own.stop_grace, own.drain_delay)
+    drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))

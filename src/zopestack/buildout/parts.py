@@ -141,6 +141,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         body_timeout=stack.limits.timeout_http_request,
         warm_up=stack.lifecycle.warm_up,
         switch_interval=instance.switch_interval,
+        drained=str(stack.drained(instance)),
     )
 
 
@@ -183,5 +184,7 @@ def _supervisor(stack: Stack) -> dict[str, str]:
         "eggs": "supervisor\nzopestack",
         "scripts": "supervisord\nsupervisorctl",
         # Both take the configuration by default, and a -c typed by hand still wins.
-        "initialization": f"sys.argv[1:1] = ['-c', {str(stack.supervisord_conf)!r}]",
+        "initialization": "from zopestack.supervisor import entry\n"
+        f"entry.prepare(sys.argv, {str(stack.supervisord_conf)!r}, "
+        f"{str(stack.supervisor_socket)!r}, {str(stack.lock)!r})",
     }

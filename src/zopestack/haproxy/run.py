@@ -23,7 +23,10 @@ from zopestack.model import Stack
 
 def main() -> None:
     """Become HAProxy, its standard output the access log; ``run-haproxy STACK_FILE``."""
-    stack = stack_file.load(Path(sys.argv[1]))
+    try:
+        stack = stack_file.load(Path(sys.argv[1]))
+    except OSError as why:
+        sys.exit(f"HAProxy cannot be started: {why}")
     # Also where no log is wanted now: a reload may turn it on, and keeps this output.
     os.dup2(writer(stack.access_log, stack.sizes), 1)
     words = command(stack)

@@ -16,6 +16,14 @@ RELOAD_SECONDS = 3
 #: for the new worker. If it were killed before, the next HAProxy would start with an old state.
 RELOAD_STOP_SECONDS = 15
 
+#: How often a program is started again that ends at once, until supervisord gives up. An instance
+#: that cannot start is not needed as long as others serve, and its log is to stay readable.
+TRIES = 3
+
+#: The same for ZEO and HAProxy, without which there is no site: for ever. supervisord waits one
+#: second longer before each try (its ``process.py``, ``backoff``).
+FOR_EVER = 1_000_000_000
+
 #: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
 GUARD_EVENT = "TICK_60"
 
@@ -27,6 +35,7 @@ class Program:
     :param comment: what the process is for, in the file.
     :param priority: lower starts first and stops last.
     :param startsecs: seconds after which it counts as started.
+    :param startretries: how often one that has not run so long is started again.
     :param autorestart: whether it is started again when it has ended.
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param stopasgroup: whether the stop signal goes to its children as well.
@@ -40,6 +49,7 @@ class Program:
     command: str
     priority: int
     startsecs: int = 1
+    startretries: int = TRIES
     autorestart: bool = True
     stopsignal: str = "TERM"
     stopwaitsecs: float = 10
@@ -78,6 +88,7 @@ def _zeo(stack: Stack) -> Program:
         "-m zopestack.supervisor.database "
         f"{stack.database} {stack.zope.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
         priority=100,
+        startretries=FOR_EVER,
         stopsignal="INT",
         stopwaitsecs=stack.timings.stop,
     )
@@ -105,6 +116,7 @@ def _haproxy(stack: Stack) -> Program:
         "; It ignores TERM, as zeo does.",
         command=f"{stack.bin}/run-haproxy {stack.stack_file}",
         priority=300,
+        startretries=FOR_EVER,
         stopsignal="USR1",
         stopwaitsecs=stack.stop_seconds,
         # The master process may lose the signal while the worker already serves

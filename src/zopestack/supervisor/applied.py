@@ -35,6 +35,16 @@ def confirm(stack: Stack) -> None:
             supervisor.rpc.stopProcess(RELOAD)
         with suppress(xmlrpc.client.Fault):
             supervisor.rpc.startProcess(RELOAD, False)
+    wait_reloaded(stack)
+
+
+def wait_reloaded(stack: Stack) -> None:
+    """Return once the reload that runs is over.
+
+    :raises NotReady: where it has failed; the message has the reason.
+    :raises OSError: where supervisord does not answer.
+    """
+    supervisor = Supervisor(stack.supervisor_socket)
 
     def over() -> bool:
         found = _reload(supervisor)
