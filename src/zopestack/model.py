@@ -118,6 +118,11 @@ class Stack:
         return self.var / "haproxy.sock"
 
     @property
+    def peers_socket(self) -> Path:
+        """Where HAProxy's counters are handed from one to the next at a reload."""
+        return self.var / "peers.sock"
+
+    @property
     def configuration(self) -> Path:
         """Directory of the rendered files."""
         return self.parts / "stack-files"
@@ -202,9 +207,16 @@ class Stack:
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
 
     @property
+    def hard_stop_seconds(self) -> float:
+        """From a reload to a kill, for the previous HAProxy."""
+        given = self.limits.hard_stop_after
+        least = (self.timings.hard_stop, self.limits.timeout_server, self.lifecycle.stop_grace)
+        return given if given is not None else max(least)
+
+    @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
-        return self.supervisor_socket, self.haproxy_socket
+        return self.supervisor_socket, self.haproxy_socket, self.peers_socket
 
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""

@@ -79,8 +79,8 @@ def parsed(stack: Stack, text: str) -> ServerOptions:
 
 
 def listened(haproxy_cfg: str) -> list[str]:
-    """The addresses of every ``bind`` and ``server`` line."""
-    return re.findall(r"^    (?:bind|server \S+) (\S+)", haproxy_cfg, re.MULTILINE)
+    """The TCP addresses of every ``bind`` and ``server`` line."""
+    return re.findall(r"^    (?:bind|server \S+) (?!unix@)(\S+)", haproxy_cfg, re.MULTILINE)
 
 
 @given(section=SECTIONS, overrides=OVERRIDES)
@@ -142,7 +142,7 @@ def check_nothing_twice(stack: Stack, haproxy_cfg: str, options: ServerOptions) 
     assert len(addresses) == len(stack.instances) + len(stack.balancer.bindings) + 2
     # On one loopback address, a port; the balancer's may be the same on another one.
     assert max(Counter(addresses).values()) == 1
-    names = re.findall(r"^    server (\S+)", haproxy_cfg, re.MULTILINE)
+    names = re.findall(r"^    server (\S+) ", haproxy_cfg, re.MULTILINE)
     assert names == [instance.name for instance in stack.instances]
     processes = [group.process_configs[0] for group in options.process_group_configs]
     logs = [p.stderr_logfile if p.name == "guard" else p.stdout_logfile for p in processes]

@@ -56,7 +56,8 @@ def test_text_of_an_address_and_where_a_client_reaches_it(
 def test_what_follows_from_a_stack(stack: Stack, home: Path) -> None:
     assert stack.programs == ("zeo", "instance1", "instance2", "instance3", "haproxy")
     assert stack.threads == 6
-    assert stack.sockets == (home / "data/supervisor.sock", home / "data/haproxy.sock")
+    sockets = ("supervisor.sock", "haproxy.sock", "peers.sock")
+    assert stack.sockets == tuple(home / "data" / name for name in sockets)
     assert stack.database == home / "data/filestorage/Data.fs"
     assert stack.password_file.is_relative_to(stack.var)
     assert {path.parent for path in (stack.haproxy_conf, stack.supervisord_conf)} == {
