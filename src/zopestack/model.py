@@ -103,6 +103,11 @@ class Stack:
         return self.var / "blobstorage"
 
     @property
+    def temporary(self) -> Path:
+        """Temporary files of every process, such as uploads on their way into the database."""
+        return self.var / "tmp"
+
+    @property
     def password_file(self) -> Path:
         """The password of the initial administrator, readable by its owner only."""
         return self.var / "admin-password"
@@ -119,7 +124,7 @@ class Stack:
 
     @property
     def peers_socket(self) -> Path:
-        """Where HAProxy's counters are handed from one to the next at a reload."""
+        """Where HAProxy's worker hands its tables to the next one at a reload."""
         return self.var / "peers.sock"
 
     @property
@@ -170,9 +175,9 @@ class Stack:
         return self.configuration / "stack.json"
 
     @property
-    def unavailable_page(self) -> Path:
-        """What people see when no instance can serve them."""
-        return self.configuration / "503.html"
+    def pages_map(self) -> Path:
+        """What people see when HAProxy itself answers."""
+        return self.configuration / "pages.map"
 
     @property
     def balancer_files(self) -> tuple[Path, ...]:
@@ -183,7 +188,7 @@ class Stack:
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
-            self.unavailable_page,
+            self.pages_map,
         )
 
     @property

@@ -142,8 +142,8 @@ def check_nothing_twice(stack: Stack, haproxy_cfg: str, options: ServerOptions) 
     assert len(addresses) == len(stack.instances) + len(stack.balancer.bindings) + 2
     # On one loopback address, a port; the balancer's may be the same on another one.
     assert max(Counter(addresses).values()) == 1
-    names = re.findall(r"^    server (\S+) ", haproxy_cfg, re.MULTILINE)
-    assert names == [instance.name for instance in stack.instances]
+    names = re.findall(r"^    server (\S+)", haproxy_cfg, re.MULTILINE)
+    assert names == ["this", *(instance.name for instance in stack.instances)]
     processes = [group.process_configs[0] for group in options.process_group_configs]
     logs = [p.stderr_logfile if p.name == "guard" else p.stdout_logfile for p in processes]
     assert len(set(logs)) == len(logs)
