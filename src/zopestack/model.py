@@ -227,6 +227,13 @@ class Stack:
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
 
     @property
+    def hard_stop_seconds(self) -> float:
+        """From a reload to a kill, for the previous HAProxy."""
+        given = self.limits.hard_stop_after
+        least = (self.timings.hard_stop, self.limits.timeout_server, self.lifecycle.stop_grace)
+        return given if given is not None else max(least)
+
+    @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
         return self.supervisor_socket, self.haproxy_socket, self.peers_socket

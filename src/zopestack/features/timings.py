@@ -19,6 +19,9 @@ class Timings:
     retry_unavailable: float = 5
     #: Clients that got 429 are asked to wait: the period of the rate.
     rate_period: float = 10
+    #: The previous HAProxy may finish transfers after a reload, at least: long enough for a large
+    #: download, short enough that processes do not pile up.
+    hard_stop: float = 3600
     #: A client's counters are kept after its last request.
     counters: float = 60
     #: After a client has written, its requests have the instances ask for what is new. Longer than
@@ -79,5 +82,7 @@ class Sizes:
     cached: int = 262144
     #: Bytes of the referrer and of the user agent in a line of the access log.
     logged_header: int = 256
+    #: Connections that only the status page and the metrics may use.
+    stats_connections: int = 50
     #: Clients that are remembered; 100,000 take 10 MB.
     clients: str = "100k"

@@ -50,6 +50,7 @@ VALUES = {
     "concurrent-uploads-per-address": ("off", "1kB", "2GB"),
     "timeout-http-request": ("1s", "10m"),
     "timeout-server": ("1s", "1h"),
+    "hard-stop-after": ("1h", "24h"),
     "timeout-queue": ("1s", "10m"),
     "queue-limit": ("off", "1"),
     "queue-priorities": ("on",),
