@@ -24,6 +24,7 @@ from typing import Any
 
 from transaction._transaction import Transaction
 
+from zopestack.agent import own_thread
 from zopestack.agent.meter import Application, Environ
 from zopestack.agent.refusal import MARK
 
@@ -74,7 +75,7 @@ class Interrupts:
     def start(self) -> None:
         """Protect every commit, and watch in a thread of its own while the process lives."""
         self._protect_commits()
-        threading.Thread(target=self._watch, name="request timeout", daemon=True).start()
+        own_thread.start("request timeout", self._watch)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass a request on; answer 504 if it was interrupted."""
