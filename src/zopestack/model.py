@@ -19,6 +19,7 @@ from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
 from zopestack.features.directories import Directories
+from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
 from zopestack.features.instances import VISITORS, Instance, Instances
 from zopestack.features.lifecycle import Lifecycle
@@ -62,6 +63,7 @@ class Stack:
     balancer: Balancer
     storage: Storage
     lifecycle: Lifecycle
+    durations: Durations
     directories: Directories
     sites: Sites
     tls: Tls
@@ -229,8 +231,8 @@ class Stack:
     @property
     def hard_stop_seconds(self) -> float:
         """From a reload to a kill, for the previous HAProxy."""
-        given = self.limits.hard_stop_after
-        least = (self.timings.hard_stop, self.limits.timeout_server, self.lifecycle.stop_grace)
+        given = self.durations.hard_stop_after
+        least = (self.timings.hard_stop, self.durations.server, self.lifecycle.stop_grace)
         return given if given is not None else max(least)
 
     @property

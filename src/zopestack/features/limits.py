@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from zopestack.features.option import Feature, Refused, feature, option
-from zopestack.features.parsers import count, optional_seconds, optional_size, seconds, size
+from zopestack.features.option import Feature, feature, option
+from zopestack.features.parsers import count, optional_size, seconds, size
 
 #: HAProxy's default for requests at once on one connection of HTTP/2.
 H2_STREAMS = 100
@@ -62,32 +62,6 @@ class Limits(Feature):
         "10s",
         "How long a client gets for the headers of a request, and for the start of its body.",
     )
-
-    timeout_server: int = option(
-        seconds,
-        # Exports and catalog rebuilds take minutes.
-        "10m",
-        "How long Zope gets to answer a request; then the client gets 504.",
-    )
-
-    hard_stop_after: int | None = option(
-        optional_seconds,
-        "",
-        "How long, after a reload, the previous HAProxy may finish what it is serving; by default "
-        "an hour, or ``timeout-server`` or ``stop-grace`` if that is longer.",
-    )
-
-    def check(self) -> None:
-        """Check that a reload cuts no request that Zope still has time for.
-
-        :raises Refused: where it would.
-        """
-        if self.hard_stop_after is not None and self.hard_stop_after < self.timeout_server:
-            raise Refused(
-                "hard-stop-after",
-                f"at least timeout-server, {self.timeout_server}s: otherwise a reload would cut "
-                "requests that Zope still answers",
-            )
 
     @property
     def h2_streams(self) -> int:

@@ -149,7 +149,7 @@ def _guard(stack: Stack) -> Program:
     return Program(
         name="guard",
         comment="Restarts an instance that hangs: every thread in one request for over "
-        f"{stack.lifecycle.hung_after} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
+        f"{stack.durations.hung} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
         # As long as a start may take, so that a start is not taken for a hang.
         command=f"{stack.bin}/guard-instances --patience {stack.timings.start:g} {option}"
         f"{stack.bin}/supervisorctl {agents}",

@@ -186,7 +186,7 @@ class Rotation:
                     f"instances keep serving. See `tail {instance.name}`."
                 )
             report = ask(instance)
-            if report and report.why.startswith("warm-up path") and not report.healthy:
+            if report and report.why.startswith("warm-up") and not report.healthy:
                 raise Stopped(
                     f"{instance.name}: {report.why}. It stays out of rotation until that works; "
                     "the other instances keep serving."
