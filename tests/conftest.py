@@ -30,7 +30,7 @@ ORDER = (
 )
 
 #: The part of a test's name that says in which layout and with which HAProxy it runs.
-VARIANT = re.compile(r"\[(?:\dx\d-nbthread\d-)?(\d+\.\d+\.\d+)[]-]")
+VARIANT = re.compile(r"\[(?:\dx\d-nbthread\d-)?(\d+\.\d+\.\d+)(?=[]-])")
 
 #: Tests behind one farm of Zope instances, which takes longer to start than most of them.
 FARMED = "tests/integration/frontend/"

@@ -98,10 +98,10 @@ def test_open_loop_counts_from_the_intended_start_while_a_server_stalls(serve, m
 
 def test_a_stalled_request_is_given_up_and_counts(serve):
     server = serve(stalls_at=3)
-    measured = load.run(server.address, ("/",), Open(50), 0.2, patience=0.3)
+    measured = load.run(server.address, ("/",), Open(50), 0.2, patience=1)
     assert measured.errors == {"timeout": 1}
     assert measured.requests == 9
-    assert measured.latency[100] >= 0.3
+    assert measured.latency[100] >= 1
 
 
 def test_a_closed_loop_of_one_stalled_client_reports_it(serve):
