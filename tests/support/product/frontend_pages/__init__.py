@@ -4,7 +4,7 @@
     stream        5 MB off the thread, as Zope serves a blob
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
-    cached        may be cached; says how often this process has made it
+    cached        may be cached; says how often this process has made it; cookies:list= sets some
     moved         leads to the object itself, by its whole URL
     fail?text=    an error of that text; with log=, that is logged as well
     management-views    what the management interface consists of; see ``management.py``
@@ -86,6 +86,8 @@ class Cached(BrowserView):
         response.setHeader("Cache-Control", form.get("control", "public, max-age=60"))
         if "cookie" in form:
             response.setCookie("session", "1")
+        for cookie in form.get("cookies", ()):
+            response.addHeader("Set-Cookie", cookie)
         if "vary" in form:
             response.setHeader("Vary", form["vary"])
         # What a cache might guess from.
