@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from zopestack.agent.configuration import Configuration
@@ -85,6 +86,26 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
     }
 
 
+#: A section of the user's own that stands for the one made here; zope.conf takes only one.
+FORM_LIMITS = re.compile(r"^\s*<dos_protection\b", re.IGNORECASE | re.MULTILINE)
+
+
+def _zope_conf(stack: Stack, own: str) -> str:
+    """The lines for zope.conf that the recipe has no options for, with the user's own."""
+    if FORM_LIMITS.search(own):
+        return own
+    limits = stack.limits
+    made = (
+        "<dos_protection>\n"
+        f"  form-memory-limit {limits.form_memory_limit}\n"
+        # Files of a form, which HAProxy has limited already.
+        f"  form-disk-limit {limits.max_body_size}\n"
+        f"  form-part-limit {limits.form_part_limit}\n"
+        "</dos_protection>"
+    )
+    return f"{own}\n{made}".strip()
+
+
 def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dict[str, str]:
     """What a user's own pipeline, variables and threads have to go with."""
     pipeline = options["pipeline"].split()
@@ -100,6 +121,7 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "threads": str(instance.threads),
+        "zope-conf-additional": _zope_conf(stack, options.get("zope-conf-additional", "")),
     }
 
 

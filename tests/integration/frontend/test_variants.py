@@ -43,6 +43,8 @@ VALUES = {
     "admin-networks": ("10.0.0.0/8 2001:db8::1",),
     "methods": ("GET", "GET HEAD POST PROPFIND"),
     "max-body-size": ("1kB", "999999GB"),
+    "form-memory-limit": ("1kB", "1GB"),
+    "form-part-limit": ("1", "1000000"),
     "connections-per-address": ("off", "1"),
     "requests-per-address": ("off", "1"),
     "concurrent-requests-per-address": ("off", "1"),
