@@ -155,6 +155,11 @@ class Stack:
         return self.configuration / "redirects.map"
 
     @property
+    def preferred_map(self) -> Path:
+        """Which instance a user or a path prefers, by its hash."""
+        return self.configuration / "preferred.map"
+
+    @property
     def acme_lua(self) -> Path:
         """What answers a certificate authority's challenges from a directory."""
         return self.configuration / "acme.lua"
@@ -178,6 +183,7 @@ class Stack:
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
+            self.preferred_map,
             self.pages_map,
         )
 
@@ -209,15 +215,6 @@ class Stack:
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
         return tuple(instance for instance in self.instances if instance.lane == name)
-
-    @property
-    def preferred(self) -> tuple[tuple[str, Instance], ...]:
-        """By what affinity calls an instance: its name in a cookie, else its number."""
-        by_name = self.affinity.affinity == "cookie"
-        return tuple(
-            (instance.name if by_name else str(number), instance)
-            for number, instance in enumerate(self.lane(VISITORS), 1)
-        )
 
     @property
     def own_ports(self) -> tuple[int, ...]:
