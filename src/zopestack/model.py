@@ -235,7 +235,7 @@ class Stack:
         """Clients connected at once. Each busy thread may have many clients waiting; 2000 is
         HAProxy's default for a small machine.
         """
-        return min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
+        return self.balancer.max_connections or min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
 
     @property
     def prioritized_share(self) -> int:

@@ -79,7 +79,12 @@ class Limits(Feature):
         "10s",
         "How long a client gets for the headers of a request, and for the start of its body.",
     )
-
+    timeout_client: int = option(
+        seconds,
+        "30s",
+        "How long a client may send nothing of a body, or take nothing of a response, before its "
+        "connection is closed.",
+    )
     timeout_server: int = option(
         seconds,
         # Exports and catalog rebuilds take minutes.

@@ -50,6 +50,7 @@ VALUES = {
     "concurrent-requests-per-address": ("off", "1"),
     "concurrent-uploads-per-address": ("off", "1kB", "2GB"),
     "timeout-http-request": ("1s", "10m"),
+    "timeout-client": ("1s", "1h"),
     "timeout-server": ("1s", "1h"),
     "timeout-queue": ("1s", "10m"),
     "queue-limit": ("off", "1"),
