@@ -103,6 +103,11 @@ class Stack:
         return self.var / "blobstorage"
 
     @property
+    def temporary(self) -> Path:
+        """Temporary files of every process, such as uploads on their way into the database."""
+        return self.var / "tmp"
+
+    @property
     def password_file(self) -> Path:
         """The password of the initial administrator, readable by its owner only."""
         return self.var / "admin-password"
@@ -116,6 +121,11 @@ class Stack:
     def haproxy_socket(self) -> Path:
         """HAProxy's runtime API."""
         return self.var / "haproxy.sock"
+
+    @property
+    def peers_socket(self) -> Path:
+        """Where HAProxy's worker hands its tables to the next one at a reload."""
+        return self.var / "peers.sock"
 
     @property
     def configuration(self) -> Path:
@@ -210,7 +220,7 @@ class Stack:
     @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
-        return self.supervisor_socket, self.haproxy_socket
+        return self.supervisor_socket, self.haproxy_socket, self.peers_socket
 
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
@@ -221,9 +231,8 @@ class Stack:
         """Ports of a host name that mean this front end: its own, and the usual ones, which
         a router or a firewall may forward here.
         """
-        https = self.tls.https_address
-        own = {80, 443, self.balancer.http_address.port} | ({https.port} if https else set())
-        return tuple(sorted(own))
+        addresses = (*self.balancer.http_address, *self.tls.https_address)
+        return tuple(sorted({80, 443} | {each.port for each in addresses}))
 
     @property
     def threads(self) -> int:
@@ -265,9 +274,10 @@ class Stack:
 
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""
-        yield Listener("haproxy", self.balancer.http_address, "http-address")
-        if self.tls.https_address:
-            yield Listener("haproxy (https)", self.tls.https_address, "https-address")
+        for address in self.balancer.http_address:
+            yield Listener("haproxy", address, "http-address")
+        for address in self.tls.https_address:
+            yield Listener("haproxy (https)", address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
         yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:

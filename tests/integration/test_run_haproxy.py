@@ -63,7 +63,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
 def ask(stack: Stack, path: str) -> int:
     """The status of an answer: nobody is there to serve."""
     try:
-        urllib.request.urlopen(f"http://{stack.balancer.http_address}{path}")
+        urllib.request.urlopen(f"http://{stack.balancer.local_address}{path}")
     except urllib.error.HTTPError as answer:
         return answer.code
     raise AssertionError("somebody serves")

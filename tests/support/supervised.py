@@ -62,7 +62,8 @@ class Supervised(Deployment):
         for path, text in render(self.stack, known).items():
             files.write(path, text)
         files.link(self.stack.haproxy, self.stack.balancer.executable)
-        self.stack.logs.mkdir(parents=True, exist_ok=True)
+        for directory in (self.stack.logs, self.stack.temporary):
+            directory.mkdir(parents=True, exist_ok=True)
         if not self.stack.server_state.exists():
             files.write(self.stack.server_state, haproxy.NO_STATE)
         self._scripts()

@@ -86,26 +86,6 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
     }
 
 
-#: A section of the user's own that stands for the one made here; zope.conf takes only one.
-FORM_LIMITS = re.compile(r"^\s*<dos_protection\b", re.IGNORECASE | re.MULTILINE)
-
-
-def _zope_conf(stack: Stack, own: str) -> str:
-    """The lines for zope.conf that the recipe has no options for, with the user's own."""
-    if FORM_LIMITS.search(own):
-        return own
-    limits = stack.limits
-    made = (
-        "<dos_protection>\n"
-        f"  form-memory-limit {limits.form_memory_limit}\n"
-        # Files of a form, which HAProxy has limited already.
-        f"  form-disk-limit {limits.max_body_size}\n"
-        f"  form-part-limit {limits.form_part_limit}\n"
-        "</dos_protection>"
-    )
-    return f"{own}\n{made}".strip()
-
-
 def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dict[str, str]:
     """What a user's own pipeline, variables and threads have to go with."""
     pipeline = options["pipeline"].split()
@@ -120,9 +100,35 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
         "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
+        "zope-conf-additional": "\n".join(_zope_conf(options, stack, instance)),
         "threads": str(instance.threads),
-        "zope-conf-additional": _zope_conf(stack, options.get("zope-conf-additional", "")),
     }
+
+
+#: A section of the user's own that stands for the one made here: zope.conf takes one only.
+FORM_LIMITS = re.compile(r"\s*<dos_protection\b", re.IGNORECASE)
+
+
+def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
+    """Lines of zope.conf that the recipe has no option for, then the user's own."""
+    own = options.get("zope-conf-additional", "").splitlines()
+    # HAProxy connects from the address that it connects to. From there Zope takes the client's
+    # address out of X-Forwarded-For, as request.getClientAddr().
+    made = [f"trusted-proxy {instance.address.host}"]
+    if not any(map(FORM_LIMITS.match, own)):
+        made += _form_limits(stack)
+    return [*made, *own]
+
+
+def _form_limits(stack: Stack) -> list[str]:
+    return [
+        "<dos_protection>",
+        f"  form-memory-limit {stack.limits.form_memory_limit}",
+        # Files of a form, which HAProxy has limited already.
+        f"  form-disk-limit {stack.limits.max_body_size}",
+        f"  form-part-limit {stack.limits.form_part_limit}",
+        "</dos_protection>",
+    ]
 
 
 def _lines(text: str) -> list[str]:

@@ -7,6 +7,7 @@ anything.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,11 @@ from zc.buildout import UserError
 from zc.recipe.egg import Eggs
 
 from zopestack import files
-from zopestack.buildout import certificates, digests, packages, trial
+from zopestack.buildout import certificates, digests, packages, rehearsal, trial
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
-from zopestack.config.errors import error
+from zopestack.config.errors import Place, Places, error
 from zopestack.features.certificates import Unusable
 from zopestack.haproxy.program import NO_STATE
 from zopestack.render.files import TemplateProblem, balancer, operated
@@ -47,7 +48,9 @@ class Recipe:
                 f"[{name}] recipe = zopestack\n  makes a second stack in this buildout; "
                 "give it a buildout.cfg and a directory of its own."
             )
-        described = read.read(name, dict(options), _user_sections(buildout), where)
+        sections = _user_sections(buildout)
+        places = _places(buildout, (name, *sections))
+        described = read.read(name, dict(options), sections, where, places)
         self.stack = described.stack
         try:
             self.certificates = certificates.material(self.stack)
@@ -65,12 +68,13 @@ class Recipe:
             buildout._data.pop(part, None)
             buildout[part] = part_options
         self.distributions = _find_distributions(buildout, self.parts)
+        rehearsal.rehearse(buildout, described)
 
     def install(self) -> tuple[str, ...]:
         """Write every generated file that changed; the directory belongs to a part of its own."""
         stack = self.stack
         with _writing():
-            for directory in (stack.logs, stack.blobs, stack.database.parent):
+            for directory in (stack.logs, stack.blobs, stack.database.parent, stack.temporary):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.server_state.exists():
@@ -176,3 +180,32 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
     known = ("eggs", *overrides.OF_AN_INSTANCE)
     read = {option: section[option] for option in known if option in section}
     return {**section._raw, **read}
+
+
+def _places(buildout: Any, sections: Iterable[str]) -> Places:
+    """Where the options of these sections are written, unless it is there and in the
+    buildout's own file.
+    """
+    found = {}
+    for name in sections:
+        for option, place in _written(buildout, name).items():
+            if place != Place(name):
+                found[name, option] = place
+    return found
+
+
+def _written(buildout: Any, name: str) -> dict[str, Place]:
+    """Where the options of a section are written: in a section that it extends by ``<``, in a
+    file that buildout.cfg extends, or simply there.
+    """
+    found: dict[str, Place] = {}
+    section = buildout._annotated.get(name, {})
+    for other in section["<"].value.splitlines() if "<" in section else ():
+        found |= _written(buildout, other.strip())
+    own = str(Path(buildout["buildout"]["directory"]) / "buildout.cfg")
+    for option, key in section.items():
+        # Not a file are the command line and buildout itself.
+        elsewhere = key.source != own and Path(key.source).is_absolute()
+        file = os.path.relpath(key.source, Path(own).parent) if elsewhere else ""
+        found[option] = Place(name, file)
+    return found

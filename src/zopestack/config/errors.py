@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from zc.buildout import UserError
 
 #: Characters of a wrong value that an error message shows.
 SHOWN = 80
 
 
-def error(section: str, option: str, value: str, expected: object) -> UserError:
+@dataclass(frozen=True)
+class Place:
+    """Where an option is written: a section, and a file other than the buildout's own if any."""
+
+    section: str
+    file: str = ""
+
+
+#: By section and option, where it is written; those left out are written in that section.
+Places = Mapping[tuple[str, str], Place]
+
+
+def error(place: Place | str, option: str, value: str, expected: object) -> UserError:
     """The error for a value: where, what was given, what is expected."""
-    return UserError(f"{setting(section, option, value)}\n  is not accepted: expected {expected}.")
+    return UserError(f"{setting(place, option, value)}\n  is not accepted: expected {expected}.")
 
 
-def setting(section: str, option: str, value: str) -> str:
-    """An option as the user wrote it, on one line."""
+def setting(place: Place | str, option: str, value: str) -> str:
+    """An option as the user wrote it, on one line.
+
+    :param place: where it is written; a section alone is one of the buildout's own file.
+    """
+    where = place if isinstance(place, Place) else Place(place)
     shown = value if value.isprintable() else repr(value)
-    return f"[{section}] {option} = {shown[:SHOWN]}{'...' if len(shown) > SHOWN else ''}"
+    file = f" ({where.file})" if where.file else ""
+    cut = "..." if len(shown) > SHOWN else ""
+    return f"[{where.section}] {option} = {shown[:SHOWN]}{cut}{file}"

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from zc.buildout import UserError
 
-from zopestack.config.errors import error, setting
+from zopestack.config.errors import Place, Places, error, setting
 from zopestack.features.instances import Instance, Instances
 from zopestack.features.option import options
 from zopestack.features.zope import requirement
@@ -22,8 +22,9 @@ Section = Mapping[str, str]
 #: Sections whose options are added to those of a part made here.
 OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
 
-#: Those of one instance.
+#: Those of one instance, and those of any.
 ONE_INSTANCE = re.compile(r"instance\d+")
+OF_INSTANCES = re.compile(r"instance\d*")
 
 #: Options of [stack] that an instance may have a value of its own for, under the same name.
 OF_AN_INSTANCE = {each.name: each.parse for each in options(Instances) if each.per_instance}
@@ -35,24 +36,44 @@ DERIVED = {
     "file-storage": "change [stack] var",
     "http-address": "change [stack] base-port",
     "recipe": "delete this line: zopestack makes this part",
+    "rel-storage": "delete this line: ZEO serves the database",
     "shared-blob": "delete this line: instances share ZEO's blob directory",
     "user": "change [stack] user",
     "var": "change [stack] var",
     "zeo-address": "change [stack] zeo-address",
     "zeo-client": "delete this line: every instance is a client of ZEO",
+    "zope-conf": "write what has no option under zope-conf-additional",
     "zserver-threads": "call it threads, its name since Zope 4",
+}
+
+#: What to do instead of options that only ZServer had, or that need zdaemon: the recipe of an
+#: instance reads them and writes them nowhere.
+LOG_SIZE = "change event-log-kwargs or access-log-kwargs, as of Python's logging"
+ZDAEMON = "delete this line: supervisord runs the process"
+ZSERVER = "delete this line: HAProxy is the server, and Zope has HTTP only since version 4"
+USELESS = {
+    **dict.fromkeys(("access-log-custom", "event-log-custom", "mailinglogger"), LOG_SIZE),
+    **dict.fromkeys(("access-log-max-size", "access-log-old-files"), LOG_SIZE),
+    **dict.fromkeys(("event-log-max-size", "event-log-old-files"), LOG_SIZE),
+    **dict.fromkeys(("effective-user", "lock-file", "pid-file", "zopectl-umask"), ZDAEMON),
+    **dict.fromkeys(("ftp-address", "icp-address", "ip-address", "port-base"), ZSERVER),
+    **dict.fromkeys(("http-force-connection-close", "http-header-max-length"), ZSERVER),
+    **dict.fromkeys(("webdav-address", "webdav-force-connection-close"), ZSERVER),
+    "deprecation-warnings": "set PYTHONWARNINGS under environment-vars",
+    "enable-product-installation": "delete this line: Zope has no such setting since version 4",
 }
 
 
 def merged(
-    instances: tuple[Instance, ...], sections: Mapping[str, Section]
+    instances: tuple[Instance, ...], sections: Mapping[str, Section], places: Places
 ) -> dict[str, dict[str, str]]:
     """What a user sets for each part: for an instance ``[instance]``, then ``[instanceN]``.
 
-    :raises UserError: on the first section or option that cannot be used.
+    :raises UserError: with every option that has to go, or for the first section or egg that
+        cannot be used.
     """
-    _check(instances, sections)
-    _check_eggs(sections)
+    _check(instances, sections, places)
+    _check_eggs(sections, places)
     common = sections.get("instance", {})
     parts = {part: dict(sections.get(part, {})) for part in ("zeo", "supervisor")}
     return parts | {
@@ -64,42 +85,67 @@ def applied(
     instances: tuple[Instance, ...],
     merged: Mapping[str, Section],
     sections: Mapping[str, Section],
+    places: Places,
 ) -> tuple[Instance, ...]:
     """The instances with what the sections say of them.
 
     :param merged: what :func:`merged` has returned.
     :raises UserError: on the first value that cannot be used.
     """
-    return tuple(_applied(each, merged[each.name], sections) for each in instances)
+    return tuple(_applied(each, merged[each.name], sections, places) for each in instances)
 
 
-def _check(instances: tuple[Instance, ...], sections: Mapping[str, Section]) -> None:
+def written(part: str, option: str, sections: Mapping[str, Section], places: Places) -> Place:
+    """Where the user has written an option of a part."""
+    section = part if option in sections.get(part, {}) else "instance"
+    return places.get((section, option), Place(section))
+
+
+def _check(
+    instances: tuple[Instance, ...], sections: Mapping[str, Section], places: Places
+) -> None:
     names = [instance.name for instance in instances]
-    for section, given in sections.items():
+    for section in sections:
         if ONE_INSTANCE.fullmatch(section) and section not in names:
             raise UserError(
                 f"[{section}]: there is no such instance; instances = {len(names)} makes "
                 f"{names[0]} to {names[-1]}. Delete the section or raise instances."
             )
-        for option in given:
-            if option in DERIVED:
-                raise UserError(
-                    f"{setting(section, option, given[option])}\n"
-                    f"  follows from [stack] and cannot be set here; {DERIVED[option]}."
-                )
+    # One message for all; sections may take a line from the same third one.
+    leftovers = {
+        f"{setting(written(section, option, sections, places), option, given[option])}\n"
+        f"  {remedy}.": None
+        for section, given in sections.items()
+        for option in given
+        if (remedy := _remedy(section, option))
+    }
+    if leftovers:
+        raise UserError("\n".join(leftovers))
 
 
-def _check_eggs(sections: Mapping[str, Section]) -> None:
+def _remedy(section: str, option: str) -> str:
+    """What to do instead of an option; nothing for one that can stay."""
+    if option in DERIVED:
+        return f"follows from [stack] and cannot be set here; {DERIVED[option]}"
+    if option in USELESS and OF_INSTANCES.fullmatch(section):
+        return f"has no effect; {USELESS[option]}"
+    return ""
+
+
+def _check_eggs(sections: Mapping[str, Section], places: Places) -> None:
     for section, given in sections.items():
         for line in given.get("eggs", "").splitlines():
             try:
                 requirement(line.strip() or "Zope")
             except ValueError as expected:
                 why = f"{expected}. Write one a line"
-                raise error(section, "eggs", given["eggs"], why) from None
+                place = written(section, "eggs", sections, places)
+                raise error(place, "eggs", given["eggs"], why) from None
 
 
-def _applied(instance: Instance, own: Section, sections: Mapping[str, Section]) -> Instance:
+def _applied(
+    instance: Instance, own: Section, sections: Mapping[str, Section], places: Places
+) -> Instance:
     changed = {}
     for option, parse in OF_AN_INSTANCE.items():
         if option not in own:
@@ -107,6 +153,6 @@ def _applied(instance: Instance, own: Section, sections: Mapping[str, Section]) 
         try:
             changed[option.replace("-", "_")] = parse(own[option].strip())
         except ValueError as expected:
-            section = instance.name if option in sections.get(instance.name, {}) else "instance"
-            raise error(section, option, own[option], expected) from None
+            place = written(instance.name, option, sections, places)
+            raise error(place, option, own[option], expected) from None
     return replace(instance, **changed)

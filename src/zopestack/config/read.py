@@ -10,12 +10,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from zc.buildout import UserError
 
 from zopestack.config import listeners, overrides
-from zopestack.config.errors import error, setting
+from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
 from zopestack.features import parsers
@@ -44,27 +45,38 @@ class Configuration:
     """What a buildout describes.
 
     :param overrides: the user's own options of each part.
+    :param written: where each of these is written, by part and option.
     """
 
     stack: Stack
     overrides: Mapping[str, Mapping[str, str]]
+    written: Places
 
 
 def read(
-    name: str, section: Section, sections: Mapping[str, Section], where: Buildout
+    name: str,
+    section: Section,
+    sections: Mapping[str, Section],
+    where: Buildout,
+    places: Places = MappingProxyType({}),
 ) -> Configuration:
     """What a buildout describes.
 
     :param name: what the [stack] section is called.
     :param section: its options.
     :param sections: the user's sections that match :data:`overrides.OVERRIDE`.
+    :param places: of the options of all these that are written elsewhere.
     :raises UserError: on the first value that cannot be used.
     """
 
     def given(option: str) -> str:
         return section.get(option, OPTIONS[option].default).strip()
 
-    values = _parse(name, section)
+    def place(option: str) -> Place:
+        return places.get((name, option), Place(name))
+
+    _check_names(name, section, places)
+    values = _parse(name, section, places)
     _check_directories(where)
     try:
         numbers = composed(Instances, values).resolved(where.directory)
@@ -74,37 +86,48 @@ def read(
         }
         features["balancer"] = _with_program(features["balancer"])
         made = numbers.derived()
-        own = overrides.merged(made, sections)
+        own = overrides.merged(made, sections, places)
         stack = Stack(
             directory=where.directory,
             bin=where.bin,
             parts=where.parts,
-            instances=overrides.applied(made, own, sections),
+            instances=overrides.applied(made, own, sections, places),
             **features,
         )
         _check_var(stack)
         listeners.check(name, given, stack)
     except Refused as why:
-        raise error(name, why.option, given(why.option), why.expected) from None
+        raise error(place(why.option), why.option, given(why.option), why.expected) from None
     warn(stack, sections)
-    return Configuration(stack, own)
+    written = {
+        (part, option): overrides.written(part, option, sections, places)
+        for part, options in own.items()
+        for option in options
+    }
+    return Configuration(stack, own, written)
 
 
-def _parse(name: str, section: Section) -> dict[str, Any]:
-    for word in section:
-        if word not in OPTIONS and word not in BUILDOUT_OPTIONS:
-            hint = nearest(word, OPTIONS, "see docs/reference/options.rst")
-            raise UserError(
-                f"{setting(name, word, section[word])}\n"
-                f"  is not accepted: there is no such option; {hint}"
-            )
+def _check_names(name: str, section: Section, places: Places) -> None:
+    unknown = [
+        f"{setting(places.get((name, word), name), word, section[word])}\n"
+        "  is not accepted: there is no such option; "
+        f"{nearest(word, OPTIONS, 'see docs/reference/options.rst')}"
+        for word in section
+        if word not in OPTIONS and word not in BUILDOUT_OPTIONS
+    ]
+    if unknown:
+        raise UserError("\n".join(unknown))
+
+
+def _parse(name: str, section: Section, places: Places) -> dict[str, Any]:
     values = {}
     for option in OPTIONS.values():
         text = section.get(option.name, option.default).strip()
         try:
             values[option.name] = option.parse(text)
         except ValueError as expected:
-            raise error(name, option.name, text, expected) from None
+            place = places.get((name, option.name), name)
+            raise error(place, option.name, text, expected) from None
     return values
 
 

@@ -10,11 +10,15 @@ import fcntl
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from zopestack import stack_file
+from zopestack import files, stack_file
 from zopestack.features.timings import Sizes
 from zopestack.haproxy import log_writer
+from zopestack.haproxy.program import NO_STATE
+from zopestack.haproxy.runtime import Runtime
+from zopestack.model import Stack
 
 
 def main() -> None:
@@ -22,8 +26,24 @@ def main() -> None:
     stack = stack_file.load(Path(sys.argv[1]))
     # Also where no log is wanted now: a reload may turn it on, and keeps this output.
     os.dup2(writer(stack.access_log, stack.sizes), 1)
-    program = str(stack.haproxy)
-    os.execv(program, [program, "-W", "-db", "-f", str(stack.haproxy_conf)])
+    words = command(stack)
+    os.execv(words[0], words)
+
+
+def command(stack: Stack) -> list[str]:
+    """How HAProxy is started: with the sockets of one that still runs, so that they never close,
+    and with what that one knows of the instances.
+    """
+    words = [str(stack.haproxy), "-W", "-db", "-f", str(stack.haproxy_conf)]
+    try:
+        state = Runtime(stack.haproxy_socket).command("show servers state")
+        words += ["-x", str(stack.haproxy_socket)]
+    except OSError:
+        state = NO_STATE
+    # Where it cannot be written, the health checks tell as much a second later.
+    with suppress(OSError):
+        files.write(stack.server_state, state, mode=0o600)
+    return words
 
 
 def writer(log: Path, sizes: Sizes) -> int:
