@@ -181,6 +181,11 @@ class Stack:
         return self.configuration / "redirects.map"
 
     @property
+    def preferred_map(self) -> Path:
+        """Which instance a user or a path prefers, by its hash."""
+        return self.configuration / "preferred.map"
+
+    @property
     def acme_lua(self) -> Path:
         """What answers a certificate authority's challenges from a directory."""
         return self.configuration / "acme.lua"
@@ -205,6 +210,7 @@ class Stack:
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
+            self.preferred_map,
             self.pages_map,
         )
 
@@ -245,15 +251,6 @@ class Stack:
         return tuple(instance for instance in self.instances if instance.lane == name)
 
     @property
-    def preferred(self) -> tuple[tuple[str, Instance], ...]:
-        """By what affinity calls an instance: its name in a cookie, else its number."""
-        by_name = self.affinity.affinity == "cookie"
-        return tuple(
-            (instance.name if by_name else str(number), instance)
-            for number, instance in enumerate(self.lane(VISITORS), 1)
-        )
-
-    @property
     def own_ports(self) -> tuple[int, ...]:
         """Ports of a host name that mean this front end: its own, and the usual ones, which
         a router or a firewall may forward here.
@@ -271,7 +268,7 @@ class Stack:
         """Clients connected at once. Each busy thread may have many clients waiting; 2000 is
         HAProxy's default for a small machine.
         """
-        return min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
+        return self.balancer.max_connections or min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
 
     @property
     def descriptors(self) -> int:

@@ -35,7 +35,16 @@ def stack(home: Path) -> Stack:
 
 
 @pytest.mark.parametrize(
-    "name", ["haproxy.cfg", "slots.lua", "acme.lua", "sites.map", "redirects.map", "pages.map"]
+    "name",
+    [
+        "haproxy.cfg",
+        "slots.lua",
+        "acme.lua",
+        "sites.map",
+        "redirects.map",
+        "preferred.map",
+        "pages.map",
+    ],
 )
 def test_every_rendered_file_counts(stack: Stack, name: str) -> None:
     path = stack.configuration / name

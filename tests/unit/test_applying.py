@@ -50,6 +50,8 @@ RELOAD = {"haproxy-reload"}
         ("switch-interval", "50ms", INSTANCES),
         ("timeout-http-request", "5s", INSTANCES | RELOAD),
         ("max-body-size", "5MB", INSTANCES | RELOAD),
+        ("form-memory-limit", "5MB", INSTANCES),
+        ("form-part-limit", "5", INSTANCES),
         ("stop-grace", "5s", INSTANCES | {"haproxy"}),
         ("instances", "4", GUARD | RELOAD),
         ("memory-limit", "1GB", GUARD),

@@ -99,3 +99,29 @@ def test_what_comes_after_a_site_comes_after_it_in_zope(host: str, path: str, re
     found = looked_up((entry,), f"{host}:80{path}/{rest}")
     assert found == f"/root/VirtualHostRoot{path.replace('/', '/_vh_')}/{rest}"
     assert looked_up((entry,), f"x{host}{path}/{rest}") is None
+
+
+def owners(home: Path, instances: int, affinity: str = "path") -> list[str]:
+    """The preferred instance of each bucket."""
+    stack = describe.read(home, {"instances": str(instances), "affinity": affinity})
+    entries = maps.preferred(stack)
+    assert [entry.pattern for entry in entries] == [str(n) for n in range(maps.BUCKETS)]
+    return [entry.value for entry in entries]
+
+
+@pytest.mark.parametrize("instances", [1, 2, 3, 8, 16])
+def test_one_more_instance_takes_its_share_and_nothing_else_moves(
+    home: Path, instances: int
+) -> None:
+    before, after = owners(home, instances), owners(home, instances + 1)
+    moved = {new for old, new in zip(before, after, strict=True) if old != new}
+    assert moved == {f"instance{instances + 1}"}
+    share = maps.BUCKETS / (instances + 1)
+    assert all(0.7 * share < after.count(name) < 1.3 * share for name in set(after))
+    assert len(set(after)) == instances + 1
+
+
+def test_users_have_preferred_instances_too_and_nobody_without_affinity(home: Path) -> None:
+    assert owners(home, 3, "authenticated") == owners(home, 3)
+    for affinity in ("none", "cookie"):
+        assert maps.preferred(describe.read(home, {"affinity": affinity})) == ()

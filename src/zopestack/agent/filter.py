@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, channel
+from zopestack.agent import admin, channel, forms
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
@@ -51,6 +51,7 @@ def attach(application: Application) -> Application:
     name_requests(meter)
     keep_lines_whole()
     admin.install()
+    forms.install()
     drain.install()
     interrupts.start()
     hang.start()

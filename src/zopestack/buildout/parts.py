@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from zopestack.agent.configuration import Configuration
@@ -99,17 +100,35 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
         "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
-        "zope-conf-additional": "\n".join(_zope_conf(options, instance)),
+        "zope-conf-additional": "\n".join(_zope_conf(options, stack, instance)),
         "threads": str(instance.threads),
     }
 
 
-def _zope_conf(options: Section, instance: Instance) -> list[str]:
+#: A section of the user's own that stands for the one made here: zope.conf takes one only.
+FORM_LIMITS = re.compile(r"\s*<dos_protection\b", re.IGNORECASE)
+
+
+def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
     """Lines of zope.conf that the recipe has no option for, then the user's own."""
+    own = options.get("zope-conf-additional", "").splitlines()
     # HAProxy connects from the address that it connects to. From there Zope takes the client's
     # address out of X-Forwarded-For, as request.getClientAddr().
     made = [f"trusted-proxy {instance.address.host}"]
-    return [*made, *options.get("zope-conf-additional", "").splitlines()]
+    if not any(map(FORM_LIMITS.match, own)):
+        made += _form_limits(stack)
+    return [*made, *own]
+
+
+def _form_limits(stack: Stack) -> list[str]:
+    return [
+        "<dos_protection>",
+        f"  form-memory-limit {stack.limits.form_memory_limit}",
+        # Files of a form, which HAProxy has limited already.
+        f"  form-disk-limit {stack.limits.max_body_size}",
+        f"  form-part-limit {stack.limits.form_part_limit}",
+        "</dos_protection>",
+    ]
 
 
 def _lines(text: str) -> list[str]:

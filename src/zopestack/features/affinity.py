@@ -6,6 +6,9 @@ from zopestack.features.option import Feature, feature, option
 
 KINDS = ("none", "cookie", "authenticated", "path")
 
+#: Kinds that choose the instance by a hash.
+HASHED = ("authenticated", "path")
+
 
 def _kind(text: str) -> str:
     if text not in KINDS:

@@ -27,6 +27,16 @@ def _nbthread(text: str) -> int:
     return whole_number(text, 1, 64)
 
 
+def _connections(text: str) -> int | None:
+    """The number of connections; None stands for ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        return whole_number(text, 10, 1_000_000)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or auto") from None
+
+
 @feature
 class Balancer(Feature):
     """The program and its addresses.
@@ -49,6 +59,12 @@ class Balancer(Feature):
         "auto",
         "Path of HAProxy; ``auto`` takes the system's if it is "
         f"{'.'.join(map(str, OLDEST))} or later, else the one from PyPI.",
+    )
+    max_connections: int | None = option(
+        _connections,
+        "auto",
+        "Clients connected at once; others wait to connect. ``auto`` is 200 for each thread of the "
+        "instances, from 2000 to 8000.",
     )
     nbthread: int = option(
         _nbthread,

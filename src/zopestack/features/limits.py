@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from zopestack.features.option import Feature, feature, option
-from zopestack.features.parsers import count, optional_size, seconds, size
+from zopestack.features.parsers import count, optional_size, seconds, size, whole_number
 
 #: HAProxy's default for requests at once on one connection of HTTP/2.
 H2_STREAMS = 100
@@ -22,6 +22,10 @@ def _methods(text: str) -> tuple[str, ...]:
     return given
 
 
+def _fields(text: str) -> int:
+    return whole_number(text, 1, 1_000_000)
+
+
 @feature
 class Limits(Feature):
     """Sizes in bytes, times in seconds; 0 for no limit."""
@@ -33,6 +37,19 @@ class Limits(Feature):
     )
     max_body_size: int = option(
         size, "1GB", "The largest body of a request; a larger one gets 413."
+    )
+    form_memory_limit: int = option(
+        size,
+        # Volto sends an image as base64 in JSON: this is one of 12 MB.
+        "16MB",
+        "What Zope holds in memory of one form, and the largest body of a REST request or of a "
+        "form without files; more gets 400. Files may have ``max-body-size``.",
+    )
+    form_part_limit: int = option(
+        _fields,
+        # A control panel with many rows has some thousands.
+        "10000",
+        "Fields of one form; more get 400.",
     )
     connections_per_address: int = option(
         count,
@@ -61,6 +78,12 @@ class Limits(Feature):
         seconds,
         "10s",
         "How long a client gets for the headers of a request, and for the start of its body.",
+    )
+    timeout_client: int = option(
+        seconds,
+        "30s",
+        "How long a client may send nothing of a body, or take nothing of a response, before its "
+        "connection is closed.",
     )
 
     @property

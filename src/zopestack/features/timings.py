@@ -11,8 +11,6 @@ class Timings:
 
     #: HAProxy opens a connection to an instance. It is on this machine: a second is long.
     connect: float = 5
-    #: A client sends, or takes, the next piece of a body; not the whole of it.
-    client: float = 30
     #: A client's connection is kept open between two requests.
     keep_alive: float = 15
     #: Clients that got 503 are asked to wait.

@@ -8,11 +8,20 @@ built with either.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
+from zopestack.features.affinity import HASHED
+from zopestack.features.instances import VISITORS
 from zopestack.features.sites import Redirect, Site
 from zopestack.model import Stack
+
+#: Hashes that are told apart. Shares of instances differ by a few percent.
+BUCKETS = 1024
+
+#: From a text to a hash, in HAProxy's converters.
+PREFERRED_KEY = f"crc32(1),mod({BUCKETS})"
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,26 @@ def redirects(stack: Stack) -> tuple[Entry, ...]:
     """From ``host[:port]`` to the host, with its port, that it redirects to."""
     suffix = stack.tls.https_suffix if stack.tls.https_only else "\\1"
     return tuple(_redirect(each, suffix) for each in stack.sites.redirects)
+
+
+def preferred(stack: Stack) -> tuple[Entry, ...]:
+    """From a hash to the instance that it prefers; nothing where no option asks for it.
+
+    A bucket belongs to the instance with the highest score for it (rendezvous hashing, Thaler and
+    Ravishankar 1998). So one more than N instances takes 1/(N+1) of the buckets, evenly from all,
+    and no other bucket moves.
+    """
+    if stack.affinity.affinity not in HASHED:
+        return ()
+    names = [instance.name for instance in stack.lane(VISITORS)]
+    return tuple(
+        Entry(str(bucket), max(names, key=lambda name: _score(name, bucket)))
+        for bucket in range(BUCKETS)
+    )
+
+
+def _score(name: str, bucket: int) -> bytes:
+    return hashlib.sha256(f"{name} {bucket}".encode()).digest()
 
 
 def _site(site: Site, own_ports: tuple[int, ...]) -> Entry:

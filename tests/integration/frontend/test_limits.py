@@ -220,6 +220,17 @@ def test_limits_can_be_turned_off(farm: Farm) -> None:
         assert {door.get(source=ONE).status for _ in range(50)} == {200}
 
 
+def test_who_sends_or_takes_nothing_for_too_long_is_let_go(farm: Farm) -> None:
+    with farm.door(timeout_client="1s", max_connections=50) as door:
+        configuration = door.stack.haproxy_conf.read_text()
+        assert "    timeout client 1s\n" in configuration
+        assert "    maxconn 50\n" in configuration
+        with uploading(door, LARGEST, ONE) as sender, door.connect(ONE) as reader:
+            reader.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert set(statuses(received(sender))) <= {400, 408}
+            until("nobody to be served", lambda: door.in_progress() == 0)
+
+
 def test_a_trusted_proxy_speaks_for_its_visitors(farm: Farm) -> None:
     with farm.door(trusted_proxies="127.0.0.8 127.0.0.16/28", requests_per_address=5) as door:
         told = {"X-Forwarded-For": "192.0.2.1, 192.0.2.66", "X-Forwarded-Proto": "https"}

@@ -4,7 +4,7 @@
     stream        5 MB off the thread, as Zope serves a blob
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
-    cached        may be cached; says how often this process has made it
+    cached        may be cached; says how often this process has made it; cookies:list= sets some
     moved         leads to the object itself, by its whole URL
     client        says which address Zope takes for the client's
     fail?text=    an error of that text; with log=, that is logged as well
@@ -89,6 +89,8 @@ class Cached(BrowserView):
         response.setHeader("Cache-Control", form.get("control", "public, max-age=60"))
         if "cookie" in form:
             response.setCookie("session", "1")
+        for cookie in form.get("cookies", ()):
+            response.addHeader("Set-Cookie", cookie)
         if "vary" in form:
             response.setHeader("Vary", form["vary"])
         # What a cache might guess from.
