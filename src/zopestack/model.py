@@ -26,6 +26,7 @@ from zopestack.features.limits import Limits
 from zopestack.features.option import Feature, Option, options
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
+from zopestack.features.rotation import Rotation
 from zopestack.features.sites import Sites
 from zopestack.features.storage import Storage
 from zopestack.features.timings import Sizes, Timings
@@ -73,6 +74,7 @@ class Stack:
     affinity: Affinity
     cache: Cache
     access: AccessLog
+    rotation: Rotation
     extras: Extras
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
@@ -91,6 +93,11 @@ class Stack:
     def access_log(self) -> Path:
         """Where HAProxy's line for every request goes."""
         return self.logs / "access.log"
+
+    @property
+    def access_pipe(self) -> Path:
+        """The pipe from HAProxy to what writes its access log."""
+        return self.var / "access-log.pipe"
 
     @property
     def database(self) -> Path:

@@ -161,7 +161,7 @@ def test_the_password_is_in_its_file_and_nowhere_else(site: Path) -> None:
 def test_no_command_names_a_password(site: Path) -> None:
     text = (site / "parts/stack-files/supervisord.conf").read_text()
     commands = re.findall("^command = (.*)", text, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 7
     assert sum(str(site / "var/admin-password") in command for command in commands) == 1
     assert "admin:" not in "".join(commands)
 

@@ -1,53 +1,26 @@
-"""Runs HAProxy, and beside it the process that writes its access log.
+"""Runs HAProxy, its standard output the pipe of the access log.
 
-supervisord runs this as ``haproxy``. It becomes HAProxy, whose standard output is a pipe to
-``log_writer``; the reasons for that process are there.
+supervisord runs this as ``haproxy``. It becomes HAProxy; ``log_writer`` reads the pipe.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-import signal
 import sys
 from pathlib import Path
 
 from zopestack import stack_file
-from zopestack.features.timings import Sizes
 from zopestack.haproxy import log_writer
 
 
 def main() -> None:
     """Become HAProxy, its standard output the access log; ``run-haproxy STACK_FILE``."""
     stack = stack_file.load(Path(sys.argv[1]))
-    # Also where no log is wanted now: a reload may turn it on, and keeps this output.
-    os.dup2(writer(stack.access_log, stack.sizes), 1)
+    # Also where no log is wanted now: a reload may turn it on, and keeps this output. Open it for
+    # reading as well, so that the pipe keeps what is written while nobody reads.
+    os.dup2(log_writer.opened(str(stack.access_pipe), os.O_RDWR), 1)
     program = str(stack.haproxy)
     os.execv(program, [program, "-W", "-db", "-f", str(stack.haproxy_conf)])
-
-
-def writer(log: Path, sizes: Sizes) -> int:
-    """A pipe whose lines end up in a log file; the descriptor to write to.
-
-    The process at its other end is a child of init and ends with the last writer.
-    """
-    there, here = os.pipe()
-    fcntl.fcntl(here, fcntl.F_SETPIPE_SZ, log_writer.PIPE)
-    if child := os.fork():
-        os.close(there)
-        os.waitpid(child, 0)
-        return here
-    try:
-        # A signal that ends HAProxy must not end this: the last lines are still to come.
-        os.setsid()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if os.fork() == 0:
-            os.dup2(there, 0)
-            script = [log_writer.__file__, str(log), str(sizes.log_bytes), str(sizes.log_files)]
-            # The pipe's own descriptors are closed here (PEP 446), standard input stays.
-            os.execv(sys.executable, [sys.executable, "-I", "-S", *script])
-    finally:
-        os._exit(0)
 
 
 if __name__ == "__main__":

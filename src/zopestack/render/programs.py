@@ -61,6 +61,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
     every = (
         _zeo(stack),
         *(_instance(stack, instance) for instance in stack.instances),
+        _access_log(stack),
         _haproxy(stack),
         _reload(stack),
         _guard(stack),
@@ -93,6 +94,18 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         # (docs/explanation/measured.rst, "Starting and stopping Zope").
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
+    )
+
+
+def _access_log(stack: Stack) -> Program:
+    kept = f"{stack.rotation.log_size} {stack.rotation.log_files}"
+    return Program(
+        name="access-log",
+        comment="Writes HAProxy's access log into its file. USR1: it ends when all is written.",
+        command=f"{stack.bin}/write-access-log {stack.access_pipe} {stack.access_log} {kept}",
+        # It stops after HAProxy, whose last lines are still to come.
+        priority=290,
+        stopsignal="USR1",
     )
 
 
