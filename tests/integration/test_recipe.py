@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -219,6 +220,18 @@ def test_where_a_part_fails_the_files_of_the_stack_are_still_there(home: Path) -
     assert "Uninstalling stack-files" in failed.stdout + failed.stderr
     assert "Is a directory" in failed.stdout + failed.stderr
     assert snapshot(made).keys() == before
+
+
+def test_a_copy_does_not_uninstall_the_original(site: Path, home: Path) -> None:
+    before = snapshot(site)
+    shutil.copytree(site, home / "copy", symlinks=True)
+    configure(home / "copy", GOOD | {"threads": "2"})
+    done = buildout(home / "copy")
+    check_refused(done, "is a copy", str(site / "parts"), "Delete", ".installed.cfg")
+    assert snapshot(site) == before
+    (home / "copy/.installed.cfg").unlink()
+    check_succeeded(buildout(home / "copy"))
+    assert snapshot(site) == before
 
 
 def test_removing_the_stack_keeps_the_data(home: Path) -> None:

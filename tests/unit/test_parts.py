@@ -81,6 +81,17 @@ def test_threads_reach_the_instance_as_they_were_read(home: Path) -> None:
     assert all_parts["instance2"]["threads"] == "2"
 
 
+def test_instances_share_uploads_in_pieces(home: Path) -> None:
+    own = {"instance2": {"environment-vars": "TUS_TMP_FILE_DIR /mnt/uploads"}}
+    all_parts = made(home, own)
+    for name, directory in (
+        ("instance1", f"{home}/var/tus-uploads"),
+        ("instance2", "/mnt/uploads"),
+    ):
+        told = all_parts[name]["environment-vars"].splitlines()
+        assert [each for each in told if "TUS" in each] == [f"TUS_TMP_FILE_DIR {directory}"]
+
+
 def test_the_switch_interval_is_the_agents_and_not_the_recipes(home: Path) -> None:
     all_parts = made(home, {"instance2": {"switch-interval": "0.5ms"}}, switch_interval="50ms")
     for name, seconds in (("instance1", "0.05"), ("instance2", "0.0005")):

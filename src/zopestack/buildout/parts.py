@@ -89,7 +89,9 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     pipeline = options["pipeline"].split()
     needed = [AGENT, MARKER] if stack.lane(CALLBACKS) else [AGENT]
     pipeline = [each for each in needed if each not in pipeline] + pipeline
-    variables = _variables(options.get("environment-vars", ""))
+    # plone.restapi would keep them below the instance's own directory.
+    variables = {"TUS_TMP_FILE_DIR": str(stack.uploads)}
+    variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
     # Options of the Stack, which the recipe does not know.
     recipes = {name: text for name, text in options.items() if name not in OF_AN_INSTANCE}
