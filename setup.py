@@ -66,6 +66,7 @@ setup(
             "furo",
             "gunicorn",
             "h2",
+            "html5lib",
             "httptools",
             "hypothesis",
             "matplotlib",

@@ -78,6 +78,8 @@ def templates() -> str:
     for template in sorted(packaged_templates().glob("*.j2")):
         name = template.name.removesuffix(".j2")
         part = "a part of ``haproxy.cfg``" if name.startswith("haproxy-") else ""
+        if name.endswith((".html", ".json")):
+            part = f"a part of ``{stack.pages_map.name}``"
         if name in made or part:
             rows.append((f"``{template.name}``", part or f"``{name}``"))
     return _table(("Template", "Becomes"), rows, "50 50")

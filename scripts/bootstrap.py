@@ -31,6 +31,10 @@ COMMANDS = {
 
 ENVIRONMENT = Path(".venv")
 
+#: Variables that are meant for this script alone: what follows runs in the environment.
+#: plone.recipe.zope2instance would start instances with PYTHON, which has none of their packages.
+OWN_VARIABLES = ("PYTHON", "PYTHONPATH")
+
 #: What buildout.cfg reads from the environment (see scripts/develop.cfg).
 PROVISIONED = """\
 # Written by scripts/up: zopestack is installed in this environment, from src/.
@@ -54,7 +58,7 @@ def main(command: str, *arguments: str) -> None:
         sys.exit(f"{why}")
     python = ENVIRONMENT / "bin" / "python"
     sys.stdout.flush()
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {key: value for key, value in os.environ.items() if key not in OWN_VARIABLES}
     os.execve(python, [str(python), "-m", module, *arguments], environment)
 
 

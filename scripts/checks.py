@@ -5,8 +5,7 @@ scripts/test --fast            lint, types, unit tests, `haproxy -c`, one stack:
 scripts/test --haproxy PATH    the same with another HAProxy
 scripts/test tests/unit -k ports     what follows goes to pytest; no linters
 
-Tests run in several processes at once, since most of them wait. Those marked `alone` measure
-or load the machine; they run afterwards, one at a time.
+Tests run in several processes at once, since most of them wait.
 """
 
 from __future__ import annotations
@@ -44,12 +43,6 @@ TOOLS = str(Path(sys.executable).parent)
 #: Processes of pytest: two per core, since tests wait a lot. Three are no faster.
 PROCESSES = min(16, 2 * (os.cpu_count() or 2))
 
-#: Arguments of pytest for each of its runs: side by side, and what has to be alone.
-PASSES = (("-n", str(PROCESSES), "-m", "not alone"), ("-m", "alone"))
-
-#: Exit statuses of pytest: somebody ended it; no test was chosen.
-INTERRUPTED, NO_TESTS = 2, 5
-
 
 def main(arguments: list[str]) -> int:
     """Run the checks; the exit status of the first that fails, or 0."""
@@ -65,8 +58,8 @@ def main(arguments: list[str]) -> int:
         if code := subprocess.run([f"{TOOLS}/{linter[0]}", *linter[1:]], check=False).returncode:
             return code
     selected = [*chosen, *_without(absent)]
-    passes = PASSES[:1] if options.fast else PASSES if whole else ((),)
-    code = _tests([f"--haproxy={options.haproxy}", *selected], passes)
+    beside = ("-n", str(PROCESSES)) if whole else ()
+    code = _tests([*beside, f"--haproxy={options.haproxy}", *selected])
     if absent:
         count = _count(chosen) - _count(selected)
         programs = ", ".join(needed.program for needed in absent)
@@ -94,25 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _tests(arguments: Sequence[str], passes: Sequence[Sequence[str]]) -> int:
-    """Run pytest once for each pass; the exit status of the first that fails, or 0."""
-    worst = 0
+def _tests(arguments: Sequence[str]) -> int:
+    """Run pytest; its exit status."""
     # What a program that was killed leaves in the directory for temporary files goes with it.
     with tempfile.TemporaryDirectory(prefix="zt-") as temporary:
-        for options in passes:
-            say(" ".join(("pytest", *options)))
-            # A short path: that of a unix socket is limited, and each process adds its name.
-            short = ("--basetemp", f"{temporary}/t")
-            command = [f"{TOOLS}/pytest", "--durations=10", *short, *options, *arguments]
-            environment = {**os.environ, "TMPDIR": temporary}
-            try:
-                code = subprocess.run(command, env=environment, check=False).returncode
-            finally:
-                _end_all(temporary)
-            worst = worst or (0 if code == NO_TESTS and len(passes) > 1 else code)
-            if code == INTERRUPTED:
-                break
-    return worst
+        say(" ".join(("pytest", *arguments)))
+        # A short path: that of a unix socket is limited, and each process adds its name.
+        command = [f"{TOOLS}/pytest", "--durations=10", "--basetemp", f"{temporary}/t", *arguments]
+        environment = {**os.environ, "TMPDIR": temporary}
+        try:
+            return subprocess.run(command, env=environment, check=False).returncode
+        finally:
+            _end_all(temporary)
 
 
 def _end_all(temporary: str) -> None:

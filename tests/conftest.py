@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,24 @@ from tests.support import describe, leftovers
 from tests.support.deployment import Deployment
 from zopestack.haproxy import program as haproxy
 
-#: Modules that take longest start first, so that no process ends with one of them.
-ORDER = ("tests/system/test_plone.py", "tests/system/test_up.py", "tests/system")
+#: Groups of tests that take longest start first, so that no process ends with one of them.
+ORDER = (
+    "tests/system/test_plone.py",
+    "tests/system/chaos",
+    "tests/integration/frontend",
+    "tests/system/test_operating.py",
+    "tests/system/test_agent.py",
+    "tests/system/test_applying.py",
+    "tests/system/test_plain_buildout.py",
+    "tests/system/bench",
+    "tests/system",
+)
 
-#: The part of a test's name that says which HAProxy it runs, and in which layout.
-VARIANT = re.compile(r"\[(?:\dx\d-nbthread\d-)?\d+\.\d+\.\d+")
+#: The part of a test's name that says in which layout and with which HAProxy it runs.
+VARIANT = re.compile(r"\[(?:\dx\d-nbthread\d-)?(\d+\.\d+\.\d+)[]-]")
+
+#: Tests behind one farm of Zope instances, which takes longer to start than most of them.
+FARMED = "tests/integration/frontend/"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +49,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have ``haproxy = auto`` take the program that was asked for."""
-    config.addinivalue_line("markers", "alone: measures or loads the machine; runs by itself")
     wanted = config.getoption("--haproxy")
     if wanted in ("auto", "all") or hasattr(config, "workerinput"):
         return
@@ -70,11 +83,20 @@ class Groups(LoadScopeScheduling):
     """Keeps a module's tests in one process, since they share what it starts.
 
     One that runs with several HAProxies or layouts starts anew for each, which may be elsewhere.
+    The farm is started once for each HAProxy, whatever the number of processes.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         variant = VARIANT.search(nodeid)
+        if nodeid.startswith(FARMED):
+            return FARMED + (variant[1] if variant else usual_haproxy())
         return nodeid.partition("::")[0] + (variant[0] if variant else "")
+
+
+@cache
+def usual_haproxy() -> str:
+    """The version of HAProxy that tests run with which name none; empty where there is none."""
+    return haproxy.dotted(next(map(haproxy.version, haproxy.installed()), None) or ())
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -135,6 +135,11 @@ class Stack:
         return self.var / "haproxy.sock"
 
     @property
+    def peers_socket(self) -> Path:
+        """Where HAProxy's worker hands its tables to the next one at a reload."""
+        return self.var / "peers.sock"
+
+    @property
     def configuration(self) -> Path:
         """Directory of the rendered files."""
         return self.parts / "stack-files"
@@ -182,9 +187,9 @@ class Stack:
         return self.configuration / "stack.json"
 
     @property
-    def unavailable_page(self) -> Path:
-        """What people see when no instance can serve them."""
-        return self.configuration / "503.html"
+    def pages_map(self) -> Path:
+        """What people see when HAProxy itself answers."""
+        return self.configuration / "pages.map"
 
     @property
     def balancer_files(self) -> tuple[Path, ...]:
@@ -195,7 +200,7 @@ class Stack:
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
-            self.unavailable_page,
+            self.pages_map,
         )
 
     @property
@@ -221,7 +226,7 @@ class Stack:
     @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
-        return self.supervisor_socket, self.haproxy_socket
+        return self.supervisor_socket, self.haproxy_socket, self.peers_socket
 
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
@@ -241,9 +246,8 @@ class Stack:
         """Ports of a host name that mean this front end: its own, and the usual ones, which
         a router or a firewall may forward here.
         """
-        https = self.tls.https_address
-        own = {80, 443, self.balancer.http_address.port} | ({https.port} if https else set())
-        return tuple(sorted(own))
+        addresses = (*self.balancer.http_address, *self.tls.https_address)
+        return tuple(sorted({80, 443} | {each.port for each in addresses}))
 
     @property
     def threads(self) -> int:
@@ -285,9 +289,10 @@ class Stack:
 
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""
-        yield Listener("haproxy", self.balancer.http_address, "http-address")
-        if self.tls.https_address:
-            yield Listener("haproxy (https)", self.tls.https_address, "https-address")
+        for address in self.balancer.http_address:
+            yield Listener("haproxy", address, "http-address")
+        for address in self.tls.https_address:
+            yield Listener("haproxy (https)", address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
         yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:

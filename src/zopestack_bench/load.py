@@ -56,6 +56,8 @@ def _request(address: Address, path: str, cookie: str | None) -> bytes:
     host, path = host_and_path(path, address)
     lines = [f"GET {path} HTTP/1.1", f"Host: {host}"]
     lines += [f"Cookie: {cookie}"] if cookie else []
+    # As HAProxy marks a client that only reads, for layouts without the generated HAProxy.
+    lines.append("Zopestack-Reader: 1")
     return "\r\n".join([*lines, "", ""]).encode()
 
 

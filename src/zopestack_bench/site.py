@@ -48,7 +48,7 @@ def find(url: str | None) -> Site:
             raise Broken(f"--url {url}: a path is one of this buildout's site; run bin/buildout.")
         return Site(_workload(url), stack)
     address, path = _parts(url)
-    if stack and address == stack.balancer.http_address.reachable:
+    if stack and address == stack.balancer.local_address:
         return Site(_workload(path), stack)
     return Site(_workload(path), target=Target(address, {}))
 

@@ -88,7 +88,7 @@ def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
     for path, text in balancer(stack).items():
         path.write_text(text, encoding="utf-8")
     supervisor = Supervisor(stack.supervisor_socket)
-    address, runtime = stack.balancer.http_address, Runtime(stack.haproxy_socket)
+    address, runtime = stack.balancer.local_address, Runtime(stack.haproxy_socket)
 
     def state() -> str:
         return supervisor.processes()["haproxy"].state

@@ -132,5 +132,5 @@ def as_asked(request: Logged, stack: Stack) -> str | None:
 
 
 def _own_hosts(stack: Stack) -> tuple[str, ...]:
-    port = stack.balancer.http_address.port
-    return (*(f"{name}:{port}" for name in HERE), *HERE, str(stack.balancer.http_address.reachable))
+    address = stack.balancer.local_address
+    return (*(f"{name}:{address.port}" for name in HERE), *HERE, str(address))

@@ -67,6 +67,22 @@ def test_a_checkout_that_was_moved_or_copied_starts_afresh(
     assert (checkout / ".installed.cfg").exists()
 
 
+def test_the_command_is_not_told_which_python_has_made_its_environment(checkout: Path) -> None:
+    provisioned("")
+    python = bootstrap.ENVIRONMENT / "bin/python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "PYTHON=$PYTHON PYTHONPATH=$PYTHONPATH"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.bootstrap", "up"],
+        cwd=checkout,
+        env={**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "PYTHON= PYTHONPATH=\n"
+
+
 @pytest.mark.parametrize("changed", ["setup.py", "versions.cfg"])
 def test_what_is_installed_follows_its_sources(checkout: Path, changed: str) -> None:
     before = bootstrap._stamp("")

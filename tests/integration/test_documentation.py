@@ -146,7 +146,7 @@ def test_the_diagram_shows_the_default_ports(home: Path) -> None:
     of = described({"stack": {"instances": "2"}}, home).stack
     assert shown <= {str(listener.address.port) for listener in of.listeners()}
     balancer = of.balancer
-    least = (balancer.http_address, balancer.stats_address, of.storage.zeo_address)
+    least = (balancer.local_address, balancer.stats_address, of.storage.zeo_address)
     assert shown >= {str(address.port) for address in least}
 
 

@@ -37,7 +37,7 @@ def test_it_stops_as_soon_as_it_listens(stack: Supervised) -> None:
     for _ in range(5):
         rpc.startProcess("haproxy", False)
         # That takes milliseconds, less than the poll interval of `until`.
-        while not listens(stack.stack.balancer.http_address):
+        while not listens(stack.stack.balancer.local_address):
             pass
         rpc.stopProcess("haproxy")
     rpc.startProcess("haproxy")
@@ -47,18 +47,18 @@ def test_it_stops_as_soon_as_it_listens(stack: Supervised) -> None:
 def test_requests_in_flight_are_finished(stack: Supervised, tmp_path: Path) -> None:
     """The worker gets the signal from supervisord and from the master process."""
     released, instance = tmp_path / "released", stack.stack.instances[0]
-    until("it to serve", lambda: fetch(stack.stack.balancer.http_address, "/").status == 200)
+    until("it to serve", lambda: fetch(stack.stack.balancer.local_address, "/").status == 200)
     answers: list[Response] = []
 
     def visit() -> None:
-        answers.append(fetch(stack.stack.balancer.http_address, f"/hold{released}"))
+        answers.append(fetch(stack.stack.balancer.local_address, f"/hold{released}"))
 
     visitor = threading.Thread(target=visit)
     visitor.start()
     until("it to be busy", lambda: ask(instance), lambda found: found and found.busy == 1)
     rpc = Supervisor(stack.stack.supervisor_socket).rpc
     rpc.stopProcess("haproxy", False)
-    until("it to stop listening", lambda: not listens(stack.stack.balancer.http_address))
+    until("it to stop listening", lambda: not listens(stack.stack.balancer.local_address))
     released.touch()
     visitor.join()
     until("its end", stack.states, lambda states: states["haproxy"] == "STOPPED")

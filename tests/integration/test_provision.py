@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import sysconfig
-import venv
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
+
+from tests.support import packages
 
 INSTALL = """
 import logging, os, sys
@@ -38,20 +36,6 @@ for name in ("example-egg", "other"):
 """
 
 
-def wheel(directory: Path, name: str, version: str) -> None:
-    """The least that is a wheel (its specification, "File contents")."""
-    info = f"{name}-{version}.dist-info"
-    with ZipFile(directory / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        archive.writestr(f"{name}.py", f"version = {version!r}\n")
-        archive.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        )
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
-
-
 class Environment:
     """A virtual environment that sees the packages of the tests' own, and has uv."""
 
@@ -59,10 +43,7 @@ class Environment:
         self.directory = directory
         self.wheels = directory / "wheels"
         self.wheels.mkdir()
-        venv.create(directory / "env", symlinks=True)
-        (packages,) = directory.glob("env/lib/python*/site-packages")
-        (packages / "tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        (directory / "env/bin/uv").symlink_to(Path(sys.executable).parent / "uv")
+        self.programs = packages.environment(directory / "env")
 
     def install(
         self, *requirements: str, offline: str = "false", **variables: str
@@ -73,11 +54,10 @@ class Environment:
         """
         place = {} if variables else {"UV_FIND_LINKS": str(self.wheels)}
         return subprocess.run(
-            [self.directory / "env/bin/python", "-c", INSTALL, offline, *requirements],
+            [self.programs / "python", "-c", INSTALL, offline, *requirements],
             cwd=self.directory,
             env={
                 **os.environ,
-                "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
                 "UV_OFFLINE": "1",
                 **place,
                 **variables,
@@ -91,8 +71,8 @@ class Environment:
 def environment(tmp_path: Path) -> Environment:
     made = Environment(tmp_path)
     for version in ("1.0", "2.0"):
-        wheel(made.wheels, "example_egg", version)
-    wheel(made.wheels, "other", "3.0")
+        packages.wheel(made.wheels, "example_egg", version)
+    packages.wheel(made.wheels, "other", "3.0")
     return made
 
 
@@ -154,7 +134,7 @@ def test_offline_nothing_is_fetched(environment: Environment) -> None:
 
 
 def test_without_uv_it_is_left_to_buildout(environment: Environment) -> None:
-    (environment.directory / "env/bin/uv").unlink()
+    (environment.programs / "uv").unlink()
     done = environment.install("other")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "example-egg missing\nother missing\n"

@@ -35,7 +35,7 @@ def stack(home: Path) -> Stack:
 
 
 @pytest.mark.parametrize(
-    "name", ["haproxy.cfg", "slots.lua", "acme.lua", "sites.map", "redirects.map", "503.html"]
+    "name", ["haproxy.cfg", "slots.lua", "acme.lua", "sites.map", "redirects.map", "pages.map"]
 )
 def test_every_rendered_file_counts(stack: Stack, name: str) -> None:
     path = stack.configuration / name

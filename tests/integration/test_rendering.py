@@ -50,7 +50,7 @@ SECTIONS = st.fixed_dictionaries(
             st.integers(1, 6).map(str), st.sampled_from(["auto", "1", "20", "100"])
         ),
         "threads": st.integers(1, 64).map(str),
-        "http-address": addresses(HOSTS),
+        "http-address": addresses(HOSTS) | st.just("8080 [::1]:8080 [2001:db8::1]:80"),
         "base-port": PORTS.map(str),
         "zeo-address": addresses(LOOPBACK_HOSTS),
         "stats-address": addresses(LOOPBACK_HOSTS),
@@ -139,11 +139,11 @@ def check_programs(stack: Stack, options: ServerOptions) -> None:
 
 def check_nothing_twice(stack: Stack, haproxy_cfg: str, options: ServerOptions) -> None:
     addresses = [*listened(haproxy_cfg), str(stack.storage.zeo_address)]
-    assert len(addresses) == len(stack.instances) + 3
+    assert len(addresses) == len(stack.instances) + len(stack.balancer.bindings) + 3
     # On one loopback address, a port; the balancer's may be the same on another one.
     assert max(Counter(addresses).values()) == 1
     names = re.findall(r"^    server (\S+)", haproxy_cfg, re.MULTILINE)
-    assert names == [instance.name for instance in stack.instances]
+    assert names == ["this", *(instance.name for instance in stack.instances)]
     processes = [group.process_configs[0] for group in options.process_group_configs]
     logs = [p.stderr_logfile if p.name == "guard" else p.stdout_logfile for p in processes]
     assert len(set(logs)) == len(logs)

@@ -70,7 +70,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
 def ask(stack: Stack, path: str) -> int:
     """The status of an answer: nobody is there to serve."""
     try:
-        urllib.request.urlopen(f"http://{stack.balancer.http_address}{path}")
+        urllib.request.urlopen(f"http://{stack.balancer.local_address}{path}")
     except urllib.error.HTTPError as answer:
         return answer.code
     raise AssertionError("somebody serves")
@@ -246,7 +246,7 @@ def test_it_is_supervised() -> None:
     """It is started again where it is killed, and no line of HAProxy's is lost."""
     with Supervised(idle=True, instances=1) as stack:
         stack.start()
-        front = stack.stack.balancer.http_address
+        front = stack.stack.balancer.http_address[0]
         log = stack.stack.access_log
         until("HAProxy to listen", lambda: fetch(front, "/one").status == 503)
         until("the first line", lambda: log.exists() and "/one" in log.read_text())

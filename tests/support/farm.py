@@ -7,6 +7,7 @@ with farm.door(instances=1, sites="www.example.com = /Plone") as door:
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from plone.recipe.zope2instance import recipe
@@ -15,6 +16,8 @@ from tests.support.deployment import Deployment
 from tests.support.door import Door
 from tests.support.fetch import fetch
 from tests.support.harness import Site, until
+from tests.support.relay import Relay
+from zopestack.features.address import Address
 from zopestack.features.instances import Instance
 
 #: Put on the path of every instance.
@@ -35,7 +38,17 @@ SECTIONS = """
 [instance]
 extra-paths = {product}
 # Off by default; a site that needs it has it on.
-zope-conf-additional = enable-xmlrpc on
+zope-conf-additional =
+    enable-xmlrpc on
+    <zodb_db mounted>
+      mount-point /mounted
+      <zeoclient>
+        server {zeo}
+        storage mounted
+        blob-dir {blobs}
+        shared-blob-dir on
+      </zeoclient>
+    </zodb_db>
 zcml-additional =
     <configure xmlns="http://namespaces.zope.org/zope">
       <include package="frontend_pages" />
@@ -44,6 +57,12 @@ environment-vars =
     FRONTEND_SEEN {seen}
     FRONTEND_FILE {file}
 wsgi-ini-template = {ini}
+
+[zeo]
+zeo-conf-additional =
+    <filestorage mounted>
+      path {mounted}
+    </filestorage>
 
 [instance3]
 threads = 2
@@ -63,7 +82,10 @@ next = publisher
 
 
 class Farm(Site):
-    """ZEO and the instances, from ``bin/buildout``, started once."""
+    """ZEO and the instances, from ``bin/buildout``, started once.
+
+    :ivar relay: between ZEO, which also serves a database ``mounted``, and instance2.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,9 +96,26 @@ class Farm(Site):
         self.seen.mkdir()
         file = self.directory / "file"
         file.write_bytes(bytes(STREAM))
-        sections = SECTIONS.format(product=PRODUCT, seen=self.seen, file=file, ini=ini)
+        self.relay = Relay(("127.0.0.1", self.ports.zeo))
+        sections = SECTIONS.format(
+            product=PRODUCT,
+            seen=self.seen,
+            file=file,
+            ini=ini,
+            zeo=self.options["zeo-address"],
+            mounted=self.directory / "mounted.fs",
+            blobs=self.directory / "mounted-blobs",
+        )
         self.options |= INSTANCES
         self.configure(sections)
+
+    def buildout(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run buildout, and lead instance2 to ZEO through the relay."""
+        done = super().buildout(*arguments, check=check)
+        conf = self.stack.parts / "instance2/etc/zope.conf"
+        zeo, relay = self.stack.storage.zeo_address, Address(*self.relay.address)
+        conf.write_text(conf.read_text().replace(str(zeo), str(relay)))
+        return done
 
     def start(self) -> None:
         """Start everything, with the folders in the database and seen by every instance."""
@@ -94,6 +133,7 @@ class Farm(Site):
     def stop(self, patience: float = 0) -> None:
         """Kill it: nobody is served and no database is wanted any more."""
         Deployment.stop(self, patience)
+        self.relay.close()
 
     def door(self, first: int = 1, **options: object) -> Door:
         """A HAProxy in front of some of the instances.

@@ -170,7 +170,7 @@ class Site(Deployment, Buildout):
         """Where ``haproxy``, its ``stats`` page, ``zeo`` or an instance is reached."""
         stack = self.stack
         known = {instance.name: instance.address for instance in stack.instances}
-        known["haproxy"] = stack.balancer.http_address.reachable
+        known["haproxy"] = stack.balancer.local_address
         known["stats"] = stack.balancer.stats_address
         known["zeo"] = stack.storage.zeo_address
         return known[at]

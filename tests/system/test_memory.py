@@ -31,7 +31,7 @@ def beside(instances: int) -> dict[str, int]:
     with Supervised(idle=True, instances=instances, memory_limit="2GB") as stack:
         stack.start()
         # The access log's process holds most once it has written.
-        assert fetch(stack.stack.balancer.http_address, "/").status == 503
+        assert fetch(stack.stack.balancer.local_address, "/").status == 503
         until("the access log", stack.stack.access_log.exists)
         helpers = {
             "supervisord": Supervisor(stack.stack.supervisor_socket).pid(),

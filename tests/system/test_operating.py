@@ -6,14 +6,12 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support import ledger
-from tests.support.harness import Site, until
+from tests.support import ledger, packages
+from tests.support.harness import COMMANDS, Site, until
 
 
 @pytest.fixture(scope="module")
@@ -201,23 +199,16 @@ def test_the_guard_restarts_what_does_not_answer_and_what_is_past_its_limit(
     assert {name for name in after if site.pids()[name] != after[name]} == {largest}
 
 
-@pytest.fixture
-def without_stackdemo() -> Iterator[None]:
-    """Leaves the environment of the tests as it was."""
-    yield
-    uninstall = [sys.executable, "-m", "pip", "uninstall", "--yes", "--quiet", "stackdemo"]
-    subprocess.run(uninstall, check=True)
-
-
-# It changes what is installed where all tests run.
-@pytest.mark.alone
-@pytest.mark.usefixtures("without_stackdemo")
 def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
     """A new pin, bin/buildout, roll: every instance runs the new version."""
     site = make_site(instances=2)
+    programs = packages.environment(site.directory / "env")
     wheels = site.directory / "wheels"
+    wheels.mkdir()
     for version in ("1.0", "2.0"):
-        build_wheel(site.directory / f"source-{version}", wheels, version)
+        module = STACKDEMO.format(version=version)
+        filters = {"paste.filter_factory": "version = stackdemo:factory"}
+        packages.wheel(wheels, "stackdemo", version, module, filters)
     # Nothing of this is to be looked up in an index.
     finding = f"[buildout]\nfind-links = {wheels}\nallow-hosts = none.invalid\n"
 
@@ -227,7 +218,7 @@ def test_new_code_arrives_with_a_roll(make_site: Callable[..., Site]) -> None:
             "pipeline =\n    egg:stackdemo#version\n    egg:Zope#httpexceptions\n    zope\n"
             f"[versions]\nstackdemo = {version}\n"
         )
-        site.buildout("-N")
+        site.run(programs / "python", COMMANDS / "buildout", "-U", "-N")
 
     pin("1.0")
     site.run("bin/supervisord")
@@ -251,16 +242,3 @@ def factory(global_conf):
         return call
     return add
 """
-
-
-def build_wheel(source: Path, wheels: Path, version: str) -> None:
-    """A distribution whose filter tells its version in a header."""
-    source.mkdir()
-    (source / "setup.py").write_text(
-        "from setuptools import setup\n"
-        f"setup(name='stackdemo', version='{version}', py_modules=['stackdemo'],\n"
-        "      entry_points={'paste.filter_factory': ['version = stackdemo:factory']})\n"
-    )
-    (source / "stackdemo.py").write_text(STACKDEMO.format(version=version))
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
-    subprocess.run([*command, "--no-build-isolation", "-w", str(wheels), str(source)], check=True)

@@ -43,7 +43,7 @@ def test_the_table_names_every_option() -> None:
 
 def test_defaults(home: Path) -> None:
     stack = describe.read(home, {"instances": "2"})
-    assert stack.balancer.http_address == Address("127.0.0.1", 8080)
+    assert stack.balancer.http_address == (Address("127.0.0.1", 8080),)
     assert [str(instance.address) for instance in stack.instances] == [
         "127.0.0.1:8081",
         "127.0.0.1:8082",
@@ -78,15 +78,20 @@ def test_auto_is_one_instance_a_core(home: Path) -> None:
         ("[::ffff:192.0.2.1]:8080", "192.0.2.1:8080"),
         (" 127.0.0.1:8080\t", "127.0.0.1:8080"),
         ("127.0.0.1:008080", "127.0.0.1:8080"),
+        ("8080 [::1]:8080", "127.0.0.1:8080 [::1]:8080"),
+        ("192.0.2.1:80\n192.0.2.1:81", "192.0.2.1:80 192.0.2.1:81"),
+        ("0.0.0.0:80 [2001:db8::1]:80", "0.0.0.0:80 [2001:db8::1]:80"),
+        ("0.0.0.0:80 [::]:80", "0.0.0.0:80 [::]:80"),
     ],
 )
 def test_addresses(home: Path, typed: str, means: str) -> None:
-    assert str(describe.read(home, {"http-address": typed}).balancer.http_address) == means
+    read = describe.read(home, {"http-address": typed}).balancer.http_address
+    assert " ".join(map(str, read)) == means
 
 
 def test_same_port_on_another_address_is_no_collision(home: Path) -> None:
     stack = describe.read(home, {"http-address": "127.0.0.2:8081", "instances": "1"})
-    assert stack.balancer.http_address.port == stack.instances[0].address.port
+    assert stack.balancer.local_address.port == stack.instances[0].address.port
 
 
 @pytest.mark.parametrize(

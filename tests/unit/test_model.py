@@ -26,6 +26,9 @@ def stack(home: Path) -> Stack:
         (Address("::", 80), Address("127.0.0.1", 80), True),
         (Address("::", 80), Address("*", 80), True),
         (Address("*", 80), Address("*", 81), False),
+        (Address("*", 80), Address("::1", 80), True),
+        (Address("0.0.0.0", 80), Address("::1", 80), False),
+        (Address("0.0.0.0", 80), Address("::", 80), True),
     ],
     ids=lambda value: str(value),
 )
@@ -53,7 +56,8 @@ def test_text_of_an_address_and_where_a_client_reaches_it(
 def test_what_follows_from_a_stack(stack: Stack, home: Path) -> None:
     assert stack.programs == ("zeo", "instance1", "instance2", "instance3", "haproxy")
     assert stack.threads == 6
-    assert stack.sockets == (home / "data/supervisor.sock", home / "data/haproxy.sock")
+    sockets = ("supervisor.sock", "haproxy.sock", "peers.sock")
+    assert stack.sockets == tuple(home / "data" / name for name in sockets)
     assert stack.database == home / "data/filestorage/Data.fs"
     assert stack.password_file.is_relative_to(stack.var)
     assert {path.parent for path in (stack.haproxy_conf, stack.supervisord_conf)} == {

@@ -101,6 +101,17 @@ def test_the_switch_interval_is_the_agents_and_not_the_recipes(home: Path) -> No
     assert "SWITCH_INTERVAL" not in made(home)["instance1"]["environment-vars"]
 
 
+def test_zope_believes_haproxy_beside_what_the_user_adds(home: Path) -> None:
+    own = {"instance": {"zope-conf-additional": "enable-xmlrpc on\ntrusted-proxy 192.0.2.1"}}
+    told = "trusted-proxy 127.0.0.1"
+    assert made(home)["instance1"]["zope-conf-additional"] == told
+    assert made(home, own)["instance1"]["zope-conf-additional"].splitlines() == [
+        told,
+        "enable-xmlrpc on",
+        "trusted-proxy 192.0.2.1",
+    ]
+
+
 @pytest.mark.parametrize("own", [{}, {"access-log": "disable"}, {"access-log": " Disable "}])
 def test_an_instance_has_no_access_log_and_nothing_that_would_rotate_it(
     home: Path, own: dict[str, str]

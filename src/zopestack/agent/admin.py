@@ -34,6 +34,8 @@ from App.special_dtml import ClassicHTMLFile
 from Products.PageTemplates.PageTemplateFile import PageTemplateFile
 from ZPublisher.BaseRequest import UNSPECIFIED_ROLES, BaseRequest
 
+from zopestack.agent.refusal import MARK
+
 #: The header by which HAProxy marks a request from outside, in WSGI's spelling (PEP 3333).
 OUTSIDE = "HTTP_ZOPESTACK_OUTSIDE"
 
@@ -94,6 +96,7 @@ def refuse(request: Any) -> str:
     request["PUBLISHED"] = REFUSAL
     request.response.setStatus(403)
     request.response.setHeader("Content-Type", "text/plain; charset=utf-8")
+    request.response.setHeader(MARK, "1")
     return REFUSAL
 
 

@@ -13,6 +13,7 @@ from waitress.utilities import Error
 
 from zopestack.agent.arrival import Arrival, Arrivals
 from zopestack.agent.parser import Parser
+from zopestack.agent.refusal import MarkedErrorTask
 from zopestack.agent.threads import Threads, hung_up, unread
 
 #: Responses of up to this many bytes are sent in one piece. By default waitress sends headers
@@ -35,6 +36,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = Parser
+    error_task_class = MarkedErrorTask
 
     threads: Threads
     arrivals: Arrivals

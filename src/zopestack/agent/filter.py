@@ -18,6 +18,7 @@ from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.log_lines import keep_lines_whole
 from zopestack.agent.meter import Application, Meter
+from zopestack.agent.own_writes import OwnWrites
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
 from zopestack.agent.storage import mend_zeo_clients
@@ -37,12 +38,14 @@ def attach(application: Application) -> Application:
         sys.setswitchinterval(own.switch_interval)
     threads = Threads(own.threads)
     channel.install(threads, Arrivals(own.body_timeout))
-    meter = Meter(application, threads)
+    own_writes = OwnWrites(application)
+    meter = Meter(own_writes, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
     mend_zeo_clients()
+    own_writes.note_commits()
     name_requests(meter)
     keep_lines_whole()
     admin.install()

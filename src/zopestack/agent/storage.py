@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from transaction.interfaces import TransientError
 from ZODB.POSException import StorageError
 
+#: Calls after which a client has heard of a commit that the server knows. One was always enough;
+#: of a transaction without objects it never hears.
+ROUND_TRIPS = 5
+
 
 class OutcomeUnknown(StorageError):  # type: ignore[misc]
     """A transaction that may or may not have been committed."""
+
+
+def databases() -> Iterator[Any]:
+    """Yield every open database of this process: the root's and those mounted into it."""
+    for root in getattr(sys.modules.get("Zope2"), "opened", ()):
+        yield from root.databases.values()
+
+
+def zeo_clients() -> Iterator[Any]:
+    """Yield the storages that are clients of a ZEO server. Others have no server to ask."""
+    for database in databases():
+        if hasattr(database.storage, "notify_disconnected"):
+            yield database.storage
 
 
 def unreachable() -> list[str]:
@@ -18,21 +36,35 @@ def unreachable() -> list[str]:
 
     A storage without a server is always reachable.
     """
-    zope = sys.modules.get("Zope2")
-    gone = []
-    for database in getattr(zope, "opened", ()):
-        is_connected = getattr(database.storage, "is_connected", None)
-        if is_connected is not None and not is_connected():
-            gone.append(database.database_name)
-    return gone
+    return [
+        database.database_name
+        for database in databases()
+        if not getattr(database.storage, "is_connected", lambda: True)()
+    ]
+
+
+def synchronize() -> None:
+    """Wait until everything that was committed before this call is known to this process.
+
+    A server tells a client of its commits in order. So a client that knows the last transaction
+    knows everything before it. The answer to a call may overtake what was to be sent before it
+    (docs/explanation/measured.rst, "Read your own writes"), hence the comparison.
+
+    :raises ZODB.POSException.StorageError: if a server cannot be reached.
+    """
+    for client in zeo_clients():
+        last = client._call("lastTransaction")
+        for _ in range(ROUND_TRIPS):
+            if client.lastTransaction() >= last:
+                break
+            client.ping()
 
 
 def mend_zeo_clients() -> None:
     """Prevent data loss when ZEO dies: see :func:`forget_oids` and :func:`finish_once`."""
-    for database in getattr(sys.modules.get("Zope2"), "opened", ()):
-        if hasattr(database.storage, "notify_disconnected"):
-            forget_oids(database.storage)
-            finish_once(database.storage)
+    for client in zeo_clients():
+        forget_oids(client)
+        finish_once(client)
 
 
 def forget_oids(storage: Any) -> None:

@@ -100,8 +100,17 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
         "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
+        "zope-conf-additional": "\n".join(_zope_conf(options, instance)),
         "threads": str(instance.threads),
     }
+
+
+def _zope_conf(options: Section, instance: Instance) -> list[str]:
+    """Lines of zope.conf that the recipe has no option for, then the user's own."""
+    # HAProxy connects from the address that it connects to. From there Zope takes the client's
+    # address out of X-Forwarded-For, as request.getClientAddr().
+    made = [f"trusted-proxy {instance.address.host}"]
+    return [*made, *options.get("zope-conf-additional", "").splitlines()]
 
 
 def _lines(text: str) -> list[str]:

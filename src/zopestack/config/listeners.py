@@ -24,7 +24,8 @@ def check(name: str, given: Callable[[str], str], stack: Stack) -> None:
     :raises Refused: where a path is too long.
     """
     for one, other in combinations(stack.listeners(), 2):
-        if one.address.collides(other.address):
+        # Addresses of one option have been checked by its parser.
+        if one.option != other.option and one.address.collides(other.address):
             raise UserError(
                 f"[{name}] {one.option} = {given(one.option)} and {other.option} = "
                 f"{given(other.option)} collide:\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zopestack.features.address import Address
+from zopestack.features.address import Address, bindings
 from zopestack.features.option import Feature, feature, option
-from zopestack.features.parsers import address, loopback_address, path, whole_number
+from zopestack.features.parsers import addresses, loopback_address, path, whole_number
 
 #: The oldest series that the tests run.
 OLDEST = (2, 6)
@@ -34,10 +34,10 @@ class Balancer(Feature):
     :ivar haproxy: None stands for the best one that the machine has; a finished Stack has a path.
     """
 
-    http_address: Address = option(
-        address,
+    http_address: tuple[Address, ...] = option(
+        addresses,
         "127.0.0.1:8080",
-        "Where clients reach the site; ``*:80`` opens it to every network.",
+        "Addresses where clients reach the site; ``*:80`` is every network, IPv4 and IPv6.",
     )
     stats_address: Address = option(
         loopback_address,
@@ -57,6 +57,16 @@ class Balancer(Feature):
         "1",
         "Threads of HAProxy; one serves thousands of requests a second.",
     )
+
+    @property
+    def local_address(self) -> Address:
+        """Where a client on this machine reaches the site: the first of ``http-address``."""
+        return self.http_address[0].reachable
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """The sockets for http."""
+        return bindings(self.http_address)
 
     @property
     def executable(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from itertools import combinations
 from pathlib import Path
 
@@ -56,7 +57,9 @@ def port(text: str) -> int:
 
 
 def address(text: str) -> Address:
-    """``host:port``, or a port alone for loopback; ``*`` or ``0.0.0.0`` for every interface."""
+    """``host:port``, or a port alone for loopback; ``*`` for every network, ``0.0.0.0`` for
+    those of IPv4.
+    """
     accepted = "an address like 127.0.0.1:8080, *:8080, [::1]:8080, or a port alone for loopback"
     host, colon, number = text.rpartition(":")
     if not colon:
@@ -68,8 +71,7 @@ def address(text: str) -> Address:
     if bare == "localhost":
         bare = "127.0.0.1"
     try:
-        if bare != "*":
-            bare = _ip_address(bare)
+        bare = _every_network(bare) if bare in ("*", "::") else _ip_address(bare)
     except ValueError:
         raise ValueError(f"{accepted}; the host is an IP address, * or localhost") from None
     try:
@@ -85,6 +87,26 @@ def _ip_address(text: str) -> str:
         raise ValueError
     ip = ipaddress.ip_address(text)
     return str(getattr(ip, "ipv4_mapped", None) or ip)
+
+
+def _every_network(host: str) -> str:
+    """The wildcard itself, or that of IPv4 alone on a machine without IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return "0.0.0.0"  # noqa: S104
+    return host
+
+
+def addresses(text: str) -> tuple[Address, ...]:
+    """Addresses that can all be listened on, the one to show a user first."""
+    found = tuple(address(word) for word in text.split() or [""])
+    for one, other in combinations(found, 2):
+        # 0.0.0.0 beside [::] says what * says.
+        if one == other or ((not one.wildcard or not other.wildcard) and one.collides(other)):
+            raise ValueError(f"addresses that do not overlap; {one} and {other} do. Delete one")
+    return found
 
 
 def loopback_address(text: str) -> Address:
@@ -166,9 +188,9 @@ def optional_size(text: str) -> int:
         raise ValueError(f"{accepted}, or off") from None
 
 
-def optional_address(text: str) -> Address | None:
-    """An address, or nothing."""
-    return address(text) if text else None
+def optional_addresses(text: str) -> tuple[Address, ...]:
+    """Addresses, or nothing."""
+    return addresses(text) if text else ()
 
 
 def networks(text: str) -> tuple[str, ...]:

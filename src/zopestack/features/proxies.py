@@ -8,13 +8,34 @@ from zopestack.features.parsers import networks, switch
 #: Trusted proxies one behind the other: a CDN, a balancer, a local proxy, and one to spare.
 MOST_PROXIES = 4
 
+#: Headers, by how their names begin, that tell of a client what only a proxy can know: where it
+#: comes from, and who has logged in. The latter are those of single-sign-on modules and proxies:
+#: Remote-User (mod_auth_*, Authelia, pas.plugins.headers, Products.WebServerAuth), Shibboleth,
+#: client certificates, and the proxies of cloud providers.
+TOLD_BY_PROXIES = (
+    "forwarded$",
+    "x-forwarded-",
+    "(x-)?remote-(user|group|name|email|role|ident)",
+    "(x-)?(proxy|logged-in|current|authenticated|forwarded|auth|webauth|sso)-?(user|group|email|name|id)",
+    "x-auth-request-",
+    "x-(user|username|userid|userinfo|user-id|user-name|email|groups|roles|principal)$",
+    "(x-)?shib",
+    "(x-)?(ssl-)?client-(s-dn|i-dn|cert|dn|verify)",
+    "(x-)?ssl-client-",
+    "x-(arr-clientcert|ms-client-principal|ms-token)",
+    "x-(goog|amzn|goog-iap|authentik|pomerium|vouch|token|oidc|saml)-",
+    "(oidc|saml|cf-access|tailscale-user|cas|eppn|mellon)(-|$)",
+)
+
 
 @feature
 class Proxies(Feature):
     """Who may speak for clients, and how."""
 
     trusted_proxies: tuple[str, ...] = option(
-        networks, "", "Networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed."
+        networks,
+        "",
+        "Networks of proxies: what their headers and rewritten paths say of a client is believed.",
     )
     proxy_protocol: bool = option(
         switch, "off", "Whether the trusted proxies speak the PROXY protocol."
@@ -39,6 +60,16 @@ class Proxies(Feature):
         headers as the client sent them.
         """
         return bool(self.trusted_proxies) and not self.proxy_protocol
+
+    @property
+    def told_by_proxies(self) -> str:
+        """The names of headers that nobody but a trusted proxy may send, as a pattern."""
+        return f"^({'|'.join(TOLD_BY_PROXIES)})"
+
+    @property
+    def request_id(self) -> str:
+        """The number of a request, as HAProxy's sample."""
+        return "var(txn.id)" if self.believes_headers else "uuid"
 
     @property
     def hops(self) -> range:

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from zopestack.features import parsers
-from zopestack.features.option import Feature, feature, option
+from zopestack.features.option import Feature, Refused, feature, option
 
 ACCEPTED = (
     "lines like www.example.com = /Plone, example.com/intranet = /intranet, "
@@ -132,6 +132,15 @@ def _check_once(names: list[str]) -> None:
             raise ValueError(f"{ACCEPTED}; {name} is given twice. Delete one")
 
 
+def _health_path(text: str) -> str:
+    """A path of its own, or nothing."""
+    if text and (not PATH.fullmatch(text) or RESERVED.search(text)):
+        raise ValueError("a path like /health, of letters, digits and . _ ~ @ + -, or nothing")
+    if text.startswith("/.well-known/acme-challenge"):
+        raise ValueError("a path that no certificate authority asks for, like /health")
+    return text
+
+
 @feature
 class Sites(Feature):
     """Which host shows what."""
@@ -143,6 +152,27 @@ class Sites(Feature):
         "``example.com -> www.example.com``; ``* = /Plone`` for any other host, which "
         "gets 421 without it.",
     )
+
+    health_path: str = option(
+        _health_path,
+        "",
+        "A path such as ``/health`` that tells other balancers, for any host or none, whether the "
+        "site serves: 200, or 503 while no instance does.",
+    )
+
+    def check(self) -> None:
+        """Check that the health path hides no site.
+
+        :raises Refused: where it does.
+        """
+        for site in self.shown:
+            for path in (site.path, site.root):
+                if path and f"{self.health_path}/".startswith(f"{path}/"):
+                    raise Refused(
+                        "health-path",
+                        f"a path that belongs to no site; {path} does, by the line "
+                        f"{site.host}{site.path} = {site.root or '/'}",
+                    )
 
     @property
     def shown(self) -> tuple[Site, ...]:

@@ -21,6 +21,9 @@ class Timings:
     rate_period: float = 10
     #: A client's counters are kept after its last request.
     counters: float = 60
+    #: After a client has written, its requests have the instances ask for what is new. Longer than
+    #: an instance that was frozen stays in rotation; only then is it so far behind.
+    written: float = 60
     #: HAProxy's cache keeps a response at most, so that a change is seen soon.
     cached: float = 60
 

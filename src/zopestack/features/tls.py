@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Self
 
 from zopestack.features import certificates
-from zopestack.features.address import Address
+from zopestack.features.address import Address, bindings
 from zopestack.features.option import Feature, Refused, feature, option
-from zopestack.features.parsers import optional_address, path, switch
+from zopestack.features.parsers import optional_addresses, path, switch
 
 #: What stands for a certificate that zopestack makes itself.
 SELF_SIGNED = "self-signed"
@@ -57,8 +57,11 @@ class Tls(Feature):
     :ivar hsts: seconds; the option alone. See :attr:`hsts_seconds`.
     """
 
-    https_address: Address | None = option(
-        optional_address, "", "Where the site is served over https, such as ``*:443``."
+    https_address: tuple[Address, ...] = option(
+        optional_addresses,
+        "",
+        "Addresses where the site is served over https, such as ``*:443``; http redirects to "
+        "the first.",
     )
     tls_certificate: Certificate | None = option(
         _certificate,
@@ -89,15 +92,20 @@ class Tls(Feature):
 
         :raises Refused: where not.
         """
-        if self.https_address is None and self.tls_certificate is not None:
+        if not self.https_address and self.tls_certificate is not None:
             raise Refused("tls-certificate", "https-address to be set, such as *:443")
-        if self.https_address is not None and self.tls_certificate is None:
+        if self.https_address and self.tls_certificate is None:
             raise Refused("https-address", f"tls-certificate to be set: a path, or {SELF_SIGNED}")
         if self.tls_certificate and self.tls_certificate.path:
             try:
                 certificates.check(self.tls_certificate.path)
             except certificates.Unusable as why:
                 raise Refused("tls-certificate", why) from None
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """The sockets for https."""
+        return bindings(self.https_address)
 
     @property
     def self_signed(self) -> bool:
@@ -107,12 +115,12 @@ class Tls(Feature):
     @property
     def https_only(self) -> bool:
         """Whether http redirects to https."""
-        return self.https_address is not None and self.http_redirect
+        return bool(self.https_address) and self.http_redirect
 
     @property
     def https_suffix(self) -> str:
         """What follows the host name in URLs over https."""
-        port = self.https_address.port if self.https_address else 443
+        port = self.https_address[0].port if self.https_address else 443
         return "" if port == 443 else f":{port}"
 
     @property
@@ -123,7 +131,7 @@ class Tls(Feature):
     @property
     def hsts_seconds(self) -> int:
         """For how long browsers must use https only; 0 for no such header."""
-        return 0 if self.https_address is None or self.self_signed else self.hsts
+        return 0 if not self.https_address or self.self_signed else self.hsts
 
     @property
     def hsts_days(self) -> int:

@@ -14,7 +14,7 @@ import jinja2
 from zopestack import __file__ as package_file
 from zopestack import stack_file
 from zopestack.model import Stack
-from zopestack.render import maps
+from zopestack.render import maps, pages
 from zopestack.render.programs import programs
 
 #: First line of every generated file.
@@ -32,7 +32,14 @@ def balancer(stack: Stack) -> dict[Path, str]:
     """
     environment = _environment(stack.directories.templates)
     return {
-        path: _render(environment, f"{path.name}.j2", stack=stack, maps=maps)
+        path: _render(
+            environment,
+            f"{path.name}.j2",
+            stack=stack,
+            maps=maps,
+            pages=pages,
+            request_id=pages.REQUEST_ID,
+        )
         for path in stack.balancer_files
     }
 

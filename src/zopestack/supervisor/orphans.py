@@ -34,15 +34,23 @@ def find(stack: Stack) -> list[Orphan]:
     Call it only while no supervisord is running.
     """
     found = []
-    url = f"unix://{stack.supervisor_socket}"
+    url = environment(stack, "")["SUPERVISOR_SERVER_URL"]
     for process in psutil.process_iter():
         try:
-            environment = process.environ()
+            own = process.environ()
         except psutil.Error:
             continue
-        if environment.get("SUPERVISOR_SERVER_URL") == url:
-            found.append(Orphan(environment.get("SUPERVISOR_PROCESS_NAME", ""), process))
+        if own.get("SUPERVISOR_SERVER_URL") == url:
+            found.append(Orphan(own.get("SUPERVISOR_PROCESS_NAME", ""), process))
     return found
+
+
+def environment(stack: Stack, program: str) -> dict[str, str]:
+    """What supervisord puts into the environment of a program."""
+    return {
+        "SUPERVISOR_SERVER_URL": f"unix://{stack.supervisor_socket}",
+        "SUPERVISOR_PROCESS_NAME": program,
+    }
 
 
 def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> None:

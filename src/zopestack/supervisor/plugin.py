@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import xmlrpc.client
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +16,7 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 from zopestack import stack_file
 from zopestack.model import Stack
 from zopestack.supervisor.rotation import Rotation, Stopped
+from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.table import table
 
 HELP = {
@@ -50,11 +55,43 @@ class Parser(argparse.ArgumentParser):
 
 
 class Plugin(ControllerPluginBase):  # type: ignore[misc]
-    """Adds roll, drain, ready and stack to supervisorctl."""
+    """Adds roll, drain, ready and stack to supervisorctl; restart and update keep HAProxy's
+    addresses open.
+    """
 
     def __init__(self, controller: Any, stack_file: str) -> None:
         super().__init__(controller)
         self.stack_file = Path(stack_file)
+        # supervisor's own commands come first where two have one name.
+        own = controller.options.plugins[0]
+        self._restart, own.do_restart = own.do_restart, self.do_restart
+        self._update, own.do_update = own.do_update, self.do_update
+
+    def do_restart(self, arg: str) -> None:
+        """Restart programs; HAProxy without closing its addresses."""
+        names = {name.partition(":")[0] for name in arg.split()}
+        self._replacing(bool(names & {HAPROXY, "all"}), "restart", partial(self._restart, arg))
+
+    def do_update(self, arg: str) -> None:
+        """Apply changes; HAProxy is restarted without closing its addresses."""
+        changed: list[str] = []
+        # supervisord refuses: its own command says why.
+        with suppress(OSError, xmlrpc.client.Error):
+            ((_, changed, _),) = self.ctl.get_supervisor().reloadConfig()
+        asked = not arg.split() or bool({HAPROXY, "all"} & {*arg.split()})
+        replaced = HAPROXY in changed and asked
+        self._replacing(replaced, "update", partial(self._update, arg))
+
+    def _replacing(self, replaced: bool, command: str, run: Callable[[], None]) -> None:
+        if not replaced:
+            run()
+            return
+
+        def replace(stack: Stack, rotation: Rotation) -> None:
+            with standing_in(stack, self.ctl.output):
+                run()
+
+        self._run(command, replace)
 
     def do_roll(self, arg: str) -> None:
         """Restart instances one at a time without losing a request."""
@@ -113,7 +150,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             return
         except Usage as why:
             self.ctl.output(f"{command}: {why}\n{HELP[command]}")
-        except Stopped as why:
+        except (Stopped, NoStandIn) as why:
             self.ctl.output(f"{command}: {why}")
         except OSError as why:
             self.ctl.output(f"{command}: cannot reach supervisord or read {self.stack_file}: {why}")

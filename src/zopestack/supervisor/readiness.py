@@ -101,9 +101,8 @@ def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
     ]
     if missing.keys() & names or down:
         return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
-    if not _answers(stack.balancer.http_address.reachable):
-        return f"does not answer on {stack.balancer.http_address}"
-    return ""
+    silent = [each for each in stack.balancer.http_address if not _answers(each.reachable)]
+    return f"does not answer on {silent[0]}" if silent else ""
 
 
 def _answers(address: Address) -> bool:

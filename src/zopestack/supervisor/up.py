@@ -139,7 +139,7 @@ def management(stack: Stack) -> str:
 def _origin(stack: Stack, host: str = "*") -> str:
     """Return a site's scheme, host and port; ``*`` means any host, so use the bound address."""
     https = stack.tls.https_address
-    address = (https or stack.balancer.http_address).reachable
+    address = (https or stack.balancer.http_address)[0].reachable
     scheme, usual = ("https", 443) if https else ("http", 80)
     if ":" in host:
         return f"{scheme}://{host}"

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from ZODB import DB
 from ZODB.POSException import StorageError
 
 from tests.support.harness import until
+from tests.support.relay import Relay
 from zopestack.agent.storage import OutcomeUnknown, finish_once, forget_oids
 
 
@@ -65,54 +66,6 @@ def test_no_object_id_is_given_twice_after_zeo_died(
         other.close()
         transaction.abort()
         database.close()
-
-
-class Relay:
-    """Between a client and its server; from some moment on the server is not heard."""
-
-    def __init__(self, server: tuple[str, int]) -> None:
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.address = self.listening.getsockname()
-        self.server = server
-        self.muted = False
-        self.ends: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self.listening.accept()
-                server = socket.create_connection(self.server)
-                self.ends += [client, server]
-                for source, sink, mutes in ((client, server, False), (server, client, True)):
-                    threading.Thread(
-                        target=self._pass_on, args=(source, sink, mutes), daemon=True
-                    ).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket, mutes: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                if not (mutes and self.muted):
-                    sink.sendall(data)
-
-    def mute_after(self, storage: ClientStorage, name: str) -> None:
-        """The client hears nothing more once this method of its storage has returned."""
-        method = getattr(storage, name)
-
-        def muting(*arguments: object) -> object:
-            answer = method(*arguments)
-            self.muted = True
-            return answer
-
-        setattr(storage, name, muting)
-
-    def close_once(self, condition: Callable[[], bool]) -> None:
-        """Nobody gets through any more, once it holds."""
-        until("what the relay waits for", condition)
-        for end in (self.listening, *self.ends):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
 
 @pytest.mark.parametrize("mended", [True, False], ids=["mended", "as ZEO is"])

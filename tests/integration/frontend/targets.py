@@ -126,7 +126,7 @@ HOSTS = (
     refused("no host", get(host=b""), 421),
     refused("no host in HTTP/1.0", b"GET / HTTP/1.0\r\n\r\n", 421),
     refused("two hosts", get(headers=b"Host: evil.example\r\n")),
-    refused("an empty host", get(host=b"Host:\r\n")),
+    refused("an empty host", get(host=b"Host:\r\n"), 421),
     refused("a host with a path", get(host=b"Host: www.example.com/evil\r\n")),
     refused("a host with a user", get(host=b"Host: www.example.com@evil.example\r\n")),
     refused("a list of hosts", get(host=b"Host: www.example.com, evil.example\r\n")),

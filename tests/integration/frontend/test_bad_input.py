@@ -33,6 +33,8 @@ NOBODY = 65534
 
 HTTPS = (("https-address", "8443"),)
 
+IN = (("sites", "a.example/in = /x"),)
+
 CASES = (
     Bad("sites", "www.example.com", "'www.example.com' is not one"),
     Bad("sites", "www.example.com = Plone", "is not one"),
@@ -60,6 +62,17 @@ CASES = (
     Bad("sites", "a.example -> a.example", "redirects to itself"),
     Bad("sites", "a.example -> b.example\nb.example -> a.example", "is itself redirected"),
     Bad("sites", "a.example -> b.example/x", "is not a host name"),
+    Bad("health-path", "health", "a path like /health"),
+    Bad("health-path", "/", "a path like /health"),
+    Bad("health-path", "/a b", "a path like /health"),
+    Bad("health-path", "/a%20b", "a path like /health"),
+    Bad("health-path", "/a?b", "a path like /health"),
+    Bad("health-path", "/a/../b", "a path like /health"),
+    Bad("health-path", "/_vh_a", "a path like /health"),
+    Bad("health-path", "/.well-known/acme-challenge/x", "no certificate authority asks for"),
+    Bad("health-path", "/in", "/in does, by the line a.example/in = /x", IN),
+    Bad("health-path", "/in/health", "a path that belongs to no site", IN),
+    Bad("health-path", "/x", "/x does, by the line a.example/in = /x", IN),
     Bad("https-address", "host:8443", "an address like"),
     Bad("https-address", "8443", "tls-certificate to be set"),
     Bad("tls-certificate", "self-signed", "https-address to be set"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ import pytest
 from tests.support.door import Door, received, statuses
 from tests.support.farm import Farm
 from tests.support.harness import until
+from zopestack.supervisor.health import ask
 
 #: Visitors, as opposed to this machine itself.
 ONE, OTHER = "127.0.0.2", "127.0.0.3"
@@ -157,34 +159,46 @@ def uploading(door: Door, size: int, source: str) -> socket.socket:
     return client
 
 
-# Which instance has which upload is a matter of turns, which a busy machine mixes up.
-@pytest.mark.alone
 def test_bytes_that_one_client_is_sending_are_bounded_and_others_are_served(farm: Farm) -> None:
     """Over all instances: each has its share of them."""
     with (
         farm.door(instances=2, concurrent_uploads_per_address="400kB") as door,
         ExitStack() as open_ones,
     ):
+        clients: list[socket.socket] = []
 
-        def begin(size: int, source: str = ONE) -> socket.socket:
-            before = door.in_progress()
-            client = open_ones.enter_context(uploading(door, size, source))
-            until("it to arrive", lambda: door.in_progress() > before)
-            return client
+        def going_on() -> int:
+            return sum(not answered(client) for client in clients)
+
+        def begin(size: int) -> socket.socket:
+            clients.append(open_ones.enter_context(uploading(door, size, ONE)))
+            until("an instance to take or refuse it", lambda: in_flight(door) == going_on())
+            return clients[-1]
+
+        def another() -> int:
+            begin(150_000)
+            return going_on()
 
         begin(LARGEST)
-        begin(150_000)
-        begin(150_000)
-
-        def more() -> bytes:
-            with uploading(door, 300_000, ONE) as over:
-                return over.recv(65536)
-
-        assert refusal(more) == (429,)
+        # Whose turn it is, a busy machine mixes up: one that has its share refuses the next.
+        until("one more on each instance", another, lambda number: number == 3)
+        assert refusal(lambda: begin(150_000).recv(65536, socket.MSG_PEEK)) == (429,)
         other = open_ones.enter_context(uploading(door, 300_000, OTHER))
         other.sendall(bytes(280_000))
         assert statuses(other.recv(65536)) == (200,)
         assert door.get(source=ONE).status == 200
+        assert going_on() == 3
+
+
+def answered(connection: socket.socket) -> bool:
+    """Whether there is something to read, or the other side has closed."""
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def in_flight(door: Door) -> int:
+    """Requests that are in an instance, bodies that arrive included."""
+    reports = [ask(instance) for instance in door.stack.instances]
+    return sum(report.in_flight for report in reports if report)
 
 
 def test_a_visitors_own_word_for_what_he_is_sending_is_not_believed(farm: Farm) -> None:

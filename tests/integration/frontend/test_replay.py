@@ -47,7 +47,7 @@ def test_a_replayed_log_reaches_what_its_visitors_saw(farm: Farm) -> None:
     # Another front end on another port, as the benchmark's own are.
     with farm.door(sites=SITES) as other:
         assert other.ports.http != door.ports.http
-        address = other.stack.balancer.http_address
+        address = other.stack.balancer.local_address
         for each in asked:
             host, path = host_and_path(each, address)
             assert status(address, path, host) == 200

@@ -33,7 +33,8 @@ odd.example:9999 = /odd"""
 #: Values of each option other than its default; paths are in :func:`buildout`.
 VALUES = {
     "sites": (SITES, "* = /", f"{SITES}\n* = /other"),
-    "https-address": ("8443", "*:443"),
+    "health-path": ("/health", "/-/health.txt"),
+    "https-address": ("8443", "*:443", "127.0.0.1:8443 [::1]:8443"),
     "tls-certificate": ("self-signed", "own.pem", "certificates", "certbot"),
     "http-redirect": ("off",),
     "hsts": ("off", "30d"),

@@ -7,7 +7,6 @@ import pytest
 from tests.system.chaos.run import run, table
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(900)
 def test_a_busy_site_loses_nothing() -> None:
     outcome = run(long=False)

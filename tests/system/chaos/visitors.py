@@ -35,12 +35,16 @@ class Tally:
 
 
 class Visitor(threading.Thread):
-    """One connection, one request after the other, until it is told to leave."""
+    """One connection, one request after the other, until it is told to leave.
 
-    def __init__(self, number: int, address: Address, leave: threading.Event) -> None:
+    :param page: the path of what it reads.
+    """
+
+    def __init__(self, number: int, address: Address, page: str, leave: threading.Event) -> None:
         super().__init__(name=f"visitor {number}", daemon=True)
         self.number = number
         self.address = address
+        self.page = page
         self.leave = leave
         self.tally = Tally()
         self.lock = threading.Lock()
@@ -54,7 +58,7 @@ class Visitor(threading.Thread):
         while not self.leave.is_set():
             turn += 1
             if turn % POST_EVERY:
-                self._visit("GET", "/ledger/page", None)
+                self._visit("GET", self.page, None)
             else:
                 self._next += 1
                 self._visit("POST", "/ledger/record", self._next)
@@ -113,11 +117,12 @@ class Crowd:
     """Several visitors at once.
 
     :param size: how many connections are kept busy.
+    :param page: the path of what they read.
     """
 
-    def __init__(self, address: Address, size: int) -> None:
+    def __init__(self, address: Address, size: int, page: str) -> None:
         self.leave = threading.Event()
-        self.visitors = [Visitor(number, address, self.leave) for number in range(size)]
+        self.visitors = [Visitor(number, address, page, self.leave) for number in range(size)]
         #: What each visitor was promised, over all scenarios.
         self.acknowledged: dict[str, set[int]] = {str(number): set() for number in range(size)}
 

@@ -6,7 +6,10 @@
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it
     moved         leads to the object itself, by its whole URL
+    client        says which address Zope takes for the client's
     fail?text=    an error of that text; with log=, that is logged as well
+    note?text=    keeps a text in the database, or in the one that ``of=`` names
+    noted         shows it
     management-views    what the management interface consists of; see ``management.py``
 
 Loaded into the instances of ``tests.support.farm`` only.
@@ -100,6 +103,13 @@ class Moved(BrowserView):
         return self.request.response.redirect(self.context.absolute_url())
 
 
+class Client(BrowserView):
+    """The client's address, as Zope and its add-ons see it."""
+
+    def __call__(self) -> str:
+        return self.request.getClientAddr()
+
+
 class Fail(BrowserView):
     """Fails with what the visitor has sent, as programs do."""
 
@@ -111,3 +121,23 @@ class Fail(BrowserView):
         error = ValueError(form["text"])
         error.add_note(form["text"])
         raise error
+
+
+class Note(BrowserView):
+    """Keeps a text in a database."""
+
+    def __call__(self) -> str:
+        self.root()["noted"] = self.request.form["text"]
+        return "kept"
+
+    def root(self) -> Any:
+        """The root of the database ``main``, or of the one that the visitor names."""
+        jar = self.context.getPhysicalRoot()._p_jar
+        return jar.get_connection(self.request.form.get("of", "main")).root()
+
+
+class Noted(Note):
+    """Shows the text."""
+
+    def __call__(self) -> str:
+        return str(self.root().get("noted"))
