@@ -102,6 +102,7 @@ setup(
             "guard-instances = zopestack.supervisor.guard:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",
+            "write-access-log = zopestack.haproxy.log_writer:main",
         ],
     },
 )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import configparser
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ PROVISIONED = """\
 [buildout]
 develop =
 # installed: {stamp}
+# directory: {directory}
 """
 
 
@@ -67,6 +69,7 @@ def prepare(extras: str) -> None:
     :raises Failure: where a step fails.
     """
     marker = ENVIRONMENT / "provisioned.cfg"
+    _forget_another_directory(marker)
     stamp = _stamp(extras)
     if marker.exists() and stamp in marker.read_text(encoding="utf-8"):
         return
@@ -83,11 +86,15 @@ def prepare(extras: str) -> None:
         constraints.flush()
         install = [str(ENVIRONMENT / "bin" / "uv"), "pip", "install", "--system-certs"]
         install += ["--python", str(ENVIRONMENT / "bin" / "python"), "-c", constraints.name]
-        _run([*install, "--quiet", "setuptools", "wheel"])
+        sys.path.insert(0, "src")
+        from zopestack.buildout.uv import environment
+
+        told = environment(_python()[0])
+        _run([*install, "--quiet", "setuptools", "wheel"], told)
         # With the build tools in place, nothing is fetched to build in isolation.
-        _run([*install, "--no-build-isolation-package", "zopestack", "-e", f".{extras}"])
+        _run([*install, "--no-build-isolation-package", "zopestack", "-e", f".{extras}"], told)
     _link_buildout()
-    marker.write_text(PROVISIONED.format(stamp=stamp), encoding="utf-8")
+    marker.write_text(PROVISIONED.format(stamp=stamp, directory=Path.cwd()), encoding="utf-8")
 
 
 def read_pins(versions: Path) -> dict[str, str]:
@@ -108,6 +115,22 @@ def _stamp(extras: str) -> str:
     for name in ("setup.py", "versions.cfg"):
         digest.update(Path(name).read_bytes())
     return f"{digest.hexdigest()[:16]}{extras}"
+
+
+def _forget_another_directory(marker: Path) -> None:
+    """Delete what a checkout that was moved or copied has kept of its old place.
+
+    The scripts of the virtual environment would run those there, and buildout would uninstall the
+    files that its record names: the old place's.
+    """
+    if not marker.exists():
+        return
+    lines = marker.read_text(encoding="utf-8").splitlines()
+    made_in = [line.partition(": ")[2] for line in lines if line.startswith("# directory: ")]
+    if made_in and made_in != [str(Path.cwd())]:
+        say(f"this checkout was moved or copied from {made_in[0]}; starting afresh")
+        shutil.rmtree(ENVIRONMENT)
+        Path(".installed.cfg").unlink(missing_ok=True)
 
 
 def _make_environment() -> None:
@@ -134,8 +157,8 @@ def _python(*arguments: str) -> list[str]:
     return [str(ENVIRONMENT / "bin" / "python"), *arguments]
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, check=False)
+def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, env=environment, check=False)
     if done.returncode:
         raise Failure(f"this failed, its last lines say why: {' '.join(command)}")
 

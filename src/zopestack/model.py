@@ -27,6 +27,7 @@ from zopestack.features.limits import Limits
 from zopestack.features.option import Feature, Option, options
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
+from zopestack.features.rotation import Rotation
 from zopestack.features.sites import Sites
 from zopestack.features.storage import Storage
 from zopestack.features.timings import Sizes, Timings
@@ -75,6 +76,7 @@ class Stack:
     affinity: Affinity
     cache: Cache
     access: AccessLog
+    rotation: Rotation
     extras: Extras
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
@@ -95,6 +97,11 @@ class Stack:
         return self.logs / "access.log"
 
     @property
+    def access_pipe(self) -> Path:
+        """The pipe from HAProxy to what writes its access log."""
+        return self.var / "access-log.pipe"
+
+    @property
     def database(self) -> Path:
         """The FileStorage that ZEO serves."""
         return self.var / "filestorage" / "Data.fs"
@@ -103,6 +110,11 @@ class Stack:
     def blobs(self) -> Path:
         """The blob directory that ZEO and the instances share."""
         return self.var / "blobstorage"
+
+    @property
+    def uploads(self) -> Path:
+        """Uploads that come in pieces (TUS), which any instance may get."""
+        return self.var / "tus-uploads"
 
     @property
     def temporary(self) -> Path:

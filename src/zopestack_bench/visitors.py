@@ -21,8 +21,8 @@ LAST = 500
 
 #: A line of the generated haproxy.cfg (its ``log-format``).
 OURS = re.compile(
-    r'"(?P<request>[^"]*)" (?P<status>\d{3}) \d+ "[^"]*" "[^"]*" (?P<server>\S+) queue='
-    r"(?:.* host=(?P<host>\S+))?"
+    r"(?P<server>\S+) status=(?P<status>\d{3}) queue=.* id=\S+ \S+ - - \[[^]]*\] "
+    r'"(?P<request>[^"]*)" \d{3} \d+ "[^"]*" "[^"]*" host=(?P<host>\S+)'
 )
 
 #: A line of ``option httplog`` (HAProxy's manual, "HTTP log format").

@@ -25,7 +25,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def provisioned(extras: str) -> None:
     """As if the bootstrap had run."""
     bootstrap.ENVIRONMENT.mkdir(exist_ok=True)
-    text = bootstrap.PROVISIONED.format(stamp=bootstrap._stamp(extras))
+    text = bootstrap.PROVISIONED.format(stamp=bootstrap._stamp(extras), directory=Path.cwd())
     (bootstrap.ENVIRONMENT / "provisioned.cfg").write_text(text)
 
 
@@ -47,6 +47,24 @@ def test_a_second_run_does_nothing(checkout: Path) -> None:
     bootstrap.prepare("[test]")
     assert [path.name for path in bootstrap.ENVIRONMENT.iterdir()] == ["provisioned.cfg"]
     assert not (checkout / "bin").exists()
+
+
+def test_a_checkout_that_was_moved_or_copied_starts_afresh(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scripts would run those of the old place, and buildout would uninstall files there."""
+    provisioned("")
+    (checkout / ".installed.cfg").write_text(f"[zeo]\n__buildout_installed__ = {checkout}/x\n")
+    copy = tmp_path_factory.mktemp("copy") / "checkout"
+    shutil.copytree(checkout, copy)
+    monkeypatch.chdir(copy)
+    # It ends there, since what comes next takes a network.
+    monkeypatch.setattr(bootstrap, "_make_environment", lambda: sys.exit("made anew"))
+    with pytest.raises(SystemExit, match="made anew"):
+        bootstrap.prepare("")
+    assert not (copy / ".venv").exists()
+    assert not (copy / ".installed.cfg").exists()
+    assert (checkout / ".installed.cfg").exists()
 
 
 def test_the_command_is_not_told_which_python_has_made_its_environment(checkout: Path) -> None:

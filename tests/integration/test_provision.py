@@ -17,7 +17,7 @@ from zc.buildout import UserError, easy_install
 from zopestack.buildout import packages as provision
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-easy_install.default_versions({"example-egg": "1.0", "odd": ">=1"})
+easy_install.default_versions({"example-egg": "1.0", "odd": ">=1", "empty": ""})
 home = os.getcwd()
 buildout = {
     "offline": sys.argv[1],
@@ -46,16 +46,21 @@ class Environment:
         self.programs = packages.environment(directory / "env")
 
     def install(
-        self, *requirements: str, offline: str = "false"
+        self, *requirements: str, offline: str = "false", **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``provision.install`` there; uv looks into ``wheels`` and nowhere else."""
+        """Run ``provision.install`` there; uv looks into ``wheels`` and nowhere else.
+
+        :param variables: of its environment.
+        """
+        place = {} if variables else {"UV_FIND_LINKS": str(self.wheels)}
         return subprocess.run(
             [self.programs / "python", "-c", INSTALL, offline, *requirements],
             cwd=self.directory,
             env={
                 **os.environ,
-                "UV_FIND_LINKS": str(self.wheels),
                 "UV_OFFLINE": "1",
+                **place,
+                **variables,
             },
             capture_output=True,
             text=True,
@@ -76,6 +81,15 @@ def test_missing_ones_are_installed_as_pinned(environment: Environment) -> None:
     assert done.returncode == 0, done.stderr
     assert "Installing Example.Egg, other>=2 with uv.\n" in done.stdout
     assert done.stdout.endswith("example-egg 1.0\nother 3.0\n")
+
+
+def test_the_place_that_pip_knows_is_uvs_too_and_no_home_is_needed(
+    environment: Environment,
+) -> None:
+    place = str(environment.wheels)
+    done = environment.install("other", HOME="/dev/null", XDG_CACHE_HOME="", PIP_FIND_LINKS=place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("other 3.0\n")
 
 
 def test_present_ones_are_left_alone(environment: Environment) -> None:

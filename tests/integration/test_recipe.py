@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -164,7 +165,7 @@ def test_the_password_is_in_its_file_and_nowhere_else(site: Path) -> None:
 def test_no_command_names_a_password(site: Path) -> None:
     text = (site / "parts/stack-files/supervisord.conf").read_text()
     commands = re.findall("^command = (.*)", text, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 7
     assert sum(str(site / "var/admin-password") in command for command in commands) == 1
     assert "admin:" not in "".join(commands)
 
@@ -222,6 +223,18 @@ def test_where_a_part_fails_the_files_of_the_stack_are_still_there(home: Path) -
     assert "Uninstalling stack-files" in failed.stdout + failed.stderr
     assert "Is a directory" in failed.stdout + failed.stderr
     assert snapshot(made).keys() == before
+
+
+def test_a_copy_does_not_uninstall_the_original(site: Path, home: Path) -> None:
+    before = snapshot(site)
+    shutil.copytree(site, home / "copy", symlinks=True)
+    configure(home / "copy", GOOD | {"threads": "2"})
+    done = buildout(home / "copy")
+    check_refused(done, "is a copy", str(site / "parts"), "Delete", ".installed.cfg")
+    assert snapshot(site) == before
+    (home / "copy/.installed.cfg").unlink()
+    check_succeeded(buildout(home / "copy"))
+    assert snapshot(site) == before
 
 
 def test_removing_the_stack_keeps_the_data(home: Path) -> None:

@@ -116,7 +116,7 @@ def test_any_valid_stack(
 
 def check_programs(stack: Stack, options: ServerOptions) -> None:
     groups = {group.name: group for group in options.process_group_configs}
-    assert set(groups) == {*stack.programs, "haproxy-reload", "guard"}
+    assert set(groups) == {*stack.programs, "access-log", "haproxy-reload", "guard"}
     assert [warning for warning in options.parse_warnings if "root" not in warning] == []
     by_start = sorted(groups.values(), key=lambda group: group.priority)
     assert by_start[0].name == "zeo"

@@ -9,19 +9,20 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
 
 from tests.support import describe, freeports
-from tests.support.polling import until
+from tests.support.fetch import fetch
+from tests.support.polling import PATIENCE, until
+from tests.support.supervised import Supervised
 from zopestack import files, wait
-from zopestack.features.timings import Sizes
+from zopestack.haproxy import log_writer
 from zopestack.haproxy import program as haproxy
-from zopestack.haproxy import run as run_haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.render.files import render
@@ -47,8 +48,14 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
             files.write(path, text)
         files.write(stack.server_state, haproxy.NO_STATE)
         files.link(stack.haproxy, stack.balancer.executable)
-        command = [sys.executable, "-m", "zopestack.haproxy.run", str(stack.stack_file)]
-        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True))
+        for module, *arguments in (
+            ("run", stack.stack_file),
+            ("log_writer", stack.access_pipe, stack.access_log, 10**6, 3),
+        ):
+            command = [sys.executable, "-m", f"zopestack.haproxy.{module}", *map(str, arguments)]
+            started.append(
+                subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+            )
         until("HAProxy to listen", lambda: ask(stack, "/started"))
         return stack
 
@@ -134,50 +141,119 @@ def test_a_reload_runs_another_program_and_refuses_nobody(run: Callable[..., Sta
         assert set(visitor.result()) == {503}
 
 
-def test_what_was_written_before_the_end_is_kept(home: Path) -> None:
+Writer = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def writer(home: Path) -> Iterator[Writer]:
+    """Starts what writes ``access.log`` in ``home``; what ends it is a test's business."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(size: int = 10**6, count: int = 3) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "zopestack.haproxy.log_writer"]
+        command += [str(home / "pipe"), str(home / "access.log"), str(size), str(count)]
+        started.append(subprocess.Popen(command))
+        until("the pipe", lambda: (home / "pipe").is_fifo() and taken(started[-1]))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def taken(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process has set up its signals (proc(5))."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16)
+    return bool(caught & 1 << (signal.SIGUSR1 - 1))
+
+
+def written(home: Path) -> bytes:
     log = home / "access.log"
-    with open(run_haproxy.writer(log, Sizes()), "wb") as writer:
-        writer.write(b"one\n" * 1000)
-        writer.write(b"\xff is no UTF-8\n")
-    until("the last line", lambda: log.read_bytes() == b"one\n" * 1000 + b"\xff is no UTF-8\n")
+    return log.read_bytes() if log.exists() else b""
 
 
-def test_a_large_log_is_rotated_between_lines(home: Path) -> None:
-    log, older = home / "access.log", home / "access.log.1"
-    with open(run_haproxy.writer(log, Sizes(log_bytes=1000)), "wb", buffering=0) as writer:
-        for number in range(20):
-            writer.write(b"%02d " % number + b"x" * 96 + b"\n")
-            until("it to be written", lambda n=number: b"%02d " % n in log.read_bytes())
-    assert older.stat().st_size <= 1000
-    assert all(len(line) == 99 for line in older.read_bytes().splitlines())
+@pytest.fixture
+def pipe(home: Path) -> Iterator[BinaryIO]:
+    """HAProxy's end of the pipe."""
+    with open(log_writer.opened(str(home / "pipe"), os.O_RDWR), "wb", buffering=0) as opened:
+        yield opened
 
 
-def test_a_signal_that_ends_haproxy_does_not_end_it(home: Path) -> None:
-    """Neither one to HAProxy's group nor one to every process, as of a machine that shuts down."""
+def test_lines_wait_for_whoever_writes_them(home: Path, writer: Writer, pipe: BinaryIO) -> None:
+    """They are neither lost nor written twice where it is killed, stopped or started late."""
+    pipe.write(b"one\n" * 1000)
+    first = writer()
+    until("the lines", lambda: written(home) == b"one\n" * 1000)
+    first.kill()
+    first.wait()
+    pipe.write(b"\xff is no UTF-8\n")
+    second = writer()
+    until("the line", lambda: written(home) == b"one\n" * 1000 + b"\xff is no UTF-8\n")
+    pipe.write(b"last\n")
+    second.send_signal(signal.SIGUSR1)
+    assert second.wait(PATIENCE) == 0
+    assert written(home).endswith(b"no UTF-8\nlast\n")
+
+
+def test_a_signal_to_every_process_does_not_end_it_before_haproxy(
+    home: Path, writer: Writer, pipe: BinaryIO
+) -> None:
+    """SIGTERM as of a machine that shuts down, SIGHUP as of a terminal that is closed."""
+    process = writer()
+    process.terminate()
+    process.send_signal(signal.SIGHUP)
+    pipe.write(b"after\n")
+    until("the line", lambda: written(home) == b"after\n")
+    assert process.poll() is None
+    pipe.write(b"last\n")
+    pipe.close()
+    assert process.wait(PATIENCE) == 0
+    assert written(home) == b"after\nlast\n"
+
+
+def test_a_large_log_is_rotated_between_lines(home: Path, writer: Writer, pipe: BinaryIO) -> None:
+    writer(size=1000, count=2)
+    for number in range(40):
+        pipe.write(b"%02d " % number + b"x" * 96 + b"\n")
+        until("it to be written", lambda n=number: b"%02d " % n in written(home))
+    older = [home / f"access.log.{number}" for number in (1, 2)]
+    for log in older:
+        assert log.stat().st_size <= 1000
+        assert all(len(line) == 99 for line in log.read_bytes().splitlines())
+    assert not (home / "access.log.3").exists()
+
+
+def test_a_log_that_is_renamed_is_begun_anew(home: Path, writer: Writer, pipe: BinaryIO) -> None:
+    """By logrotate, which may create the new file itself (``create``) or not."""
+    writer()
     log = home / "access.log"
-    code = (
-        "import os, signal, sys; from pathlib import Path\n"
-        "from zopestack.haproxy.run import writer\n"
-        "from zopestack.features.timings import Sizes\n"
-        "pipe = writer(Path(sys.argv[1]), Sizes())\n"
-        "os.write(pipe, b'before\\n'); print('written', flush=True); signal.pause()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(log)], stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
-        assert process.stdout.readline()
-        (keeper,) = until("its process", lambda: [*keepers(log)])
-        keeper.terminate()
-        # As from a terminal that is closed.
-        os.killpg(process.pid, signal.SIGHUP)
-    until("the line", lambda: log.read_text() == "before\n")
-    until("its end", lambda: not [*keepers(log)])
+    pipe.write(b"one\n")
+    until("the first line", lambda: written(home) == b"one\n")
+    log.rename(home / "access.log-20261126")
+    pipe.write(b"two\n")
+    until("the second line", lambda: written(home) == b"two\n")
+    log.rename(home / "access.log-20261127")
+    log.touch()
+    pipe.write(b"three\n")
+    until("the third line", lambda: written(home) == b"three\n")
+    assert (home / "access.log-20261126").read_bytes() == b"one\n"
+    assert (home / "access.log-20261127").read_bytes() == b"two\n"
 
 
-def keepers(log: Path) -> Iterator[psutil.Process]:
-    """The process that writes this log."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            words = process.cmdline()
-            if "-S" in words and str(log) in words:
-                yield process
+def test_it_is_supervised() -> None:
+    """It is started again where it is killed, and no line of HAProxy's is lost."""
+    with Supervised(idle=True, instances=1) as stack:
+        stack.start()
+        front = stack.stack.balancer.http_address[0]
+        log = stack.stack.access_log
+        until("HAProxy to listen", lambda: fetch(front, "/one").status == 503)
+        until("the first line", lambda: log.exists() and "/one" in log.read_text())
+        killed = stack.pids()["access-log"]
+        os.kill(killed, signal.SIGKILL)
+        assert fetch(front, "/two").status == 503
+        until("another process", lambda: stack.pids()["access-log"] not in (0, killed))
+        assert fetch(front, "/three").status == 503
+        until("the last line", lambda: "/three" in log.read_text())
+        assert re.findall("GET /(one|two|three) ", log.read_text()) == ["one", "two", "three"]

@@ -211,6 +211,23 @@ OPERATING = [
     bad("agents follow base-port", "base-port", "64600", "agents 1000 above", instances="2"),
 ]
 
+SIZE = "a size like 500kB, 100MB or 2GB"
+FILES = "a whole number from 1 to 1000"
+
+LOGS = [
+    bad("a log without a unit", "log-size", "1000000", SIZE, buildout=True),
+    bad("a log of nothing", "log-size", "0MB", SIZE),
+    bad("a log without end", "log-size", "off", SIZE),
+    bad("a log of a fraction", "log-size", "1.5MB", SIZE),
+    bad("a negative log", "log-size", "-1MB", SIZE),
+    bad("a line behind log-size", "log-size", "1MB\nuser=root", SIZE),
+    bad("no old log", "log-files", "0", FILES),
+    bad("1001 old logs", "log-files", "1001", FILES),
+    bad("all old logs", "log-files", "all", FILES),
+    bad("negative old logs", "log-files", "-3", FILES),
+    bad("a line behind log-files", "log-files", "3\nuser=root", FILES, buildout=True),
+]
+
 NAMED_WRONG = [
     bad("unknown option", "instnaces", "4", "did you mean instances?", buildout=True),
     bad("unknown plural", "thread", "2", "did you mean threads?"),
@@ -367,6 +384,7 @@ BAD: list[Bad] = [
     *COLLISIONS,
     *SPEED,
     *OPERATING,
+    *LOGS,
     *NAMED_WRONG,
     *SECTIONS,
     *USERS,

@@ -80,7 +80,7 @@ class Door(Deployment):
 
     @property
     def log(self) -> Path:
-        """The access log, as bin/run-haproxy would keep it."""
+        """The access log, as the program access-log would keep it."""
         return self.stack.access_log
 
     def __enter__(self) -> Self:

@@ -80,6 +80,7 @@ class Supervised(Deployment):
             stack.parts / "instance1/bin/interpreter": IDLE,
             stack.bin / "guard-instances": (*python, "zopestack.supervisor.guard", "$@"),
             stack.bin / "reload-haproxy": (*python, "zopestack.supervisor.reload", "$@"),
+            stack.bin / "write-access-log": (*python, "zopestack.haproxy.log_writer", "$@"),
             stack.bin / "run-haproxy": (*python, "zopestack.haproxy.run", "$@"),
         }
         for name in ("supervisord", "supervisorctl"):

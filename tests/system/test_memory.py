@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import psutil
 
 from tests.support.fetch import fetch
@@ -37,15 +35,8 @@ def beside(instances: int) -> dict[str, int]:
         until("the access log", stack.stack.access_log.exists)
         helpers = {
             "supervisord": Supervisor(stack.stack.supervisor_socket).pid(),
-            **{name: stack.pids()[name] for name in ("guard", "haproxy-reload")},
-            "access_log": next(p.pid for p in stack.processes() if script(p) == "log_writer.py"),
+            **{name: stack.pids()[name] for name in ("access-log", "guard", "haproxy-reload")},
         }
         # Nothing else runs there: the programs, HAProxy's worker, and these.
         assert len(stack.processes()) == len(stack.stack.programs) + 1 + len(helpers)
         return {name: psutil.Process(pid).memory_full_info().pss for name, pid in helpers.items()}
-
-
-def script(process: psutil.Process) -> str:
-    """The name of the file that a Python without its libraries was started with."""
-    words = process.cmdline()
-    return Path(words[3]).name if words[1:3] == ["-I", "-S"] else ""

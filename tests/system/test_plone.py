@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -107,6 +107,22 @@ def test_a_site_is_edited_and_set_up_from_outside(plone: Checkout) -> None:
     assert asked("news", "PATCH", title="Changed") == 204
     visited = {path: outsider.ask(Request(f"/news/{path}")).status for path in VISITING}
     assert visited == dict.fromkeys(VISITING, 200)
+
+
+def test_an_upload_in_pieces_goes_through_any_instance(plone: Checkout) -> None:
+    """By plone.restapi's TUS: each piece is a request, and HAProxy sends it anywhere."""
+    named = "filename aGVsbG8udHh0,content-type dGV4dC9wbGFpbg=="
+    tus = {**JSON, "Tus-Resumable": "1.0.0"}
+    sent = {**tus, "Upload-Length": "6", "Upload-Metadata": named}
+    begun = plone.request("POST", "/news/@tus-upload", "", sent, "instance1", plone.admin)
+    assert begun.status == 201, begun.text
+    place = urlsplit(begun.headers["location"]).path
+    for offset, piece, at in ((0, "abc", "instance2"), (3, "def", "instance1")):
+        kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+        answer = plone.request("PATCH", place, piece, {**tus, **kind}, at, plone.admin)
+        assert answer.status == 204, answer.text
+    # The last piece makes the content.
+    assert answer.headers["location"]
 
 
 def test_a_private_page_is_not_the_management_interface(plone: Checkout) -> None:

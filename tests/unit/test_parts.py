@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests.support import describe
 from zopestack.buildout.parts import distributions, parts
+from zopestack.render.files import render
 
 Parts = dict[str, dict[str, str]]
 
@@ -79,6 +81,17 @@ def test_threads_reach_the_instance_as_they_were_read(home: Path) -> None:
     assert all_parts["instance2"]["threads"] == "2"
 
 
+def test_instances_share_uploads_in_pieces(home: Path) -> None:
+    own = {"instance2": {"environment-vars": "TUS_TMP_FILE_DIR /mnt/uploads"}}
+    all_parts = made(home, own)
+    for name, directory in (
+        ("instance1", f"{home}/var/tus-uploads"),
+        ("instance2", "/mnt/uploads"),
+    ):
+        told = all_parts[name]["environment-vars"].splitlines()
+        assert [each for each in told if "TUS" in each] == [f"TUS_TMP_FILE_DIR {directory}"]
+
+
 def test_the_switch_interval_is_the_agents_and_not_the_recipes(home: Path) -> None:
     all_parts = made(home, {"instance2": {"switch-interval": "0.5ms"}}, switch_interval="50ms")
     for name, seconds in (("instance1", "0.05"), ("instance2", "0.0005")):
@@ -116,6 +129,40 @@ def test_an_access_log_that_the_user_names_is_rotated(home: Path) -> None:
 def test_a_handler_of_the_users_own_wins(home: Path) -> None:
     own = {"access-log": "a.log", "access-log-handler": "FileHandler", "access-log-kwargs": "{}"}
     assert access_log(home, own) == own
+
+
+@pytest.mark.parametrize("log", ["event-log", "access-log"])
+def test_a_handler_of_the_users_own_gets_no_arguments_of_ours(home: Path, log: str) -> None:
+    """Of those that rotate by themselves, none takes the arguments of another."""
+    own = {f"{log}-handler": "logging.handlers.WatchedFileHandler"}
+    options = made(home, {"instance": own})["instance1"]
+    assert options[f"{log}-handler"] == own[f"{log}-handler"]
+    assert f"{log}-kwargs" not in options
+
+
+def test_a_setting_of_the_access_log_asks_for_one(home: Path) -> None:
+    options = access_log(home, {"access-log-level": "WARN"})
+    assert options["access-log-handler"].endswith("RotatingFileHandler")
+    assert "access-log" not in options
+
+
+def test_an_access_log_that_is_disabled_has_no_arguments(home: Path) -> None:
+    own = {"access-log": "disable", "access-log-kwargs": "{'maxBytes': 1}"}
+    assert access_log(home, own) == {"access-log": "disable"}
+
+
+def test_every_log_is_kept_as_long_as_asked(home: Path) -> None:
+    options = {"log-size": "1MB", "log-files": "7"}
+    all_parts = made(home, log_size="1MB", log_files="7")
+    size = 1024 * 1024
+    assert all_parts["instance1"]["event-log-kwargs"] == str({"maxBytes": size, "backupCount": 7})
+    assert all_parts["zeo"]["zeo-log-max-size"] == str(size)
+    assert all_parts["zeo"]["zeo-log-old-files"] == "7"
+    stack = describe.read(home, {"instances": "2", **options})
+    text = render(stack)[stack.supervisord_conf]
+    assert set(re.findall(r"_maxbytes = (.*)", text)) == {str(size)}
+    assert set(re.findall(r"_backups = (.*)", text)) == {"7"}
+    assert f"access.log {size} 7\n" in text
 
 
 def access_log(home: Path, own: dict[str, str]) -> dict[str, str]:

@@ -27,7 +27,8 @@ def made(stack: Stack) -> dict[str, Program]:
 def test_storage_starts_first_and_the_balancer_after_the_instances(
     made: dict[str, Program],
 ) -> None:
-    assert list(made)[:5] == ["zeo", "instance1", "instance2", "instance3", "haproxy"]
+    first = ["zeo", "instance1", "instance2", "instance3", "access-log", "haproxy"]
+    assert list(made)[:6] == first
     priorities = [program.priority for program in made.values()]
     assert priorities == sorted(priorities)
     assert made["zeo"].priority < made["instance1"].priority < made["haproxy"].priority

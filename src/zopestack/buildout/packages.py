@@ -19,6 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from zc.buildout import UserError, easy_install
 
+from zopestack.buildout.uv import environment
+
 logger = logging.getLogger(__name__)
 
 
@@ -46,11 +48,13 @@ def install(requirements: Iterable[str], buildout: Mapping[str, str]) -> None:
     logger.info("Installing %s with uv.", ", ".join(missing))
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
         pins = easy_install.default_versions() or {}
-        constraints.writelines(f"{name}=={pin}\n" for name, pin in pins.items() if pin[0].isdigit())
+        constraints.writelines(
+            f"{name}=={pin}\n" for name, pin in pins.items() if pin[:1].isdigit()
+        )
         constraints.flush()
         command = [str(uv), "pip", "install", "--system-certs", "--python", sys.executable]
         command += ["-c", constraints.name, *_sources(buildout)]
-        done = subprocess.run([*command, *missing], check=False)
+        done = subprocess.run([*command, *missing], env=environment(sys.executable), check=False)
     if done.returncode:
         raise UserError(
             f"uv could not install {', '.join(missing)}; see its output above.\n"

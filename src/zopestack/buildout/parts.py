@@ -39,13 +39,13 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         GUARDS: {
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "zopestack",
-            "scripts": "guard-instances\nreload-haproxy\nrun-haproxy",
+            "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nwrite-access-log",
         },
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }
     for instance in stack.instances:
         own = overrides[instance.name]
-        options = {**_instance(stack, instance), **_access_log(stack, own), **own}
+        options = {**_instance(stack, instance), **_logs(stack, own)}
         made[instance.name] = _completed(options, stack, instance)
     return made
 
@@ -82,7 +82,6 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # One larger than HAProxy lets through never begins; this is for chunked ones.
         # waitress refuses what reaches its limit, HAProxy what exceeds it.
         "max-request-body-size": str(stack.limits.max_body_size + 1),
-        **_rotated(stack, "event-log"),
     }
 
 
@@ -91,7 +90,9 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     pipeline = options["pipeline"].split()
     needed = [AGENT, MARKER] if stack.lane(CALLBACKS) else [AGENT]
     pipeline = [each for each in needed if each not in pipeline] + pipeline
-    variables = _variables(options.get("environment-vars", ""))
+    # plone.restapi would keep them below the instance's own directory.
+    variables = {"TUS_TMP_FILE_DIR": str(stack.uploads)}
+    variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
     # Options of the Stack, which the recipe does not know.
     recipes = {name: text for name, text in options.items() if name not in OF_AN_INSTANCE}
@@ -165,23 +166,32 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
     )
 
 
-def _access_log(stack: Stack, own: Section) -> dict[str, str]:
-    """No access log in the instances: HAProxy sees every request and knows more of it.
+def _logs(stack: Stack, own: Section) -> dict[str, str]:
+    """A user's options, with those of the logs that they leave open.
+
+    There is no access log in the instances: HAProxy sees every request and knows more of it.
 
     CPU of a light request without one over with one is 0.85 (0.78 to 0.99): the median of
     25 interleaved rounds with one client; again, 0.84 (0.71 to 0.96). A user who names a
     file gets it, rotated.
     """
-    if own.get("access-log", "disable").strip().lower() == "disable":
-        return {"access-log": "disable"}
-    return _rotated(stack, "access-log")
+    asked = any(name.startswith(("access-log", "z2-log")) for name in own)
+    file = own.get("z2-log", own.get("access-log", "" if asked else "disable"))
+    if file.strip().lower() != "disable":
+        return {**_rotated(stack, "event-log", own), **_rotated(stack, "access-log", own), **own}
+    # The recipe takes a null handler then, which has no arguments.
+    left = {name: text for name, text in own.items() if not name.startswith("access-log-")}
+    return {**_rotated(stack, "event-log", own), "access-log": "disable", **left}
 
 
-def _rotated(stack: Stack, log: str) -> dict[str, str]:
-    sizes = stack.sizes
+def _rotated(stack: Stack, log: str, own: Section) -> dict[str, str]:
+    """The handler of a log, unless the user names one, which may take other arguments."""
+    if f"{log}-handler" in own:
+        return {}
+    kept = {"maxBytes": stack.rotation.log_size, "backupCount": stack.rotation.log_files}
     return {
         f"{log}-handler": "logging.handlers.RotatingFileHandler",
-        f"{log}-kwargs": str({"maxBytes": sizes.log_bytes, "backupCount": sizes.log_files}),
+        f"{log}-kwargs": str(kept),
     }
 
 
@@ -193,8 +203,8 @@ def _zeo(stack: Stack) -> dict[str, str]:
         "var": str(stack.var),
         "file-storage": str(stack.database),
         "blob-storage": str(stack.blobs),
-        "zeo-log-max-size": str(stack.sizes.log_bytes),
-        "zeo-log-old-files": str(stack.sizes.log_files),
+        "zeo-log-max-size": str(stack.rotation.log_size),
+        "zeo-log-old-files": str(stack.rotation.log_files),
     }
 
 

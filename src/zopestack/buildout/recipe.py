@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from zc.buildout import UserError
+from zc.buildout import UserError, configparser
 from zc.recipe.egg import Eggs
 
 from zopestack import files
@@ -50,6 +51,7 @@ class Recipe:
                 f"[{name}] recipe = zopestack\n  makes a second stack in this buildout; "
                 "give it a buildout.cfg and a directory of its own."
             )
+        _check_record(own, where)
         sections = _user_sections(buildout)
         places = _places(buildout, (name, *sections))
         described = read.read(name, dict(options), sections, where, places)
@@ -77,7 +79,8 @@ class Recipe:
         """Write every generated file that changed; the directory belongs to a part of its own."""
         stack = self.stack
         with _writing():
-            for directory in (stack.logs, stack.blobs, stack.database.parent, stack.temporary):
+            made = (stack.logs, stack.blobs, stack.database.parent, stack.temporary, stack.uploads)
+            for directory in made:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.lock.exists():
@@ -168,6 +171,28 @@ def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, tuple[s
                 ) from None
             found[part] = tuple(sorted(str(each) for each in working_set))
     return found
+
+
+def _check_record(own: Mapping[str, str], where: read.Buildout) -> None:
+    """Check that what buildout has noted as installed is here.
+
+    In a directory that is a copy it is the original's, and buildout would uninstall that.
+
+    :raises UserError: where it is another directory's.
+    """
+    record = Path(own["installed"])
+    text = record.read_text(encoding="utf-8", errors="replace") if record.is_file() else ""
+    known = configparser.parse(StringIO(text), str(record)).get(FILES, {})
+    place = Path(known.get("__buildout_installed__", "").strip() or where.parts)
+    if (
+        not place.is_relative_to(where.directory)
+        and place.is_dir()
+        and place != where.parts / FILES
+    ):
+        raise UserError(
+            f"This directory is a copy: {record} lists files in {place.parent}, which "
+            f"bin/buildout would delete there.\n  Delete {record} and run bin/buildout again."
+        )
 
 
 def _user_sections(buildout: Any) -> dict[str, dict[str, str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from zopestack.features.option import Feature, feature, option
 from zopestack.features.parsers import switch
 
-#: One line a request (HAProxy's manual, "Custom log format"): the fields that most programs for
-#: logs expect; then the server, milliseconds in the queue, to the response's headers, and in all;
-#: how it ended ("Session state at disconnection"), the request's id, and the host.
+#: One line a request (HAProxy's manual, "Custom log format"). What a visitor cannot write comes
+#: first: the server, the status, milliseconds in the queue, to the response's headers, and in all;
+#: how it ended ("Session state at disconnection"), and the request's id. Then, from the eighth
+#: field on, what most programs for logs expect, and the host.
 FORMAT = (
-    "%[src] - - [%T] %{+Q}r %ST %B %{+Q}hrl "
-    "%s queue=%Tw response=%Tr total=%Ta %tsc id=%ID host=%[var(txn.host)]"
+    "%s status=%ST queue=%Tw response=%Tr total=%Ta %tsc id=%ID "
+    "%[src] - - [%T] %{+Q}r %ST %B %{+Q}hrl host=%[var(txn.host)]"
 )
 
 

@@ -65,9 +65,6 @@ class Timings:
 class Sizes:
     """Bytes, or numbers of things."""
 
-    #: A log file before it is rotated, and how many old ones are kept.
-    log_bytes: int = 10 * 1024 * 1024
-    log_files: int = 3
     #: Health checks without an answer until an instance gets no requests, and with one until it
     #: gets them again.
     check_fall: int = 2
@@ -78,6 +75,12 @@ class Sizes:
     lent: int = 80
     #: The largest response that HAProxy's cache keeps.
     cached: int = 262144
+    #: Bytes of a line of the access log: the most that HAProxy takes (its manual, "log"), and more
+    #: than the 16 kB of a request become where every character is written as three.
+    log_line: int = 65535
+    #: Bytes of the request's first line in it: as much as HAProxy takes (its manual,
+    #: "tune.bufsize"). By itself it logs 1024 (the same, "tune.http.logurilen").
+    logged_request: int = 16384
     #: Bytes of the referrer and of the user agent in a line of the access log.
     logged_header: int = 256
     #: Connections that only the status page and the metrics may use.

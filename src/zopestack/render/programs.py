@@ -39,6 +39,7 @@ class Program:
     :param autorestart: whether it is started again when it has ended.
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param stopasgroup: whether the stop signal goes to its children as well.
+    :param python: the interpreter with its eggs; that of the first instance unless it has its own.
     :param digest: changes with what the program is started with, so that ``supervisorctl
         update`` restarts it: supervisord sees its own file only.
     :param events: what an event listener is told; empty for a program.
@@ -54,6 +55,7 @@ class Program:
     stopsignal: str = "TERM"
     stopwaitsecs: float = 10
     stopasgroup: bool = False
+    python: str = ""
     digest: str = ""
     events: str = ""
 
@@ -71,11 +73,20 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
     every = (
         _zeo(stack),
         *(_instance(stack, instance) for instance in stack.instances),
+        _access_log(stack),
         _haproxy(stack),
         _reload(stack),
         _guard(stack),
     )
-    return tuple(replace(each, digest=digests.get(each.name, "")) for each in every)
+    first = _python(stack, stack.instances[0])
+    return tuple(
+        replace(each, python=each.python or first, digest=digests.get(each.name, ""))
+        for each in every
+    )
+
+
+def _python(stack: Stack, instance: Instance) -> str:
+    return f"{stack.parts}/{instance.name}/bin/interpreter"
 
 
 def _zeo(stack: Stack) -> Program:
@@ -84,7 +95,7 @@ def _zeo(stack: Stack) -> Program:
         comment="The database server. An empty database is set up once, before it listens.\n"
         "; INT: it ignores TERM, which a shutdown of the machine sends to every process at once.",
         # The interpreter that has the instances' own eggs.
-        command=f"{stack.parts}/{stack.instances[0].name}/bin/interpreter "
+        command=f"{_python(stack, stack.instances[0])} "
         "-m zopestack.supervisor.database "
         f"{stack.database} {stack.zope.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
         priority=100,
@@ -100,12 +111,25 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         comment=f"A Zope with {instance.threads} thread(s) on {instance.address}; it waits for "
         f"zeo.\n; A stop is a drain: requests get {stack.lifecycle.stop_grace} s to finish.",
         command=f"{stack.bin}/{instance.name} console",
+        python=_python(stack, instance),
         priority=200,
         # Longer than an instance that cannot start takes to end, shorter than the 31 s
         # after which one that has waited for zeo starts over
         # (docs/explanation/measured.rst, "Starting and stopping Zope").
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
+    )
+
+
+def _access_log(stack: Stack) -> Program:
+    kept = f"{stack.rotation.log_size} {stack.rotation.log_files}"
+    return Program(
+        name="access-log",
+        comment="Writes HAProxy's access log into its file. USR1: it ends when all is written.",
+        command=f"{stack.bin}/write-access-log {stack.access_pipe} {stack.access_log} {kept}",
+        # It stops after HAProxy, whose last lines are still to come.
+        priority=290,
+        stopsignal="USR1",
     )
 
 

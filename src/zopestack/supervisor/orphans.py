@@ -55,15 +55,16 @@ def environment(stack: Stack, program: str) -> dict[str, str]:
 
 
 def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> None:
-    """Stop orphans in supervisord's order: instances drain first, then zeo, HAProxy last.
+    """Stop orphans in supervisord's order: instances drain first, then zeo, HAProxy and its
+    log last.
 
     HAProxy stays until the end so that clients get an error page instead of a refused
     connection. A process that does not stop within ``stop_seconds`` is killed.
     """
-    last = {"zeo": 1, "haproxy": 2}
+    last = {"zeo": 1, "haproxy": 2, "access-log": 3}
     # HAProxy and ZEO ignore SIGTERM.
     numbers = {each.name: signal.Signals[f"SIG{each.stopsignal}"] for each in programs(stack, {})}
-    for step in range(3):
+    for step in range(4):
         group = [orphan for orphan in orphans if last.get(orphan.program, 0) == step]
         if not group:
             continue

@@ -22,7 +22,7 @@ from http.client import HTTPException
 
 import psutil
 
-from zopestack.haproxy import run
+from zopestack.haproxy import log_writer, run
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
@@ -103,7 +103,7 @@ def _watched(stack: Stack, ready: int, block: int) -> None:
         haproxy = subprocess.Popen(
             run.command(stack),
             stdin=subprocess.DEVNULL,
-            stdout=run.writer(stack.access_log, stack.sizes),
+            stdout=log_writer.opened(str(stack.access_pipe), os.O_RDWR),
             env={**os.environ, **environment(stack, HAPROXY)},
             start_new_session=True,
         )

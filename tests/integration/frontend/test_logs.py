@@ -13,10 +13,11 @@ from tests.support.fetch import fetch
 from tests.support.polling import until
 
 LINE = re.compile(
+    r'(?P<instance>\S+) status=(?P<status>\d{3}) queue=(?P<queue>-?\d+) '
+    r'response=(?P<response>-?\d+) total=\d+ \S{4} id=(?P<id>\S+) '
     r'(?P<client>\S+) - - \[(?P<time>\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000)\] '
-    r'"(?P<request>[^"]*)" (?P<status>\d{3}) (?P<bytes>\d+) "(?P<referer>[^"]*)" '
-    r'"(?P<agent>[^"]*)" (?P<instance>\S+) queue=(?P<queue>-?\d+) response=(?P<response>-?\d+) '
-    r'total=\d+ \S{4} id=(?P<id>\S+) host=(?P<host>\S+)'
+    r'"(?P<request>[^"]*)" (?P=status) (?P<bytes>\d+) "(?P<referer>[^"]*)" '
+    r'"(?P<agent>[^"]*)" host=(?P<host>\S+)'
 )  # fmt: skip
 
 
@@ -36,6 +37,17 @@ def test_a_request_is_one_line(farm: Farm) -> None:
         assert (line["status"], line["instance"]) == ("200", "instance1")
         assert (line["referer"], line["agent"]) == ("http://a.example/", "me")
         assert line["id"] == told.headers["x-request-id"]
+        assert line["host"] == "www.example.com"
+
+
+def test_a_long_request_is_logged_to_its_end(farm: Farm) -> None:
+    """HAProxy cuts lines at 1,024 bytes by itself; escaped characters take three each."""
+    path = f"/?q={'x' * 9000}end"
+    agent = "\xe9" * 2000
+    with farm.door(instances=1) as door:
+        door.get(path, {"User-Agent": agent, "Host": "www.example.com"})
+        (line,) = until("the line", lambda: lines(door))
+        assert line["request"] == f"GET {path} HTTP/1.1"
         assert line["host"] == "www.example.com"
 
 

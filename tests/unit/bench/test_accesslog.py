@@ -11,8 +11,8 @@ from zopestack_bench.visitors import Logged
 
 #: As the generated haproxy.cfg writes them; tests/unit/bench/test_visitors.py reads real ones.
 OURS = (
-    '192.0.2.1 - - [23/Nov/2026:22:05:52 +0000] "{request}" {status} 1234 "{referer}" "me" '
-    "{server} queue=0 response=21 total=21 ---- id=0b7f host={host}\n"
+    "{server} status={status} queue=0 response=21 total=21 ---- id=0b7f 192.0.2.1 - - "
+    '[23/Nov/2026:22:05:52 +0000] "{request}" {status} 1234 "{referer}" "me" host={host}\n'
 )
 HTTPLOG = (
     "10.0.0.1:51234 [23/Nov/2026:22:05:52.123] site zope/{server} 0/0/0/21/21 {status} 1234 "
