@@ -6,6 +6,7 @@ supervisord runs this as ``haproxy``. It becomes HAProxy; ``log_writer`` reads t
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
