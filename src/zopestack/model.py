@@ -19,6 +19,7 @@ from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
 from zopestack.features.directories import Directories
+from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
 from zopestack.features.instances import VISITORS, Instance, Instances
 from zopestack.features.lifecycle import Lifecycle
@@ -62,6 +63,7 @@ class Stack:
     balancer: Balancer
     storage: Storage
     lifecycle: Lifecycle
+    durations: Durations
     directories: Directories
     sites: Sites
     tls: Tls
@@ -118,6 +120,15 @@ class Stack:
         return self.var / "supervisor.sock"
 
     @property
+    def lock(self) -> Path:
+        """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
+        return self.var / "stack.lock"
+
+    def drained(self, instance: Instance) -> Path:
+        """A file that is there while an instance is drained by hand."""
+        return self.var / instance.name / "drained"
+
+    @property
     def haproxy_socket(self) -> Path:
         """HAProxy's runtime API."""
         return self.var / "haproxy.sock"
@@ -155,6 +166,11 @@ class Stack:
         return self.configuration / "slots.lua"
 
     @property
+    def outcome_lua(self) -> Path:
+        """What answers a POST whose instance has died."""
+        return self.configuration / "outcome.lua"
+
+    @property
     def sites_map(self) -> Path:
         """Which object in Zope a host and path show."""
         return self.configuration / "sites.map"
@@ -185,6 +201,7 @@ class Stack:
         return (
             self.haproxy_conf,
             self.slots_lua,
+            self.outcome_lua,
             self.acme_lua,
             self.sites_map,
             self.redirects_map,
@@ -210,6 +227,13 @@ class Stack:
     def stop_seconds(self) -> float:
         """From a stop signal to a kill, for an instance and for HAProxy."""
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
+
+    @property
+    def hard_stop_seconds(self) -> float:
+        """From a reload to a kill, for the previous HAProxy."""
+        given = self.durations.hard_stop_after
+        least = (self.timings.hard_stop, self.durations.server, self.lifecycle.stop_grace)
+        return given if given is not None else max(least)
 
     @property
     def sockets(self) -> tuple[Path, ...]:
@@ -248,6 +272,13 @@ class Stack:
         HAProxy's default for a small machine.
         """
         return min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
+
+    @property
+    def descriptors(self) -> int:
+        """File descriptors that HAProxy needs: two a connection, and some for its listeners, its
+        threads and the health checks (its manual, "maxconn", "ulimit-n").
+        """
+        return 2 * self.connections + 2 * len(self.instances) + 4 * self.balancer.nbthread + 60
 
     @property
     def prioritized_share(self) -> int:

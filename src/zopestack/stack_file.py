@@ -20,14 +20,22 @@ def dumps(stack: Stack) -> str:
 def load(path: Path) -> Stack:
     """Read the Stack that :func:`dumps` wrote to ``path``.
 
-    :raises OSError: if the file does not exist, because bin/buildout has not run, or if another
-        version of zopestack wrote it.
+    :raises OSError: if it cannot be read, because bin/buildout has not run, the file is damaged, or
+        another version of zopestack wrote it; the message says what to do.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as why:
+        raise OSError(f"{path} is not UTF-8: run bin/buildout") from why
+    except OSError as why:
+        raise type(why)(f"{path} cannot be read ({why.strerror}): run bin/buildout") from why
+    if not text.strip():
+        raise OSError(f"{path} is empty: run bin/buildout")
     try:
         return _converter.loads(text, Stack)
-    except (BaseValidationError, ValueError) as why:
+    # The converter's own errors, and those of what it calls with a value of the wrong type.
+    except (BaseValidationError, ValueError, TypeError, AttributeError, KeyError) as why:
         raise OSError(
-            f"{path} was written by another version of zopestack: run bin/buildout, "
+            f"{path} is damaged, or was written by another version of zopestack: run bin/buildout, "
             "then bin/supervisorctl update"
         ) from why

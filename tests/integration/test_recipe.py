@@ -66,6 +66,9 @@ def described(path: Path) -> object:
         # Buildout appends to it before it looks at any part; what it means is the same.
         with open(path, encoding="utf-8") as file:
             return configparser.parse(file, path.name)
+    if path.name == "stack.lock":
+        # Buildout holds it while it looks, too.
+        return None
     found = path.lstat()
     return found.st_mode, found.st_mtime_ns, path.read_bytes()
 

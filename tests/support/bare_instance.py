@@ -48,7 +48,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     own = Configuration.read(os.environ)
     meter = Meter(application, Threads(own.threads))
-    drain = Drain(meter, own.stop_grace, own.drain_delay)
+    drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     warm_up = WarmUp(own, then=drain.serve)
     hang = HangWatch(meter, own.threads, own.hung_after)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))

@@ -17,13 +17,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from tests.support import describe
 from tests.support.deployment import Deployment
 from tests.support.polling import PATIENCE, until
 from zopestack import files
 from zopestack.buildout import digests, parts
+from zopestack.features.instances import LANES
 from zopestack.features.timings import Timings
 from zopestack.haproxy import program as haproxy
+from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.render.files import balancer, render
 from zopestack.supervisor.client import Process, Supervisor
@@ -58,6 +62,8 @@ class Supervised(Deployment):
         found = describe.described(self.directory, texts)
         self.stack: Stack = replace(found.stack, timings=self.timings)
         made = parts.parts(self.stack, found.overrides)
+        # Part of what the instances are started with.
+        self._scripts(made[parts.SUPERVISOR]["initialization"])
         known = digests.digests(self.stack, made, {}, balancer(self.stack))
         for path, text in render(self.stack, known).items():
             files.write(path, text)
@@ -66,9 +72,8 @@ class Supervised(Deployment):
             directory.mkdir(parents=True, exist_ok=True)
         if not self.stack.server_state.exists():
             files.write(self.stack.server_state, haproxy.NO_STATE)
-        self._scripts()
 
-    def _scripts(self) -> None:
+    def _scripts(self, initialization: str) -> None:
         stack = self.stack
         python = [sys.executable, "-m"]
         scripts: dict[Path, tuple[str | Path, ...]] = {
@@ -76,11 +81,13 @@ class Supervised(Deployment):
             stack.bin / "guard-instances": (*python, "zopestack.supervisor.guard", "$@"),
             stack.bin / "reload-haproxy": (*python, "zopestack.supervisor.reload", "$@"),
             stack.bin / "run-haproxy": (*python, "zopestack.haproxy.run", "$@"),
-            stack.bin / "supervisorctl": (
-                *(*python, "supervisor.supervisorctl"),
-                *("-c", stack.supervisord_conf, "$@"),
-            ),
         }
+        for name in ("supervisord", "supervisorctl"):
+            script = (
+                f"import sys\nsys.argv[0] = {str(stack.bin / name)!r}\n{initialization}\n"
+                f"from supervisor.{name} import main\nmain()"
+            )
+            scripts[stack.bin / name] = (sys.executable, "-c", script, "$@")
         for instance in stack.instances:
             told = parts.agent(stack, instance).environment()
             bare = ("env", *map("=".join, told.items()), *python, "tests.support.bare_instance")
@@ -92,14 +99,7 @@ class Supervised(Deployment):
 
     def start(self) -> None:
         """Start supervisord and wait until it regards every program as started."""
-        command = [
-            sys.executable,
-            "-m",
-            "supervisor.supervisord",
-            "-c",
-            self.stack.supervisord_conf,
-        ]
-        subprocess.run(command, env=self.environment, check=True)
+        subprocess.run([self.stack.bin / "supervisord"], env=self.environment, check=True)
         self.wait_running()
 
     def wait_running(self) -> None:
@@ -129,6 +129,59 @@ class Supervised(Deployment):
             text=True,
             timeout=PATIENCE,
             check=False,
+        )
+
+    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run ``bin/supervisorctl`` beside the test; its output, stderr with stdout, is a pipe."""
+        return subprocess.Popen(
+            [self.stack.bin / "supervisorctl", *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def up(self, first: str = "") -> subprocess.CompletedProcess[str]:
+        """Do what scripts/up does with a supervisord; its output, stderr with stdout.
+
+        :param first: Python that is run before.
+        """
+        text = (
+            "import sys, pathlib\n"
+            "from zopestack import stack_file\n"
+            "from zopestack.supervisor import daemon, up\n"
+            f"{first}\n"
+            "try:\n"
+            f"    up.start(stack_file.load(pathlib.Path({str(self.stack.stack_file)!r})))\n"
+            "except daemon.Deaf as why:\n"
+            "    sys.exit(str(why))\n"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", text],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def wait_serving(self) -> None:
+        """Wait until every program runs, and HAProxy sends requests to every instance."""
+        runtime = Runtime(self.stack.haproxy_socket)
+        self.wait_running()
+        until(
+            "the end of a reload",
+            lambda: psutil.Process(self.pids()["haproxy-reload"]).name(),
+            "cat".__eq__,
+        )
+        until(
+            "HAProxy to send to all",
+            lambda: runtime.servers(*LANES),
+            lambda seen: (
+                len(seen) == len(self.stack.instances) and all(s.up for s in seen.values())
+            ),
         )
 
     def log(self, name: str) -> str:

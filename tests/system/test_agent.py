@@ -99,6 +99,18 @@ def test_a_hang_is_told_apart_and_its_tracebacks_are_logged_once(site: Site) -> 
     assert "time.sleep(float(seconds))" in log, "the traceback shows where it hangs"
 
 
+def test_an_endless_request_harms_itself_only(site: Site) -> None:
+    before = site.pids()
+    answer = site.get("/ledger/endless?visitor=0&number=1")
+    assert answer.status == 504
+    assert "interrupted" not in answer.text, "the page is HAProxy's"
+    said = [site.log(f"instance{number}.log") for number in (1, 2)]
+    # HAProxy has not sent it to another instance.
+    assert sum(text.count("interrupted after 3 s: /ledger/endless") for text in said) == 1
+    assert ledger.read(site)["0"] == {}
+    assert site.pids() == before
+
+
 def test_a_storage_that_is_gone_is_told(site: Site) -> None:
     site.supervisorctl("stop", "zeo", check=True)
     try:

@@ -134,11 +134,14 @@ def test_options_of_zeo_and_supervisor(home: Path, part: str) -> None:
 def test_supervisors_commands_know_their_configuration(home: Path) -> None:
     initialization = made(home)["supervisor"]["initialization"]
     arguments = ["supervisorctl", "status"]
+    conf = home / "parts/stack-files/supervisord.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text("[supervisord]\n[supervisorctl]\n")
     exec(initialization, {"sys": type("sys", (), {"argv": arguments})})
     assert arguments == [
         "supervisorctl",
         "-c",
-        str(home / "parts/stack-files/supervisord.conf"),
+        str(conf),
         "status",
     ]
 

@@ -25,10 +25,12 @@ class Configuration:
     :param stop_grace: seconds that running requests may take after a stop signal.
     :param drain_delay: seconds after which every balancer has seen that the instance drains.
     :param hung_after: seconds after which a thread that is still in one request counts as stuck.
+    :param request_timeout: seconds after which a request is interrupted.
     :param body_timeout: seconds that the first part of a request body may take.
     :param warm_up: paths to fetch from the instance before it serves clients.
     :param switch_interval: seconds for which a thread may keep the interpreter lock while another
         one waits for it; None for Python's default.
+    :param drained: a file that is there while the instance is drained by hand.
     """
 
     name: str
@@ -40,9 +42,11 @@ class Configuration:
     stop_grace: float
     drain_delay: float
     hung_after: float
+    request_timeout: float
     body_timeout: float
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
+    drained: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that :meth:`read` reads."""
@@ -70,7 +74,9 @@ class Configuration:
             stop_grace=float(text("stop_grace")),
             drain_delay=float(text("drain_delay")),
             hung_after=float(text("hung_after")),
+            request_timeout=float(text("request_timeout")),
             body_timeout=float(text("body_timeout")),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
+            drained=environment.get(PREFIX + "DRAINED", ""),
         )

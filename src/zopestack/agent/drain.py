@@ -6,9 +6,14 @@ r"""The states of an instance, and the way from a stop signal to the exit: a sto
 
 SIGTERM and SIGINT stop the instance: its health check answers 404, balancers get time to see
 that, requests in flight may finish within the grace period, then the main thread exits normally
-and Zope closes its databases. A second signal, or the end of the grace period, stops it at once.
+and Zope closes its databases. A second signal at least a second later, or the end of the grace
+period, stops it at once.
+
+While supervisord shuts down, the instance keeps serving until nothing is left to serve: HAProxy
+stops first, and finishes what it has accepted, also what waits in its queue.
+
 SIGUSR1 drains without stopping and SIGUSR2 ends that drain; `supervisorctl drain` and `ready`
-send them.
+send them. A file remembers such a drain, so that a restart, whatever its reason, does not end it.
 """
 
 from __future__ import annotations
@@ -19,14 +24,21 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 from zopestack.agent.meter import Meter
+from zopestack.agent.parent import Parent
 
 logger = logging.getLogger("zopestack.agent")
 
 #: Poll interval in seconds while requests are in flight.
 POLL_INTERVAL = 0.05
+
+#: Seconds in which further stop signals are the same one: a shutdown sends an instance two, its own
+#: and supervisord's.
+SAME = 1.0
 
 
 class State(enum.Enum):
@@ -43,15 +55,22 @@ class Drain:
 
     :param grace: seconds that requests in flight may take to finish.
     :param delay: seconds after which every balancer has seen the 404.
+    :param mark: a file that is there while the instance is drained by hand; empty for none.
     """
 
-    def __init__(self, meter: Meter, grace: float, delay: float) -> None:
+    def __init__(self, meter: Meter, grace: float, delay: float, mark: str = "") -> None:
         self.meter = meter
         self.grace = grace
         self.delay = delay
+        self.mark = Path(mark) if mark else None
         self.state = State.STARTING
         #: When a balancer last asked for the instance's health (``time.monotonic``).
         self.last_check = float("-inf")
+        self.parent = Parent.read(os.environ)
+        #: When the first stop signal came (``time.monotonic``).
+        self._signalled = float("inf")
+        #: Whether supervisord stops everything, so that a second signal is its own.
+        self._ordered = False
         self._lock = threading.RLock()
         self._hurry = threading.Event()
         self._finished = False
@@ -64,15 +83,24 @@ class Drain:
         signal.signal(signal.SIGUSR2, lambda *_: self.ready())
 
     def serve(self) -> None:
-        """Start to accept requests."""
-        self._move(State.STARTING, State.SERVING)
+        """Start to accept requests, or go on with a drain from before a restart."""
+        drained = self.mark and self.mark.exists()
+        self._move(State.STARTING, State.DRAINING if drained else State.SERVING)
 
     def drain(self) -> None:
-        """Accept no new requests until :meth:`ready` is called."""
+        """Accept no new requests until :meth:`ready` is called, also after a restart."""
         self._move(State.SERVING, State.DRAINING)
+        if self.mark:
+            # On a full disk the drain lasts until the next restart.
+            with suppress(OSError):
+                self.mark.parent.mkdir(parents=True, exist_ok=True)
+                self.mark.touch()
 
     def ready(self) -> None:
         """Accept requests again."""
+        if self.mark:
+            with suppress(OSError):
+                self.mark.unlink()
         self._move(State.DRAINING, State.SERVING)
 
     def _move(self, source: State, target: State) -> None:
@@ -85,28 +113,50 @@ class Drain:
         if self._finished:
             # Leave waitress's loop in the main thread, so that Zope closes its databases.
             raise SystemExit(0)
+        now = time.monotonic()
         with self._lock:
-            again = self.state is State.STOPPING
+            again = self._signalled < float("inf")
+            self._signalled = min(self._signalled, now)
+        if not again:
+            threading.Thread(target=self._stop, args=(number,), name="drain", daemon=True).start()
+        elif self._ordered:
+            # HAProxy has gone, and it is this instance's turn.
             self.state = State.STOPPING
-        if again:
+        elif now - self._signalled >= SAME:
             self._hurry.set()
-            return
-        threading.Thread(target=self._stop, args=(number,), name="drain", daemon=True).start()
 
     def _stop(self, number: int) -> None:
+        began = self._signalled
+        # Skip the delay if no balancer has asked for health lately.
+        delay = self.delay if began - self.last_check <= 2 * self.delay else 0
+        self._ordered = self.parent.shuts_down()
         name = signal.Signals(number).name
         logger.info("%s: draining, up to %g s", name, self.grace)
-        began = time.monotonic()
-        if began - self.last_check <= 2 * self.delay:
-            # Skip this delay if no balancer has asked for health lately.
-            self._hurry.wait(self.delay)
-        while self.meter.in_flight() or self.meter.running:
-            if self._hurry.is_set() or time.monotonic() - began > self.delay + self.grace:
-                self._cut()
-            self._hurry.wait(POLL_INTERVAL)
+        if self._ordered:
+            self._finish(began, quiet=delay)
+        else:
+            self.state = State.STOPPING
+            self._hurry.wait(delay)
+            self._finish(began, quiet=0)
         logger.info("drained after %.1f s, stopping", time.monotonic() - began)
         self._finished = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+    def _finish(self, began: float, quiet: float) -> None:
+        """Return when nothing has been in flight for some time.
+
+        :param quiet: seconds, in which HAProxy sends what has waited in its queue.
+        """
+        busy = time.monotonic()
+        while True:
+            now = time.monotonic()
+            if self.meter.in_flight() or self.meter.running:
+                busy = now
+                if self._hurry.is_set() or now - began > self.delay + self.grace:
+                    self._cut()
+            elif now - busy >= quiet:
+                return
+            self._hurry.wait(POLL_INTERVAL)
 
     def _cut(self) -> None:
         why = (

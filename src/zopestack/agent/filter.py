@@ -16,6 +16,7 @@ from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
+from zopestack.agent.interrupt import Interrupts
 from zopestack.agent.log_lines import keep_lines_whole
 from zopestack.agent.meter import Application, Meter
 from zopestack.agent.own_writes import OwnWrites
@@ -39,8 +40,9 @@ def attach(application: Application) -> Application:
     threads = Threads(own.threads)
     channel.install(threads, Arrivals(own.body_timeout))
     own_writes = OwnWrites(application)
-    meter = Meter(own_writes, threads)
-    drain = Drain(meter, own.stop_grace, own.drain_delay)
+    interrupts = Interrupts(own_writes, own.request_timeout)
+    meter = Meter(interrupts, threads)
+    drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
@@ -50,6 +52,7 @@ def attach(application: Application) -> Application:
     keep_lines_whole()
     admin.install()
     drain.install()
+    interrupts.start()
     hang.start()
     port.start()
     warm_up.start()

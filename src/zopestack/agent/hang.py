@@ -8,6 +8,7 @@ import threading
 import traceback
 from textwrap import indent
 
+from zopestack.agent import own_thread
 from zopestack.agent.log_lines import INDENTATION, Lines
 from zopestack.agent.meter import Meter
 
@@ -36,7 +37,7 @@ class HangWatch:
 
     def start(self) -> None:
         """Watch in a thread of its own for as long as the process lives."""
-        threading.Thread(target=self._watch, name="hang watch", daemon=True).start()
+        own_thread.start("hang watch", self._watch)
 
     def _watch(self) -> None:
         pause = threading.Event()

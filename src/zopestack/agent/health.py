@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from zopestack.agent import storage
+from zopestack.agent import own_thread, storage
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain, State
 from zopestack.agent.hang import HangWatch
@@ -37,7 +37,7 @@ class Health:
         if state in (State.DRAINING, State.STOPPING):
             return 404, state.value
         if state is State.STARTING:
-            return 503, self.warm_up.problem or state.value
+            return 503, own_thread.failed.get("warm-up") or self.warm_up.problem or state.value
         if gone := storage.unreachable():
             return 503, f"storage unreachable: {', '.join(gone)}"
         if self.hang.hung():
@@ -45,7 +45,8 @@ class Health:
                 "hung: every thread has worked on its request for more than "
                 f"{self.hang.hung_after:g} s"
             )
-        return 200, state.value
+        # It serves, but not with all that the agent does for it.
+        return 200, "; ".join([state.value, *own_thread.failed.values()])
 
     def report(self) -> dict[str, Any]:
         """Return the body of the answer."""

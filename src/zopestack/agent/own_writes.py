@@ -17,6 +17,7 @@ from ZODB.POSException import StorageError
 
 from zopestack.agent import storage
 from zopestack.agent.meter import Application, Environ
+from zopestack.agent.refusal import MARK
 
 #: The header by which HAProxy says that a client has not written lately, in WSGI's spelling.
 READER = "HTTP_ZOPESTACK_READER"
@@ -74,5 +75,5 @@ class OwnWrites:
 def unreachable(start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer 503."""
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(UNREACHABLE)))]
-    start_response("503 Service Unavailable", [*headers, ("Retry-After", "5")])
+    start_response("503 Service Unavailable", [*headers, ("Retry-After", "5"), (MARK, "1")])
     return [UNREACHABLE]

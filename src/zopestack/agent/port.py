@@ -13,11 +13,11 @@ import errno
 import json
 import socket
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from zopestack.agent import own_thread
 from zopestack.agent.health import Health
 from zopestack.agent.threads import QUESTIONS, Threads
 
@@ -52,7 +52,7 @@ class Port(ThreadingHTTPServer):
 
     def start(self) -> None:
         """Serve from a thread of its own."""
-        threading.Thread(target=self.serve_forever, name="agent", daemon=True).start()
+        own_thread.start("agent", self.serve_forever)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore clients that close early: HAProxy does once it has read the status."""

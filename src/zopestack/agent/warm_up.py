@@ -10,6 +10,7 @@ import http.client
 import threading
 from collections.abc import Callable
 
+from zopestack.agent import own_thread
 from zopestack.agent.configuration import Configuration
 
 #: Poll interval in seconds while the server does not listen yet or a path fails.
@@ -32,7 +33,7 @@ class WarmUp:
 
     def start(self) -> None:
         """Warm up in a thread of its own, and call ``then`` once every path answers."""
-        threading.Thread(target=self._run, name="warm-up", daemon=True).start()
+        own_thread.start("warm-up", self._run)
 
     def _run(self) -> None:
         # Without paths, only check that the server accepts connections.

@@ -137,10 +137,12 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         threads=instance.threads,
         stop_grace=stack.lifecycle.stop_grace,
         drain_delay=stack.timings.drain_delay,
-        hung_after=stack.lifecycle.hung_after,
+        hung_after=stack.durations.hung,
+        request_timeout=stack.durations.request,
         body_timeout=stack.limits.timeout_http_request,
         warm_up=stack.lifecycle.warm_up,
         switch_interval=instance.switch_interval,
+        drained=str(stack.drained(instance)),
     )
 
 
@@ -183,5 +185,7 @@ def _supervisor(stack: Stack) -> dict[str, str]:
         "eggs": "supervisor\nzopestack",
         "scripts": "supervisord\nsupervisorctl",
         # Both take the configuration by default, and a -c typed by hand still wins.
-        "initialization": f"sys.argv[1:1] = ['-c', {str(stack.supervisord_conf)!r}]",
+        "initialization": "from zopestack.supervisor import entry\n"
+        f"entry.prepare(sys.argv, {str(stack.supervisord_conf)!r}, "
+        f"{str(stack.supervisor_socket)!r}, {str(stack.lock)!r})",
     }

@@ -6,6 +6,7 @@ anything.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from zopestack.config.errors import Place, Places, error
 from zopestack.features.certificates import Unusable
 from zopestack.haproxy.program import NO_STATE
 from zopestack.render.files import TemplateProblem, balancer, operated
+from zopestack.supervisor.owner import Owner
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class Recipe:
         except TemplateProblem as why:
             given = options.get("templates", "")
             raise UserError(f"[{name}] templates = {given}\n  {why}") from None
+        self._own()
         self.parts = parts(self.stack, described.overrides)
         packages.install(distributions(self.parts), own)
         for part, part_options in self.parts.items():
@@ -77,6 +80,8 @@ class Recipe:
             for directory in (stack.logs, stack.blobs, stack.database.parent, stack.temporary):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
+            if not stack.lock.exists():
+                files.write(stack.lock, "", mode=0o600)
             if not stack.server_state.exists():
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
@@ -95,6 +100,13 @@ class Recipe:
         return ()
 
     update = install
+
+    def _own(self) -> None:
+        """Build while nobody else starts, stops or rolls, until this process ends."""
+        if self.stack.var.is_dir():
+            with _writing():
+                owner = Owner(self.stack.lock, "bin/buildout", logger.warning)
+                atexit.register(owner.__enter__().__exit__)
 
 
 class Files:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import resource
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def check(
     :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
     :raises TemplateProblem: for a template that is missing or broken.
     """
+    _check_descriptors(stack, name)
     where = f"[{name}] templates = {options.get('templates', '')}\n "
     # The digests are not known yet, but what a template does with them is rendered, too.
     haproxy_cfg = render(stack, dict.fromkeys(stack.programs, "trial"))[stack.haproxy_conf]
@@ -49,6 +52,23 @@ def check(
         )
     if said:
         logger.warning("HAProxy accepts the configuration and says:\n%s", said)
+
+
+def _check_descriptors(stack: Stack, name: str) -> None:
+    """HAProxy's own check does not look at them, and a start fails without (``-c``)."""
+    limits = [resource.getrlimit(resource.RLIMIT_NOFILE)[1]]
+    with suppress(OSError, ValueError, IndexError):
+        # What runs already reloads with the limit that it was started with.
+        pid = int((stack.var / "supervisord.pid").read_text(encoding="ascii"))
+        limits.append(resource.prlimit(pid, resource.RLIMIT_NOFILE)[1])
+    limit = min(each for each in (*limits, float("inf")) if each != resource.RLIM_INFINITY)
+    if limit < stack.descriptors:
+        raise UserError(
+            f"[{name}] instances = {len(stack.instances)}\n"
+            f"  HAProxy needs {stack.descriptors} file descriptors for {stack.connections} "
+            f"connections, and may have {limit:g}. Raise the limit (ulimit -n, or LimitNOFILE of a "
+            "systemd unit) and start supervisord anew, or lower instances or threads."
+        )
 
 
 def tried(stack: Stack, material: Mapping[Path, str | Path]) -> Verdict:

@@ -18,12 +18,6 @@ class Lifecycle(Feature):
         "60s",
         "How long requests get to finish when an instance is stopped or restarted.",
     )
-    hung_after: int = option(
-        seconds,
-        "10m",
-        "An instance hangs when all its threads have been in one request for longer; "
-        "it gets no more requests and is restarted.",
-    )
     memory_limit: str = option(
         memory, "", "An instance that uses more, such as ``800MB``, is drained and restarted."
     )

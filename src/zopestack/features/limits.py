@@ -63,13 +63,6 @@ class Limits(Feature):
         "How long a client gets for the headers of a request, and for the start of its body.",
     )
 
-    timeout_server: int = option(
-        seconds,
-        # Exports and catalog rebuilds take minutes.
-        "10m",
-        "How long Zope gets to answer a request; then the client gets 504.",
-    )
-
     @property
     def h2_streams(self) -> int:
         """Requests at once on one connection of HTTP/2: half of what one client may have."""

@@ -144,6 +144,11 @@ def seconds(text: str) -> int:
     return value
 
 
+def optional_seconds(text: str) -> int | None:
+    """A span of time, or nothing."""
+    return seconds(text) if text else None
+
+
 def memory(text: str) -> str:
     """A size of memory as the guard takes it, or nothing."""
     if text and not re.fullmatch(r"[1-9][0-9]{0,6}(MB|GB)", text):

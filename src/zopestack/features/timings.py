@@ -19,6 +19,9 @@ class Timings:
     retry_unavailable: float = 5
     #: Clients that got 429 are asked to wait: the period of the rate.
     rate_period: float = 10
+    #: The previous HAProxy may finish transfers after a reload, at least: long enough for a large
+    #: download, short enough that processes do not pile up.
+    hard_stop: float = 3600
     #: A client's counters are kept after its last request.
     counters: float = 60
     #: After a client has written, its requests have the instances ask for what is new. Longer than
@@ -27,9 +30,11 @@ class Timings:
     #: HAProxy's cache keeps a response at most, so that a change is seen soon.
     cached: float = 60
 
-    #: HAProxy asks each instance for its health, and waits for an answer.
+    #: HAProxy asks each instance for its health, and waits for an answer, which a thread of its own
+    #: gives within milliseconds. A frozen process accepts connections and never answers: with
+    #: ``check_fall`` it is out of rotation after 5 s at most.
     check_interval: float = 1
-    check: float = 5
+    check: float = 1.5
     #: HAProxy looks whether requests wait: as many seconds as leave, of 100 ms, the time to ask
     #: an agent. A look costs 0.15 ms of CPU.
     look: float = 0.080
@@ -37,6 +42,10 @@ class Timings:
     look_closed: float = 0.010
     #: The same at an instance that lends slots while nobody waits.
     look_lent: float = 0.025
+
+    #: HAProxy waits for the first byte of a response before it looks at it: longer than any
+    #: ``timeout-server``, which ends the wait.
+    inspect: float = 7 * 24 * 3600
 
     #: An instance gets from its start to its first answer: Plone on a slow machine, several
     #: times over.
@@ -63,7 +72,7 @@ class Sizes:
     log_files: int = 3
     #: Health checks without an answer until an instance gets no requests, and with one until it
     #: gets them again.
-    check_fall: int = 3
+    check_fall: int = 2
     check_rise: int = 1
     #: HAProxy tries a request again on another instance, where nothing was sent.
     retries: int = 3
@@ -73,5 +82,7 @@ class Sizes:
     cached: int = 262144
     #: Bytes of the referrer and of the user agent in a line of the access log.
     logged_header: int = 256
+    #: Connections that only the status page and the metrics may use.
+    stats_connections: int = 50
     #: Clients that are remembered; 100,000 take 10 MB.
     clients: str = "100k"

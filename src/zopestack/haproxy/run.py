@@ -23,10 +23,16 @@ from zopestack.model import Stack
 
 def main() -> None:
     """Become HAProxy, its standard output the access log; ``run-haproxy STACK_FILE``."""
-    stack = stack_file.load(Path(sys.argv[1]))
+    try:
+        stack = stack_file.load(Path(sys.argv[1]))
+    except OSError as why:
+        sys.exit(f"HAProxy cannot be started: {why}")
     # Also where no log is wanted now: a reload may turn it on, and keeps this output.
     os.dup2(writer(stack.access_log, stack.sizes), 1)
     words = command(stack)
+    # A shutdown of the machine sends it to every process. Instances are still to answer then, and
+    # supervisord ends HAProxy in its turn, with SIGUSR1. HAProxy's worker leaves this as it is.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.execv(words[0], words)
 
 
@@ -60,7 +66,8 @@ def writer(log: Path, sizes: Sizes) -> int:
     try:
         # A signal that ends HAProxy must not end this: the last lines are still to come.
         os.setsid()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_IGN)
         if os.fork() == 0:
             os.dup2(there, 0)
             script = [log_writer.__file__, str(log), str(sizes.log_bytes), str(sizes.log_files)]

@@ -67,6 +67,32 @@ class Runtime:
             raise OSError(f"HAProxy's answer to `show info` on {self.path} has no Pid")
         return int(told[1])
 
+    def places(self, backend: str) -> dict[str, tuple[str, int, int]]:
+        """Return where HAProxy expects each server of a backend: host, port, and port of its
+        health check (Management Guide, ``show servers state``).
+
+        :raises OSError: if HAProxy does not answer.
+        """
+        lines = [line for line in self.command("show servers state").splitlines() if line]
+        columns = lines[1].lstrip("# ").split()
+        rows = (dict(zip(columns, line.split(), strict=False)) for line in lines[2:])
+        return {
+            row["srv_name"]: (row["srv_addr"], int(row["srv_port"]), int(row["srv_check_port"]))
+            for row in rows
+            if row["be_name"] == backend
+        }
+
+    def move(self, server: str, host: str, port: int, check: int) -> None:
+        """Tell HAProxy where a server is now; its file must say the same before it is reloaded
+        (Management Guide, ``set server addr`` and ``check-port``).
+
+        :param server: backend and name, such as ``zope/instance1``.
+        :param check: port of its health check.
+        :raises OSError: if HAProxy does not answer.
+        """
+        self.command(f"set server {server} check-port {check}")
+        self.command(f"set server {server} addr {host} port {port}")
+
     def servers(self, *backends: str) -> dict[str, Server]:
         """Return the servers of these backends by name; server names are unique in a stack.
 

@@ -16,6 +16,14 @@ RELOAD_SECONDS = 3
 #: for the new worker. If it were killed before, the next HAProxy would start with an old state.
 RELOAD_STOP_SECONDS = 15
 
+#: How often a program is started again that ends at once, until supervisord gives up. An instance
+#: that cannot start is not needed as long as others serve, and its log is to stay readable.
+TRIES = 3
+
+#: The same for ZEO and HAProxy, without which there is no site: for ever. supervisord waits one
+#: second longer before each try (its ``process.py``, ``backoff``).
+FOR_EVER = 1_000_000_000
+
 #: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
 GUARD_EVENT = "TICK_60"
 
@@ -27,6 +35,7 @@ class Program:
     :param comment: what the process is for, in the file.
     :param priority: lower starts first and stops last.
     :param startsecs: seconds after which it counts as started.
+    :param startretries: how often one that has not run so long is started again.
     :param autorestart: whether it is started again when it has ended.
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param stopasgroup: whether the stop signal goes to its children as well.
@@ -40,6 +49,7 @@ class Program:
     command: str
     priority: int
     startsecs: int = 1
+    startretries: int = TRIES
     autorestart: bool = True
     stopsignal: str = "TERM"
     stopwaitsecs: float = 10
@@ -71,12 +81,15 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
 def _zeo(stack: Stack) -> Program:
     return Program(
         name="zeo",
-        comment="The database server. An empty database is set up once, before it listens.",
+        comment="The database server. An empty database is set up once, before it listens.\n"
+        "; INT: it ignores TERM, which a shutdown of the machine sends to every process at once.",
         # The interpreter that has the instances' own eggs.
         command=f"{stack.parts}/{stack.instances[0].name}/bin/interpreter "
         "-m zopestack.supervisor.database "
         f"{stack.database} {stack.zope.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
         priority=100,
+        startretries=FOR_EVER,
+        stopsignal="INT",
         stopwaitsecs=stack.timings.stop,
     )
 
@@ -99,9 +112,11 @@ def _instance(stack: Stack, instance: Instance) -> Program:
 def _haproxy(stack: Stack) -> Program:
     return Program(
         name="haproxy",
-        comment="The load balancer. USR1: it stops listening and finishes what it is serving.",
+        comment="The load balancer. USR1: it stops listening and finishes what it is serving.\n"
+        "; It ignores TERM, as zeo does.",
         command=f"{stack.bin}/run-haproxy {stack.stack_file}",
         priority=300,
+        startretries=FOR_EVER,
         stopsignal="USR1",
         stopwaitsecs=stack.stop_seconds,
         # The master process may lose the signal while the worker already serves
@@ -134,7 +149,7 @@ def _guard(stack: Stack) -> Program:
     return Program(
         name="guard",
         comment="Restarts an instance that hangs: every thread in one request for over "
-        f"{stack.lifecycle.hung_after} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
+        f"{stack.durations.hung} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
         # As long as a start may take, so that a start is not taken for a hang.
         command=f"{stack.bin}/guard-instances --patience {stack.timings.start:g} {option}"
         f"{stack.bin}/supervisorctl {agents}",

@@ -9,6 +9,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+#: Seconds that supervisord gets to answer what it need not wait for; it takes milliseconds.
+ANSWER = 10.0
+
 
 @dataclass(frozen=True)
 class Process:
@@ -26,12 +29,17 @@ class Process:
 
 
 class Supervisor:
-    """A client of one supervisord (its manual, "XML-RPC API")."""
+    """A client of one supervisord (its manual, "XML-RPC API").
 
-    def __init__(self, path: Path) -> None:
+    :param timeout: seconds for one answer; None where a stop or a start is waited for.
+    """
+
+    def __init__(self, path: Path, timeout: float | None = None) -> None:
         self.path = path
         # The host is never looked up: the transport has its own connection.
-        proxy: Any = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(path))
+        proxy: Any = xmlrpc.client.ServerProxy(
+            "http://localhost", transport=_Transport(path, timeout)
+        )
         self.rpc = proxy.supervisor
 
     def running(self) -> bool:
@@ -68,13 +76,14 @@ class _Transport(xmlrpc.client.Transport):
     is always there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__()
         self.path = path
+        self.timeout = timeout
 
     def make_connection(self, host: Any) -> HTTPConnection:
         """The connection, kept between calls as the base class keeps it."""
-        connection = self._connection[1] or _Connection(self.path)
+        connection = self._connection[1] or _Connection(self.path, self.timeout)
         self._connection = host, connection
         return connection
 
@@ -82,9 +91,10 @@ class _Transport(xmlrpc.client.Transport):
 class _Connection(HTTPConnection):
     """An HTTP connection to a unix socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__("localhost")
         self.path = path
+        self.answer = timeout
 
     def connect(self) -> None:
         """Connect.
@@ -92,4 +102,5 @@ class _Connection(HTTPConnection):
         :raises OSError: where nobody listens.
         """
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.answer)
         self.sock.connect(str(self.path))

@@ -10,6 +10,7 @@ program runs this first, and ZEO listens only when the database is complete.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -30,6 +31,9 @@ instancehome {home}
 
 def main(database: str, user: str, password_file: str, *command: str) -> None:
     """Create the database if there is none, then replace this process by the command."""
+    # A shutdown of the machine sends it to every process. Instances still need the database then,
+    # and supervisord ends ZEO in its turn, with SIGINT. A blocked signal stays blocked in ZEO.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     create(Path(database), user, Path(password_file))
     os.execv(command[0], command)
 

@@ -11,6 +11,9 @@ from zopestack.probe import probe
 #: Timeout in seconds; an agent answers from a thread of its own within milliseconds.
 TIMEOUT = 5.0
 
+#: The status of an instance that drains.
+DRAINING = 404
+
 
 @dataclass(frozen=True)
 class Report:

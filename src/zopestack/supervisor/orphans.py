@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import psutil
 
 from zopestack.model import Stack
+from zopestack.render.programs import programs
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,15 @@ def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> Non
     connection. A process that does not stop within ``stop_seconds`` is killed.
     """
     last = {"zeo": 1, "haproxy": 2}
+    # HAProxy and ZEO ignore SIGTERM.
+    numbers = {each.name: signal.Signals[f"SIG{each.stopsignal}"] for each in programs(stack, {})}
     for step in range(3):
         group = [orphan for orphan in orphans if last.get(orphan.program, 0) == step]
         if not group:
             continue
         say(f"stopping {', '.join(sorted({orphan.program for orphan in group}))}")
         for orphan in group:
-            _signal(orphan.process, signal.SIGTERM)
+            _signal(orphan.process, numbers.get(orphan.program, signal.SIGTERM))
         processes = [orphan.process for orphan in group]
         left = psutil.wait_procs(processes, timeout=stack.stop_seconds)[1]
         for process in left:

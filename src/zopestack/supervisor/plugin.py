@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import xmlrpc.client
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +11,21 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 
 from zopestack import stack_file
 from zopestack.model import Stack
+from zopestack.supervisor.applied import RELOAD, confirm
+from zopestack.supervisor.door import Door
+from zopestack.supervisor.readiness import NotReady
 from zopestack.supervisor.rotation import Rotation, Stopped
 from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.table import table
+from zopestack.supervisor.update import update
 
 HELP = {
+    "update": """\
+update [NAME ...|all]
+    Apply what bin/buildout has changed, of all programs or of these. Instances are restarted
+    one at a time, each back in rotation before the next one is touched, and HAProxy is
+    reloaded without dropping a connection. The first failure ends the command with exit
+    status 1; the same command goes on from there once it is mended.""",
     "roll": """\
 roll [NAME ...|all] [--at-once K]
     Restart instances one at a time (or K at a time) without losing a request. Each instance is
@@ -55,43 +61,33 @@ class Parser(argparse.ArgumentParser):
 
 
 class Plugin(ControllerPluginBase):  # type: ignore[misc]
-    """Adds roll, drain, ready and stack to supervisorctl; restart and update keep HAProxy's
-    addresses open.
+    """Adds roll, drain, ready and stack to supervisorctl, and has its restart and update lose no
+    request.
     """
 
     def __init__(self, controller: Any, stack_file: str) -> None:
         super().__init__(controller)
         self.stack_file = Path(stack_file)
+        door = Door(controller, self.stack_file)
         # supervisor's own commands come first where two have one name.
         own = controller.options.plugins[0]
         self._restart, own.do_restart = own.do_restart, self.do_restart
-        self._update, own.do_update = own.do_update, self.do_update
+        own.do_update, own.help_update = self.do_update, self.help_update
+        door.guard(own)
+        door.guard(self)
 
     def do_restart(self, arg: str) -> None:
         """Restart programs; HAProxy without closing its addresses."""
         names = {name.partition(":")[0] for name in arg.split()}
-        self._replacing(bool(names & {HAPROXY, "all"}), "restart", partial(self._restart, arg))
-
-    def do_update(self, arg: str) -> None:
-        """Apply changes; HAProxy is restarted without closing its addresses."""
-        changed: list[str] = []
-        # supervisord refuses: its own command says why.
-        with suppress(OSError, xmlrpc.client.Error):
-            ((_, changed, _),) = self.ctl.get_supervisor().reloadConfig()
-        asked = not arg.split() or bool({HAPROXY, "all"} & {*arg.split()})
-        replaced = HAPROXY in changed and asked
-        self._replacing(replaced, "update", partial(self._update, arg))
-
-    def _replacing(self, replaced: bool, command: str, run: Callable[[], None]) -> None:
-        if not replaced:
-            run()
+        if not names & {HAPROXY, "all"}:
+            self._restart(arg)
             return
 
         def replace(stack: Stack, rotation: Rotation) -> None:
             with standing_in(stack, self.ctl.output):
-                run()
+                self._restart(arg)
 
-        self._run(command, replace)
+        self._run("restart", replace)
 
     def do_roll(self, arg: str) -> None:
         """Restart instances one at a time without losing a request."""
@@ -123,6 +119,19 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
 
         self._run("ready", run)
 
+    def do_update(self, arg: str) -> None:
+        """Apply what bin/buildout has changed, and lose no request."""
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            words = shlex.split(arg)
+            names = () if "all" in words else words
+            update(rotation, names)
+            if not names or RELOAD in names:
+                # A reload that failed before is tried again.
+                confirm(stack)
+
+        self._run("update", run)
+
     def do_stack(self, arg: str) -> None:
         """Show the whole stack in one table."""
         self._run("stack", lambda stack, rotation: self.ctl.output(table(stack)))
@@ -139,6 +148,10 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         """Print the help of ready."""
         self.ctl.output(HELP["ready"])
 
+    def help_update(self) -> None:
+        """Print the help of update."""
+        self.ctl.output(HELP["update"])
+
     def help_stack(self) -> None:
         """Print the help of stack."""
         self.ctl.output(HELP["stack"])
@@ -150,7 +163,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             return
         except Usage as why:
             self.ctl.output(f"{command}: {why}\n{HELP[command]}")
-        except (Stopped, NoStandIn) as why:
+        except (Stopped, NoStandIn, NotReady) as why:
             self.ctl.output(f"{command}: {why}")
         except OSError as why:
             self.ctl.output(f"{command}: cannot reach supervisord or read {self.stack_file}: {why}")

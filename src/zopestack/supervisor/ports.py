@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import psutil
 
@@ -27,15 +28,17 @@ def refused(listeners: Iterable[Listener]) -> Iterator[tuple[Listener, str]]:
             yield listener, why
 
 
-def held_below(pid: int) -> set[int]:
-    """Return the TCP ports on which the descendants of a process listen now."""
-    held = set()
-    for process in psutil.Process(pid).children(recursive=True):
-        try:
+def held_by(pid: int) -> set[int]:
+    """Return the TCP ports on which a process or one of its descendants listens now."""
+    held: set[int] = set()
+    try:
+        family = [process := psutil.Process(pid), *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return held
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
             connections = process.net_connections("tcp")
-        except psutil.NoSuchProcess:
-            continue
-        held |= {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+            held |= {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
     return held
 
 

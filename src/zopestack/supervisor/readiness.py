@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import socket
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 from zopestack.features.address import Address
-from zopestack.features.instances import LANES
+from zopestack.features.instances import LANES, Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.probe import probe
-from zopestack.supervisor.client import Supervisor
-from zopestack.supervisor.health import ask
+from zopestack.supervisor import ports
+from zopestack.supervisor.client import ANSWER, Process, Supervisor
+from zopestack.supervisor.health import DRAINING, ask
 from zopestack.wait import POLL_INTERVAL
 
 #: Number of log lines shown for a process that does not start.
@@ -22,6 +25,10 @@ LOG_LINES = 20
 
 #: supervisord's state of a program that it no longer tries to start.
 GIVEN_UP = "FATAL"
+
+#: Processes of a program that have ended at once, after which it counts as given up here, although
+#: supervisord goes on trying.
+TRIES = 4
 
 
 class NotReady(Exception):
@@ -37,9 +44,10 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
     """
     began = time.monotonic()
     ready: set[str] = set()
+    tried: dict[str, set[int]] = defaultdict(set)
     said = began
     while True:
-        missing = _missing(stack, ready)
+        missing = _missing(stack, ready, tried)
         now = time.monotonic()
         for name in stack.programs:
             if name not in missing and name not in ready:
@@ -48,7 +56,9 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
                 said = now
         if not missing:
             return
-        given_up = [name for name, why in missing.items() if why == GIVEN_UP]
+        given_up = [
+            name for name, why in missing.items() if why == GIVEN_UP or len(tried[name]) > TRIES
+        ]
         if given_up or now - began > timeout:
             raise NotReady(_report(stack, missing, given_up or list(missing), timeout))
         if now - said > 2:
@@ -57,39 +67,67 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
         time.sleep(POLL_INTERVAL)
 
 
-def _missing(stack: Stack, ready: set[str]) -> dict[str, str]:
+def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> dict[str, str]:
     """Return the programs that do not serve yet, each with the reason.
 
+    Only a process that this supervisord has started counts: another one may answer in its place.
+
     :param ready: programs that have served before.
+    :param tried: the processes of each program that have been seen while it starts.
     """
     try:
-        processes = Supervisor(stack.supervisor_socket).processes()
+        processes = Supervisor(stack.supervisor_socket, ANSWER).processes()
     except OSError:
         return dict.fromkeys(stack.programs, "supervisord does not answer")
     missing = {}
+    for name, process in processes.items():
+        if process.state == "STARTING":
+            tried[name].add(process.pid)
+        elif process.state == "RUNNING":
+            tried[name].clear()
     for name in stack.programs:
         state = processes[name].state if name in processes else "unknown to supervisord"
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
     # Skip this once zeo is ready, because ZEO logs every connection.
-    if "zeo" not in missing and "zeo" not in ready and not listens(stack.storage.zeo_address):
-        missing["zeo"] = f"does not listen on {stack.storage.zeo_address}"
+    if "zeo" not in missing and "zeo" not in ready and (why := _deaf_zeo(stack, processes["zeo"])):
+        missing["zeo"] = why
     for instance in stack.instances:
-        if instance.name not in missing:
-            report = ask(instance)
-            if report is None:
-                missing[instance.name] = f"its agent does not answer on {instance.agent}"
-            elif not report.healthy:
-                missing[instance.name] = report.why
-    if "haproxy" not in missing and (why := _unbalanced(stack, missing)):
+        if instance.name not in missing and (
+            why := _unhealthy(stack, instance, processes[instance.name])
+        ):
+            missing[instance.name] = why
+    if "haproxy" not in missing and (why := _unbalanced(stack, missing, processes["haproxy"])):
         missing["haproxy"] = why
     return missing
 
 
-def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
+def _deaf_zeo(stack: Stack, process: Process) -> str:
+    address = stack.storage.zeo_address
+    if not listens(address):
+        return f"does not listen on {address}"
+    own = ports.held_by(process.pid)
+    return "" if address.port in own else f"another process listens on {address}"
+
+
+def _unhealthy(stack: Stack, instance: Instance, process: Process) -> str:
+    report = ask(instance)
+    if report is None:
+        return f"its agent does not answer on {instance.agent}"
+    if report.pid != process.pid:
+        return f"another process, {report.pid}, answers on {instance.agent}"
+    # Drained by hand, and so it stays.
+    drained = report.status == DRAINING and stack.drained(instance).exists()
+    return "" if report.healthy or drained else report.why
+
+
+def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
     try:
-        servers = Runtime(stack.haproxy_socket).servers(*LANES)
-    except OSError:
+        runtime = Runtime(stack.haproxy_socket)
+        servers, worker = runtime.servers(*LANES), runtime.worker()
+        if process.pid not in {each.pid for each in psutil.Process(worker).parents()}:
+            return f"another process, {worker}, answers on its socket"
+    except (OSError, psutil.NoSuchProcess):
         return "does not answer on its socket"
     names = {instance.name for instance in stack.instances}
     if set(servers) != names:
@@ -97,7 +135,9 @@ def _unbalanced(stack: Stack, missing: dict[str, str]) -> str:
     down = [
         instance.name
         for instance in stack.instances
-        if instance.name not in missing and not servers[instance.name].up
+        if instance.name not in missing
+        and not servers[instance.name].up
+        and not stack.drained(instance).exists()
     ]
     if missing.keys() & names or down:
         return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"

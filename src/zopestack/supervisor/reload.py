@@ -18,7 +18,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from zopestack import files, stack_file
 from zopestack.features import certificates
@@ -26,13 +30,17 @@ from zopestack.haproxy import program
 from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
-from zopestack.supervisor.client import Supervisor
+from zopestack.supervisor import daemon
+from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.wait import until
 
 #: Seconds a new worker gets to take over, and how often HAProxy is told to start one: a signal
 #: that comes while the master process is still busy with the last reload may be lost.
 TIMEOUT = 5
 ATTEMPTS = 2
+
+#: supervisord's states of a program that has no process.
+IDLE = ("STOPPED", "EXITED", "FATAL", "BACKOFF")
 
 
 def main() -> None:
@@ -43,31 +51,82 @@ def main() -> None:
     # A stop waits for the end of a reload.
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
-    stack = stack_file.load(Path(sys.argv[1]))
-    if outdated(stack):
+    try:
+        take_up(stack_file.load(Path(sys.argv[1])))
+    except (OSError, daemon.Deaf) as why:
+        sys.exit(f"Nothing was reloaded: {why}")
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop)
+    os.execvp("cat", ["cat"])
+
+
+def take_up(stack: Stack) -> None:
+    """Reload if HAProxy runs with older files.
+
+    Exits with a message where HAProxy refuses them.
+
+    :raises OSError: if supervisord does not run.
+    :raises daemon.Deaf: if it does not answer.
+    """
+    if not daemon.check(stack.supervisor_socket):
+        raise OSError("supervisord does not run.")
+    if not running(stack):
+        print("HAProxy does not run; it will start with the current files", flush=True)
+    elif outdated(stack):
         if wrong := refusal(stack):
             sys.exit(f"Reload refused; HAProxy keeps its current configuration: {wrong}")
         print("HAProxy's files have changed: reloading", flush=True)
+        if not stack.haproxy_socket.exists():
+            with _socket_elsewhere(stack):
+                reload(stack)
         reload(stack)
         print("HAProxy runs with the new files", flush=True)
     else:
         print("HAProxy already runs with the current files", flush=True)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, stop)
-    os.execvp("cat", ["cat"])
 
 
 def outdated(stack: Stack) -> bool:
     """Whether HAProxy was started before the newest of its files was put in place.
 
-    An HAProxy that does not answer is just starting, with the new files.
+    One that does not answer has lost its socket, and makes it again in a reload; or it has yet to
+    start its worker, with the new files.
     """
     try:
         worker = Runtime(stack.haproxy_socket).worker()
         began = time.time() - age(worker)
     except OSError:
-        return False
+        return bool(workers(master(stack)))
     # A worker reads its files before it is forked; one reload too many does no harm.
     return began - 1 <= newest(stack)
+
+
+def running(stack: Stack) -> bool:
+    """Whether HAProxy runs; waits for one that is just starting, and has yet to open its socket."""
+
+    def state() -> str:
+        return Supervisor(stack.supervisor_socket, ANSWER).processes()["haproxy"].state
+
+    until(lambda: _worker(Runtime(stack.haproxy_socket)) or state() != "STARTING", TIMEOUT)
+    return state() not in IDLE
+
+
+def master(stack: Stack) -> int:
+    """HAProxy's master process.
+
+    :raises OSError: if supervisord does not answer.
+    """
+    return Supervisor(stack.supervisor_socket, ANSWER).processes()["haproxy"].pid
+
+
+def workers(running: int) -> set[int]:
+    """The workers of a master process; none of one that is still ``run-haproxy``, which a signal
+    would end.
+    """
+    try:
+        process = psutil.Process(running)
+        children = process.children()
+        return {child.pid for child in children if child.name() == process.name() == "haproxy"}
+    except psutil.Error:
+        return set()
 
 
 def age(pid: int) -> float:
@@ -118,14 +177,16 @@ def reload(stack: Stack) -> None:
     Exits with a message where it does not; the old worker then goes on serving.
     """
     runtime = Runtime(stack.haproxy_socket)
-    before = runtime.worker()
+    running = master(stack)
+    before = {None, *workers(running)}
     # Without its state, an instance that is draining or down counts as healthy until its first
     # check.
-    files.write(stack.server_state, runtime.command("show servers state"), mode=0o600)
-    master = Supervisor(stack.supervisor_socket).processes()["haproxy"].pid
+    with suppress(OSError):
+        state = runtime.command("show servers state")
+        files.write(stack.server_state, state, mode=0o600)
     for _ in range(ATTEMPTS):
-        os.kill(master, signal.SIGUSR2)
-        if until(lambda: _worker(runtime) not in (None, before), TIMEOUT):
+        os.kill(running, signal.SIGUSR2)
+        if until(lambda: _worker(runtime) not in before, TIMEOUT):
             break
     else:
         sys.exit(
@@ -134,6 +195,21 @@ def reload(stack: Stack) -> None:
         )
     # The state must not outlive the reload: an HAProxy that starts later would believe it.
     files.write(stack.server_state, NO_STATE, mode=0o600)
+
+
+@contextmanager
+def _socket_elsewhere(stack: Stack) -> Iterator[None]:
+    """Spell the path of HAProxy's runtime socket in another way in the block.
+
+    A new worker takes over the sockets of the old one, also one whose file has been deleted, and
+    knows them by their paths: under another one it makes the file again.
+    """
+    path, text = stack.haproxy_socket, stack.haproxy_conf.read_text(encoding="utf-8")
+    files.write(stack.haproxy_conf, text.replace(str(path), f"{path.parent}/./{path.name}"))
+    try:
+        yield
+    finally:
+        files.write(stack.haproxy_conf, text)
 
 
 def _worker(runtime: Runtime) -> int | None:

@@ -17,8 +17,8 @@ from zopestack.features.instances import LANES, VISITORS, Instance
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
-from zopestack.supervisor.client import Supervisor
-from zopestack.supervisor.health import ask
+from zopestack.supervisor.client import ANSWER, Supervisor
+from zopestack.supervisor.health import DRAINING, ask
 from zopestack.wait import POLL_INTERVAL, until
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
@@ -41,7 +41,7 @@ class Rotation:
     def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
         self.stack = stack
         self.say = say
-        self.supervisor = Supervisor(stack.supervisor_socket)
+        self.supervisor = Supervisor(stack.supervisor_socket, ANSWER)
         self.runtime = Runtime(stack.haproxy_socket)
 
     def named(self, names: Sequence[str]) -> list[Instance]:
@@ -65,23 +65,22 @@ class Rotation:
         began = time.monotonic()
         for start in range(0, len(instances), at_once):
             group = instances[start : start + at_once]
-            self._others_serve(group)
+            self.others_serve(group)
             for instance in group:
                 self.say(f"{instance.name}: draining")
                 self._call("stopProcess", instance, ignore=Faults.NOT_RUNNING)
             for instance in group:
-                self._wait_stopped(instance)
+                self.wait_stopped(instance)
                 self.say(f"{instance.name}: stopped, starting")
                 self._call("startProcess", instance, ignore=Faults.ALREADY_STARTED)
             for instance in group:
-                self._wait_healthy(instance)
-                self._wait_rotation(instance, up=True)
+                self.wait_back(instance)
         seconds = time.monotonic() - began
         self.say(f"{len(instances)} instance(s) restarted in {seconds:.1f} s")
 
     def drain(self, instances: Sequence[Instance]) -> None:
         """Take instances out of rotation and wait until their running requests are done."""
-        self._others_serve(instances)
+        self.others_serve(instances)
         for instance in instances:
             self._signal(instance, "USR1")
             self.say(f"{instance.name}: draining")
@@ -103,25 +102,46 @@ class Rotation:
         for instance in instances:
             self._wait_rotation(instance, up=True)
 
-    def servers(self) -> dict[str, Server]:
-        """Return the instances as HAProxy sees them.
+    def servers(self, *lanes: str) -> dict[str, Server]:
+        """Return the instances of these lanes, or of all, as HAProxy sees them.
 
         :raises Stopped: if HAProxy does not answer.
         """
         try:
-            return self.runtime.servers(*LANES)
+            return self.runtime.servers(*(lanes or LANES))
         except OSError:
             raise Stopped(
                 "HAProxy does not answer, so nothing was changed. "
                 "See `status haproxy` and `tail haproxy`."
             ) from None
 
-    def _others_serve(self, group: Sequence[Instance]) -> None:
+    def wait_back(self, instance: Instance) -> None:
+        """Wait until an instance that starts serves again, or drains if it did so before.
+
+        :raises Stopped: where it does not start.
+        """
+        self.wait_healthy(instance)
+        self.wait_seen(instance)
+
+    def wait_seen(self, instance: Instance) -> None:
+        """Wait until HAProxy sends requests to an instance that is healthy.
+
+        :raises Stopped: where it does not.
+        """
+        if self.stack.drained(instance).exists():
+            self.say(f"{instance.name}: still drained; `ready` brings it back")
+        else:
+            self._wait_rotation(instance, up=True)
+
+    def others_serve(self, group: Sequence[Instance]) -> None:
+        """Check that the site stays up without these instances.
+
+        :raises Stopped: where they are all that serves.
+        """
         # Ignore other lanes: the requests of an empty lane go to the visitors' lane.
-        leaving = {instance.name for instance in group if instance.lane == VISITORS}
-        visited = {instance.name for instance in self.stack.lane(VISITORS)}
-        serving = {name for name, server in self.servers().items() if server.up}
-        if leaving and not serving & visited - leaving:
+        serving = {name for name, server in self.servers(VISITORS).items() if server.up}
+        leaving = serving & {instance.name for instance in group}
+        if leaving and leaving == serving:
             raise Stopped(
                 f"no instance other than {', '.join(sorted(leaving))} is serving, so the site "
                 "would go down; nothing further was changed. Raise instances in [stack], or use "
@@ -143,13 +163,19 @@ class Rotation:
         except xmlrpc.client.Fault as fault:
             raise Stopped(f"{instance.name}: supervisord reports {fault.faultString}") from None
 
-    def _wait_stopped(self, instance: Instance) -> None:
+    def wait_stopped(self, instance: Instance) -> None:
+        """Wait until the process of an instance has ended."""
+
         def stopped() -> bool:
             return self._state(instance) in ("STOPPED", "EXITED", "FATAL")
 
         self._wait(instance, "it to stop", self.stack.stop_seconds + POLL_INTERVAL * 50, stopped)
 
-    def _wait_healthy(self, instance: Instance) -> None:
+    def wait_healthy(self, instance: Instance) -> None:
+        """Wait until an instance answers that it can serve, or drains as before.
+
+        :raises Stopped: where it does not start.
+        """
         began = time.monotonic()
 
         def healthy() -> bool:
@@ -160,12 +186,14 @@ class Rotation:
                     f"instances keep serving. See `tail {instance.name}`."
                 )
             report = ask(instance)
-            if report and report.why.startswith("warm-up path") and not report.healthy:
+            if report and report.why.startswith("warm-up") and not report.healthy:
                 raise Stopped(
                     f"{instance.name}: {report.why}. It stays out of rotation until that works; "
                     "the other instances keep serving."
                 )
-            return bool(report and report.healthy)
+            # After a stop and a start, not before: a drained instance drains.
+            drained = self.stack.drained(instance).exists()
+            return bool(report and (report.healthy or (drained and report.status == DRAINING)))
 
         self._wait(instance, "it to be healthy", self.stack.timings.start, healthy)
         self.say(f"{instance.name}: healthy ({time.monotonic() - began:.1f} s)")

@@ -93,7 +93,8 @@ def _begin(stack: Stack) -> int:
 def _watched(stack: Stack, ready: int, block: int) -> None:
     """Run the stand-in until supervisord's own HAProxy serves; does not return."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         log = os.open(stack.logs / "haproxy.out.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         os.dup2(log, 1)

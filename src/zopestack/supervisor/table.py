@@ -11,7 +11,7 @@ from zopestack.columns import columns
 from zopestack.features.instances import LANES
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
-from zopestack.supervisor.client import Process, Supervisor
+from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import Report, ask
 
 HEADINGS = (
@@ -34,7 +34,7 @@ def table(stack: Stack) -> str:
 
     :raises OSError: if supervisord does not answer.
     """
-    processes = Supervisor(stack.supervisor_socket).processes()
+    processes = Supervisor(stack.supervisor_socket, ANSWER).processes()
     try:
         servers = Runtime(stack.haproxy_socket).servers(*LANES)
     except OSError:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
+import xmlrpc.client
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from zopestack import stack_file
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
-from zopestack.supervisor import orphans, ports
-from zopestack.supervisor.client import Supervisor
+from zopestack.supervisor import daemon, orphans, ports
+from zopestack.supervisor.applied import confirm
+from zopestack.supervisor.client import ANSWER, Supervisor
+from zopestack.supervisor.owner import Owner
 from zopestack.supervisor.readiness import NotReady, wait_ready
+from zopestack.wait import until
 
 #: Where bin/buildout writes the Stack, relative to the buildout's directory.
 STACK_FILE = Path("parts/stack-files/stack.json")
@@ -58,26 +66,31 @@ def main() -> None:
     say("running bin/buildout")
     if code := subprocess.run(["bin/buildout"], check=False).returncode:
         sys.exit(code)
-    stack = stack_file.load(STACK_FILE)
     try:
-        start(stack)
-        wait_ready(stack, arguments.timeout, say)
-    except NotReady as why:
+        stack = stack_file.load(STACK_FILE)
+        with Owner(stack.lock, "scripts/up", say):
+            start(stack)
+            wait_ready(stack, arguments.timeout, say)
+            confirm(stack)
+    except (NotReady, daemon.Deaf, OSError) as why:
         sys.exit(str(why))
+    except KeyboardInterrupt:
+        sys.exit("Interrupted; what has been started goes on. Run scripts/up again.")
     print(summary(stack))
 
 
 def start(stack: Stack) -> None:
-    """Start supervisord, or make the running one apply changes.
+    """Start supervisord, or make the running one apply changes and start what has given up.
 
     :raises NotReady: if another program uses one of the addresses.
+    :raises daemon.Deaf: if supervisord runs and does not answer.
     """
-    supervisor = Supervisor(stack.supervisor_socket)
-    running = supervisor.running()
+    supervisor = Supervisor(stack.supervisor_socket, ANSWER)
+    running = _living(stack, supervisor)
     if not running and (left := orphans.find(stack)):
         say("supervisord has died; stopping the processes it left running")
         orphans.stop(stack, left, say)
-    ours = ports.held_below(supervisor.pid()) if running else set()
+    ours = ports.held_by(supervisor.pid()) if running else set()
     if blocked := list(ports.refused(x for x in stack.listeners() if x.address.port not in ours)):
         raise NotReady(
             "\n".join(
@@ -90,9 +103,65 @@ def start(stack: Stack) -> None:
         states = [f"{p.name} {p.state.lower()}" for p in supervisor.processes().values()]
         say(f"supervisord is running ({', '.join(states)}); applying changes")
         _run([f"{stack.bin}/supervisorctl", "update"])
+        revive(stack, supervisor)
+        for instance in stack.instances:
+            if stack.drained(instance).exists():
+                say(
+                    f"{instance.name} is drained; bin/supervisorctl ready {instance.name} ends that"
+                )
     else:
         say("starting supervisord")
         _run([f"{stack.bin}/supervisord"])
+
+
+def _living(stack: Stack, supervisor: Supervisor) -> bool:
+    """Whether there is a supervisord to tell of changes; waits for the end of one that ends.
+
+    :raises daemon.Deaf: if it runs and does not answer.
+    """
+    try:
+        if daemon.check(stack.supervisor_socket) and supervisor.running():
+            return True
+    except daemon.Unreachable as why:
+        say(f"supervisord (pid {why.pid}) has lost its socket {stack.supervisor_socket}")
+        say("stopping it, which lets requests finish, to start it again")
+        os.kill(why.pid, signal.SIGTERM)
+
+    def settled() -> bool:
+        return daemon.pid(stack.supervisor_socket) is None or supervisor.running()
+
+    if not settled():
+        say("waiting for the supervisord that is shutting down")
+        # It stops one program after the other.
+        seconds = stack.stop_seconds * len(stack.programs)
+        if not until(settled, seconds):
+            raise NotReady(f"supervisord did not shut down within {seconds:.0f} s.")
+    return supervisor.running()
+
+
+def revive(stack: Stack, supervisor: Supervisor) -> None:
+    """Start every program that does not run: one that was given up gets another chance, since the
+    mistake may be mended by now.
+    """
+    processes = supervisor.processes()
+    for name, process in processes.items():
+        if process.state in ("STARTING", "RUNNING"):
+            continue
+        say(f"starting {name}, which was {process.state.lower()}")
+        if process.state == "BACKOFF":
+            # It waits longer and longer between two tries.
+            with suppress(xmlrpc.client.Fault):
+                supervisor.rpc.stopProcess(name, False)
+        until(partial(_stopped, supervisor, name), stack.stop_seconds)
+        with suppress(xmlrpc.client.Fault):
+            supervisor.rpc.startProcess(name, False)
+    if processes["haproxy"].state == "RUNNING" and not stack.haproxy_socket.exists():
+        say("HAProxy has lost its socket; it makes it again in a reload")
+        _run([f"{stack.bin}/supervisorctl", "restart", "haproxy-reload"])
+
+
+def _stopped(supervisor: Supervisor, name: str) -> bool:
+    return supervisor.processes()[name].state != "STOPPING"
 
 
 def summary(stack: Stack) -> str:

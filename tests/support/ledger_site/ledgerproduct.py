@@ -50,6 +50,13 @@ class Ledger(SimpleItem):
         return "done"
 
     @security.public
+    def endless(self, visitor: str, number: str) -> None:
+        """Write a record and go on for ever."""
+        self.record(visitor, number)
+        while True:
+            pass
+
+    @security.public
     def large(self) -> str:
         """An answer that is longer in the sending than in the making."""
         return "x" * 12_000_000

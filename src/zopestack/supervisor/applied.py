@@ -1,0 +1,84 @@
+"""Whether HAProxy runs with its files: wait for ``haproxy-reload``, and tell why it has failed."""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from contextlib import suppress
+from pathlib import Path
+
+from zopestack.model import Stack
+from zopestack.supervisor.client import Process, Supervisor
+from zopestack.supervisor.readiness import NotReady
+from zopestack.wait import until
+
+#: What supervisord calls the program that reloads HAProxy.
+RELOAD = "haproxy-reload"
+
+#: Seconds for supervisord to start it, on a slow machine, and for the reload itself.
+TIMEOUT = 60
+
+#: supervisord's states of a reload that has failed; it is tried again, but its files are the same.
+FAILED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
+
+
+def confirm(stack: Stack) -> None:
+    """Return once HAProxy runs with the files that are in place; reload it if it does not.
+
+    :raises NotReady: where the reload has failed; the message has the reason.
+    :raises OSError: where supervisord does not answer.
+    """
+    supervisor = Supervisor(stack.supervisor_socket)
+    if _reload(supervisor).state in (*FAILED, "STOPPED"):
+        # The files may have been mended since. One that is about to be tried again is stopped
+        # first, or supervisord would not start it now.
+        with suppress(xmlrpc.client.Fault):
+            supervisor.rpc.stopProcess(RELOAD)
+        with suppress(xmlrpc.client.Fault):
+            supervisor.rpc.startProcess(RELOAD, False)
+    wait_reloaded(stack)
+
+
+def wait_reloaded(stack: Stack) -> None:
+    """Return once the reload that runs is over.
+
+    :raises NotReady: where it has failed; the message has the reason.
+    :raises OSError: where supervisord does not answer.
+    """
+    supervisor = Supervisor(stack.supervisor_socket)
+
+    def over() -> bool:
+        found = _reload(supervisor)
+        return found.state in FAILED or _waits(found)
+
+    if not until(over, TIMEOUT):
+        raise NotReady(f"{RELOAD} has not ended within {TIMEOUT} s; see {_log(stack)}.")
+    if _reload(supervisor).state in FAILED:
+        raise NotReady(_reason(stack))
+
+
+def _reload(supervisor: Supervisor) -> Process:
+    try:
+        return supervisor.processes()[RELOAD]
+    except KeyError:
+        raise NotReady(f"{RELOAD} is unknown to supervisord; run `update`.") from None
+
+
+def _waits(process: Process) -> bool:
+    """Whether it has become ``cat``, as it does when it is done."""
+    try:
+        return Path(f"/proc/{process.pid}/comm").read_text(encoding="ascii").strip() == "cat"
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _reason(stack: Stack) -> str:
+    with suppress(OSError):
+        said = _log(stack).read_text(encoding="utf-8", errors="replace")
+        _, word, last = said.rpartition("Reload ")
+        if word:
+            return f"{word}{last.strip()}"
+    return f"HAProxy was not reloaded; see {_log(stack)}."
+
+
+def _log(stack: Stack) -> Path:
+    return stack.logs / f"{RELOAD}.out.log"

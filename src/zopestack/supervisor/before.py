@@ -1,0 +1,72 @@
+"""What ran and served before a command, to be put back when the command is interrupted."""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from zopestack.model import Stack
+from zopestack.supervisor.client import ANSWER, Supervisor
+from zopestack.supervisor.health import ask
+from zopestack.wait import until
+
+#: supervisord's states of a program that runs, or is about to.
+RUNS = ("RUNNING", "STARTING", "BACKOFF")
+
+
+@dataclass(frozen=True)
+class Before:
+    """The stack at one moment.
+
+    :param running: the programs that ran.
+    :param drained: the instances that were drained by hand.
+    """
+
+    stack: Stack
+    running: tuple[str, ...]
+    drained: frozenset[str]
+
+    @classmethod
+    def look(cls, stack: Stack) -> Before:
+        """The stack now.
+
+        :raises OSError: if supervisord does not answer.
+        """
+        processes = Supervisor(stack.supervisor_socket, ANSWER).processes()
+        return cls(
+            stack,
+            tuple(name for name, process in processes.items() if process.state in RUNS),
+            frozenset(each.name for each in stack.instances if stack.drained(each).exists()),
+        )
+
+    def put_back(self, say: Callable[[str], None]) -> None:
+        """Start again what ran then and does not now, and end the drains that were begun since.
+
+        :raises OSError: if supervisord does not answer.
+        """
+        # A client of its own: the interrupted one may be in the midst of an answer.
+        supervisor = Supervisor(self.stack.supervisor_socket, ANSWER)
+        for name in self.running:
+            self._start(supervisor, name, say)
+        for instance in self.stack.instances:
+            # One that does not answer has no handler for the signal yet, and would die of it.
+            if instance.name not in self.drained and ask(instance):
+                with suppress(xmlrpc.client.Fault):
+                    supervisor.rpc.signalProcess(instance.name, "USR2")
+
+    def _start(self, supervisor: Supervisor, name: str, say: Callable[[str], None]) -> None:
+        def state() -> str:
+            process = supervisor.processes().get(name)
+            return process.state if process else "REMOVED"
+
+        if state() in RUNS:
+            return
+        say(f"{name}: starting again")
+        until(lambda: state() != "STOPPING", self.stack.stop_seconds + 5)
+        with suppress(xmlrpc.client.Fault):
+            if state() == "REMOVED":
+                supervisor.rpc.addProcessGroup(name)
+            else:
+                supervisor.rpc.startProcess(name, False)

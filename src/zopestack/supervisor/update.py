@@ -1,0 +1,173 @@
+"""``supervisorctl update``: apply what ``bin/buildout`` has changed, and lose no request.
+
+supervisor's own command stops and starts whatever has changed, one program after the other, and
+does not wait until it serves. Here an instance serves again before the next one is touched, and
+HAProxy is told at the moment when the others can do without.
+"""
+
+from __future__ import annotations
+
+import xmlrpc.client
+from collections.abc import Collection, Sequence
+
+from zopestack.features.instances import LANES, VISITORS, Instance
+from zopestack.supervisor.applied import RELOAD, wait_reloaded
+from zopestack.supervisor.rotation import FAILED, Rotation, Stopped
+from zopestack.supervisor.standin import HAPROXY, standing_in
+from zopestack.wait import until
+
+#: Seconds from the start of a program until supervisord calls it started, several times over.
+STARTED = 60
+
+
+def update(rotation: Rotation, names: Collection[str] = ()) -> None:
+    """Apply every change of supervisord.conf.
+
+    :param names: of programs, to apply theirs only; none for all.
+    :raises NoStandIn: where HAProxy would not start again.
+    :raises NotReady: where it does not take up its new files.
+    :raises Stopped: at the first failure; the same again, after it is mended, goes on from there.
+    """
+    try:
+        found = rotation.supervisor.rpc.reloadConfig()[0]
+    except xmlrpc.client.Fault as fault:
+        raise Stopped(f"supervisord cannot read its configuration: {fault.faultString}") from None
+    known = {*rotation.supervisor.processes(), *found[0]}
+    if unknown := sorted(set(names) - known):
+        raise Stopped(f"{', '.join(unknown)}: no such program")
+    changes = ([name for name in each if not names or name in names] for each in found)
+    _Update(rotation, *changes).run()
+
+
+class _Update:
+    """One run, with the names of the programs that are new, changed and gone."""
+
+    def __init__(
+        self, rotation: Rotation, added: list[str], changed: list[str], removed: list[str]
+    ) -> None:
+        self.rotation = rotation
+        self.stack = rotation.stack
+        self.supervisor = rotation.supervisor
+        self.say = rotation.say
+        self.added = added
+        self.changed = changed
+        self.removed = removed
+
+    def run(self) -> None:
+        """Change ZEO first, then instances, then HAProxy; last of all the guard."""
+        if not (self.added or self.changed or self.removed):
+            self.say("nothing has changed")
+        instances = {each.name: each for each in self.stack.instances}
+        changed = [instances[name] for name in self.changed if name in instances]
+        others = [name for name in self.changed if name not in instances]
+        if "zeo" in others:
+            self._replace("zeo")
+        new = [name for name in self.added if name != RELOAD]
+        for name in new:
+            self.supervisor.rpc.addProcessGroup(name)
+            self.say(f"{name}: added")
+        # New instances can serve for those that are about to be restarted.
+        if changed and RELOAD in others and (grown := [n for n in new if n in instances]):
+            for name in grown:
+                self.rotation.wait_healthy(instances[name])
+            if not self._moved(changed):
+                others.remove(RELOAD)
+                self._reload()
+        self._instances(changed)
+        if HAPROXY in others:
+            with standing_in(self.stack, self.say):
+                self._replace(HAPROXY)
+        if RELOAD in [*others, *self.added]:
+            self._reload()
+        for name in self.removed:
+            self._remove(name)
+        for name in others:
+            if name not in ("zeo", HAPROXY, RELOAD):
+                self._replace(name)
+
+    def _instances(self, changed: Sequence[Instance]) -> None:
+        """Replace instances one at a time, and first those that do not serve."""
+        up = self._up() if changed else set()
+        for instance in sorted(changed, key=lambda each: each.name in up):
+            self._others_serve(instance)
+            self.say(f"{instance.name}: draining")
+            self._replace(instance.name)
+            self.rotation.wait_healthy(instance)
+            if self._running(HAPROXY):
+                self._move(instance)
+                self.rotation.wait_seen(instance)
+
+    def _others_serve(self, instance: Instance) -> None:
+        """Refuse to take the last one that serves, unless no other could."""
+        if not self._running(HAPROXY):
+            return
+        try:
+            self.rotation.others_serve([instance])
+        except Stopped:
+            if len(self._servers()) > 1:
+                raise
+            self.say(f"{instance.name} is the only one: visitors wait until it serves again")
+
+    def _replace(self, name: str) -> None:
+        """Stop a program, and start it as supervisord.conf has it now."""
+        self._remove(name, again=True)
+        self.supervisor.rpc.addProcessGroup(name)
+        self.say(f"{name}: updated")
+
+    def _remove(self, name: str, again: bool = False) -> None:
+        self.supervisor.rpc.stopProcessGroup(name, False)
+        if not until(lambda: not self._running(name), self.stack.stop_seconds + STARTED):
+            raise Stopped(f"{name} does not stop")
+        self.supervisor.rpc.removeProcessGroup(name)
+        if not again:
+            for mark in self.stack.var.glob(f"{name}/drained"):
+                mark.unlink()
+            self.say(f"{name}: removed")
+
+    def _reload(self) -> None:
+        """Make HAProxy read its files.
+
+        :raises NotReady: where it refuses them.
+        """
+        if RELOAD in self.added:
+            self.supervisor.rpc.addProcessGroup(RELOAD)
+        else:
+            self._replace(RELOAD)
+
+        wait_reloaded(self.stack)
+
+    def _move(self, instance: Instance) -> None:
+        """Tell the running HAProxy where an instance is now."""
+        host, port, check = _place(instance)
+        for lane in LANES:
+            known = self.rotation.runtime.places(lane).get(instance.name)
+            if known and known != (host, port, check):
+                self.rotation.runtime.move(f"{lane}/{instance.name}", host, port, check)
+
+    def _moved(self, instances: Sequence[Instance]) -> bool:
+        """Whether HAProxy expects one of these elsewhere."""
+        if not self._running(HAPROXY):
+            return False
+        known: dict[str, tuple[str, int, int]] = {}
+        for lane in LANES:
+            known |= self.rotation.runtime.places(lane)
+        return any(known.get(each.name, _place(each)) != _place(each) for each in instances)
+
+    def _servers(self) -> set[str]:
+        return set(self.rotation.servers(VISITORS))
+
+    def _up(self) -> set[str]:
+        if not self._running(HAPROXY):
+            return set()
+        return {name for name, server in self.rotation.servers().items() if server.up}
+
+    def _running(self, name: str) -> bool:
+        return self._state(name) not in (*FAILED, "")
+
+    def _state(self, name: str) -> str:
+        process = self.supervisor.processes().get(name)
+        return process.state if process else ""
+
+
+def _place(instance: Instance) -> tuple[str, int, int]:
+    return instance.address.host, instance.address.port, instance.agent.port

@@ -1,0 +1,48 @@
+"""Visitors who ask all the time, and remember whatever was no good answer."""
+
+from __future__ import annotations
+
+import threading
+from http.client import HTTPException
+from typing import Self
+
+from tests.support.fetch import fetch
+from zopestack.features.address import Address
+
+
+class Visitors:
+    """A few of them, each with a connection of its own for every request.
+
+    :ivar failures: what they got instead of 200.
+    :ivar served: how many good answers they got.
+    """
+
+    def __init__(self, address: Address, number: int = 2) -> None:
+        self.address = address
+        self.failures: list[str] = []
+        self.served = 0
+        self._leave = threading.Event()
+        self._threads = [threading.Thread(target=self._visit, daemon=True) for _ in range(number)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _visit(self) -> None:
+        # Nobody is as quick as this without a pause, and the machine has other work.
+        while not self._leave.wait(0.01):
+            try:
+                status = fetch(self.address, "/").status
+            except (OSError, HTTPException) as why:
+                self.failures.append(repr(why))
+                continue
+            if status == 200:
+                self.served += 1
+            else:
+                self.failures.append(str(status))
