@@ -296,7 +296,8 @@ def test_the_management_interface_is_for_admin_networks_only(farm: Farm) -> None
         assert {page: door.get(page, source=ONE).status for page in ADMIN_PAGES} == dict.fromkeys(
             ADMIN_PAGES, 403
         )
-        assert door.handed() == 0
+        # HAProxy refuses paths; what a query names, the instance refuses once Zope has found it.
+        assert all(request.query for request in door.seen())
         inside = {page: door.get(page, source="127.0.0.9").status for page in ADMIN_PAGES}
         assert inside == ADMIN_PAGES
         assert {page: door.get(page, source=ONE).status for page in PAGES} == PAGES
