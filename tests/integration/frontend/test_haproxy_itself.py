@@ -26,7 +26,8 @@ LIMIT = 8
 
 @pytest.fixture
 def door(farm: Farm, program: Path) -> Iterator[Door]:
-    made = farm.door(instances=1, haproxy=program, requests_per_address=LIMIT)
+    limits = {"requests_per_address": LIMIT, "timeout_http_request": "10m"}
+    made = farm.door(instances=1, haproxy=program, **limits)
     made.timings = Timings(rate_period=600, counters=600)
     with made:
         yield made
@@ -81,7 +82,7 @@ def test_status_and_metrics_answer_while_visitors_use_up_every_connection(door: 
         status = door.stack.balancer.stats_address
         assert fetch(status, "/").status == 200
         assert "haproxy_frontend_current_sessions" in fetch(status, "/metrics").text
-        assert connected() < most + 100
+        assert connected() >= most
 
 
 def test_the_previous_haproxy_ends_after_hard_stop_after(farm: Farm, program: Path) -> None:
