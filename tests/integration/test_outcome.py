@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,12 +80,23 @@ def site(
     files.write(stack.server_state, haproxy.NO_STATE)
     files.link(stack.haproxy, program)
     instance, agent = Instance(ports.base), Instance(ports.base + 20)
-    command = [sys.executable, "-m", "zopestack.haproxy.run", str(stack.stack_file)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+    python, log = [sys.executable, "-m"], [str(stack.access_pipe), str(stack.access_log)]
+    commands = (
+        [*python, "zopestack.haproxy.run", str(stack.stack_file)],
+        [*python, "zopestack.haproxy.log_writer", *log, "1000000", "3"],
+    )
+    with ExitStack() as running:
+        processes = [
+            running.enter_context(
+                subprocess.Popen(each, stderr=subprocess.DEVNULL, start_new_session=True)
+            )
+            for each in commands
+        ]
         until("HAProxy", lambda: listening(stack))
         until("the instance", lambda: Runtime(stack.haproxy_socket).servers("zope")["instance1"].up)
         yield stack, instance
-        process.kill()
+        for each in processes:
+            each.kill()
     for each in (instance, agent):
         each.shutdown()
         each.server_close()

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.polling import until
 from tests.support.supervised import Supervised
 from zopestack.features.address import Address
 from zopestack.haproxy.runtime import Runtime
+from zopestack.supervisor import reload
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 
@@ -28,10 +30,11 @@ RELOADED = re.compile("HAProxy (already )?runs with the")
 @pytest.fixture
 def stack() -> Iterator[Supervised]:
     with Supervised(instances=2, stop_grace="60s") as running:
+        # HAProxy reloads files this new at its start; its worker takes SIGTERM after a reload.
+        until("files of some age", lambda: time.time() - reload.newest(running.stack) > 2)
         running.start()
         http = running.stack.balancer.http_address[0]
         until("it to serve", lambda: listens(http) and fetch(http, "/").status == 200)
-        # With files this new, HAProxy is reloaded at its start.
         until("the end of a reload", lambda: RELOADED.search(running.log("haproxy-reload")))
         haproxy = psutil.Process(running.pids()["haproxy"])
         until("one worker", lambda: len(haproxy.children()) == 1)

@@ -184,7 +184,7 @@ def test_the_guard_restarts_what_does_not_answer_and_what_is_past_its_limit(
     os.kill(before["instance1"], signal.SIGSTOP)
     said = guard_asked(site, "--patience", "2")
     assert "instance1 has not answered for " in said
-    assert "instance1: started" in said
+    assert "instance1: in rotation" in said
     assert "instance2" not in said
     site.wait_ready()
     after = site.pids()
@@ -193,7 +193,7 @@ def test_the_guard_restarts_what_does_not_answer_and_what_is_past_its_limit(
     # Past its limit is the largest of the two, and it is drained.
     said = guard_asked(site, "--memory-limit", "1MB")
     (largest,) = re.findall(r"(instance\d) uses \d+ MB of memory, the limit is 1 MB", said)
-    assert f"{largest}: started" in said
+    assert f"{largest}: in rotation" in said
     assert "drained after" in site.log(f"{largest}.log")
     site.wait_ready()
     assert {name for name in after if site.pids()[name] != after[name]} == {largest}

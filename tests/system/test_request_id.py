@@ -23,8 +23,9 @@ def test_an_error_in_the_event_log_is_found_in_the_access_log(site: Site) -> Non
 
     def served_by() -> re.Match[str] | None:
         return re.search(
-            r'"GET /broken\?x=1 HTTP/1.1" 500 .* (instance\d) .* id=(\S+)',
+            r'^(instance\d) status=500 .* id=(\S+) .*"GET /broken\?x=1 HTTP/1.1" 500 ',
             site.log("access.log"),
+            re.MULTILINE,
         )
 
     line = until("the request in HAProxy's log", served_by)

@@ -148,7 +148,7 @@ def test_what_is_left_out_of_a_front_end_is_left_out(farm):
     assert "register_task" in lua
     assert "register_task" not in rendered(fronts.WITHOUT_SLOTS)[1]
     unchecked = rendered(fronts.WITHOUT_RULES)[0]
-    for rule in ("deny_status 400", "track-sc1", "X-Forwarded-For"):
+    for rule in ("http-request deny deny_status 400", "track-sc1", "X-Forwarded-For"):
         assert rule in whole
         assert rule not in unchecked
     assert "http-request capture" in unchecked
