@@ -29,8 +29,8 @@ def main() -> None:
     os.dup2(log_writer.opened(str(stack.access_pipe), os.O_RDWR), 1)
     words = command(stack)
     # A shutdown of the machine sends it to every process. Instances are still to answer then, and
-    # supervisord ends HAProxy in its turn, with SIGUSR1. HAProxy's worker leaves this as it is; that
-    # of a reload does not.
+    # supervisord ends HAProxy in its turn, with SIGUSR1. The first worker leaves this as it is;
+    # one that a reload starts does not.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.execv(words[0], words)
 
