@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -92,9 +93,7 @@ class Interrupts:
             # It may have come after the request, but before the end was noted.
             self._end(thread)
             logger.error("interrupted after %g s: %s", self.timeout, request.path)
-        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY))), (MARK, "1")]
-        start_response("504 Gateway Timeout", headers)
-        return [BODY]
+            return _late(start_response)
 
     def _end(self, thread: int) -> None:
         with self._lock:
@@ -144,6 +143,13 @@ class Interrupts:
         pause = threading.Event()
         while not pause.wait(POLL_INTERVAL):
             self.interrupt()
+
+
+def _late(start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer 504, in place of a response that may have begun (PEP 3333, "exc_info")."""
+    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY))), (MARK, "1")]
+    start_response("504 Gateway Timeout", headers, sys.exc_info())
+    return [BODY]
 
 
 def _raise_in(thread: int, kind: type[BaseException] | None) -> None:

@@ -33,13 +33,18 @@ def spin(until: Callable[[], object] = lambda: False) -> None:
 def pages(
     monkeypatch: pytest.MonkeyPatch, timeout: float = TIMEOUT, **known: Callable[[], object]
 ) -> Iterator[Callable[[str], tuple[int, str]]]:
-    """Pages by their path, on one real thread of waitress; fetches one."""
+    """Pages by their path, on one real thread of waitress; fetches one. With ``?early`` the
+    response begins before the page is made.
+    """
     monkeypatch.setattr(interrupt, "POLL_INTERVAL", 0.01)
     monkeypatch.setattr(Transaction, "_commitResources", Transaction._commitResources)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["QUERY_STRING"] == "early":
+            start_response("200 OK", [("Content-Type", "text/early")])
         body = str(known[environ["PATH_INFO"][1:]]()).encode()
-        start_response("200 OK", [("Content-Length", str(len(body)))])
+        if environ["QUERY_STRING"] != "early":
+            start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
     interrupts = Interrupts(application, timeout)
@@ -67,6 +72,7 @@ def test_a_late_request_gets_504_and_its_thread_serves_the_next(
         before = fetch("thread")
         assert fetch("spin")[0] == 504
         assert fetch("stubborn")[0] == 504
+        assert fetch("spin?early")[0] == 504
         assert fetch("thread") == before == (200, before[1])
 
 
