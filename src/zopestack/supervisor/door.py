@@ -79,12 +79,14 @@ class Door:
 
     def _own(self, command: str, run: Command, arg: str) -> object:
         stack = stack_file.load(self.stack_file)
-        with interruptible(), Owner(stack.lock, f"{command} {arg}".strip(), self.say):
+        with interruptible() as check, Owner(stack.lock, f"{command} {arg}".strip(), self.say):
             before = (
                 Before.look(stack) if command in PUT_BACK and daemon.pid(self._socket) else None
             )
             try:
-                return run(arg)
+                done = run(arg)
+                check()
+                return done
             except KeyboardInterrupt:
                 if before:
                     with undisturbed():

@@ -22,10 +22,24 @@ class Interrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise :class:`Interrupted` in the block. What is ignored, as by nohup, stays ignored."""
-    with _handled(_interrupt, only=signal.SIG_IGN.__ne__):
-        yield
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Raise :class:`Interrupted` in the block. What is ignored, as by nohup, stays ignored.
+
+    The block gets a function to call at its end, which raises it if Python has dropped it: it does
+    so where the signal arrives while an object is deleted (its manual, ``object.__del__``).
+    """
+    told: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        raise Interrupted
+
+    def check() -> None:
+        if told:
+            raise Interrupted
+
+    with _handled(interrupt, only=lambda before: before != signal.SIG_IGN):
+        yield check
 
 
 @contextmanager
@@ -66,7 +80,3 @@ def _handled(
     finally:
         for number in changed:
             signal.signal(number, before[number])
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted
