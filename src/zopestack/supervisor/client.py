@@ -12,6 +12,9 @@ from typing import Any
 #: Seconds that supervisord gets to answer what it need not wait for; it takes milliseconds.
 ANSWER = 10.0
 
+#: Its states of a program that has no process (its manual, "Process States").
+IDLE = ("STOPPED", "EXITED", "FATAL", "BACKOFF")
+
 
 @dataclass(frozen=True)
 class Process:

@@ -31,16 +31,13 @@ from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.supervisor import daemon
-from zopestack.supervisor.client import ANSWER, Supervisor
+from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.wait import until
 
 #: Seconds a new worker gets to take over, and how often HAProxy is told to start one: a signal
 #: that comes while the master process is still busy with the last reload may be lost.
 TIMEOUT = 5
 ATTEMPTS = 2
-
-#: supervisord's states of a program that has no process.
-IDLE = ("STOPPED", "EXITED", "FATAL", "BACKOFF")
 
 
 def main() -> None:

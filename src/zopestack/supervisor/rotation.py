@@ -17,15 +17,12 @@ from zopestack.features.instances import LANES, VISITORS, Instance
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
-from zopestack.supervisor.client import ANSWER, Supervisor
+from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.wait import POLL_INTERVAL, until
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
 CHECK_TIMEOUT = 15
-
-#: supervisord's states of a program that it will not start again by itself.
-FAILED = ("FATAL", "BACKOFF", "EXITED", "STOPPED")
 
 
 class Stopped(Exception):
@@ -180,7 +177,7 @@ class Rotation:
 
         def healthy() -> bool:
             state = self._state(instance)
-            if state in FAILED:
+            if state in IDLE:
                 raise Stopped(
                     f"{instance.name} did not start; supervisord reports {state}. The other "
                     f"instances keep serving. See `tail {instance.name}`."

@@ -16,7 +16,7 @@ from zopestack import stack_file
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.supervisor import daemon, orphans, ports
-from zopestack.supervisor.applied import confirm
+from zopestack.supervisor.applied import RELOAD, confirm
 from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.supervisor.owner import Owner
 from zopestack.supervisor.readiness import NotReady, wait_ready
@@ -157,7 +157,7 @@ def revive(stack: Stack, supervisor: Supervisor) -> None:
             supervisor.rpc.startProcess(name, False)
     if processes["haproxy"].state == "RUNNING" and not stack.haproxy_socket.exists():
         say("HAProxy has lost its socket; it makes it again in a reload")
-        _run([f"{stack.bin}/supervisorctl", "restart", "haproxy-reload"])
+        _run([f"{stack.bin}/supervisorctl", "restart", RELOAD])
 
 
 def _stopped(supervisor: Supervisor, name: str) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 
 from zopestack.features.instances import LANES, VISITORS, Instance
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
-from zopestack.supervisor.rotation import FAILED, Rotation, Stopped
+from zopestack.supervisor.client import IDLE
+from zopestack.supervisor.rotation import Rotation, Stopped
 from zopestack.supervisor.standin import HAPROXY, standing_in
 from zopestack.wait import until
 
@@ -162,7 +163,7 @@ class _Update:
         return {name for name, server in self.rotation.servers().items() if server.up}
 
     def _running(self, name: str) -> bool:
-        return self._state(name) not in (*FAILED, "")
+        return self._state(name) not in (*IDLE, "")
 
     def _state(self, name: str) -> str:
         process = self.supervisor.processes().get(name)
