@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support import packages
 from zopestack.buildout.uv import environment, of_pip
 
 LISTED = """\
@@ -18,6 +21,9 @@ search.index='https://e.example/pypi'
 :env:.proxy='http://proxy.example:3128'
 """
 
+#: Without any setting.
+PLAIN = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+
 
 def test_settings_of_pip_and_what_they_are_called_by_uv() -> None:
     assert of_pip(LISTED) == {
@@ -26,6 +32,7 @@ def test_settings_of_pip_and_what_they_are_called_by_uv() -> None:
         "ALL_PROXY": "http://proxy.example:3128",
         "HTTPS_PROXY": "http://proxy.example:3128",
         "HTTP_PROXY": "http://proxy.example:3128",
+        "UV_HTTP_TIMEOUT": "5",
     }
 
 
@@ -48,13 +55,40 @@ def test_pip_says_them_itself(tmp_path: Path) -> None:
     made.pop("SSL_CERT_FILE", "")
     assert made == {
         **own,
+        **PLAIN,
         "UV_DEFAULT_INDEX": "https://a.example/simple",
         "UV_EXTRA_INDEX_URL": "https://b.example/simple",
     }
 
 
 def test_a_python_without_pip_has_no_settings(tmp_path: Path) -> None:
-    assert environment("/bin/false", {"HOME": str(tmp_path)}) == {"HOME": str(tmp_path)}
+    own = {"HOME": str(tmp_path)}
+    assert environment("/bin/false", own) == {**own, **PLAIN}
+
+
+def test_a_release_that_only_a_later_index_has(tmp_path: Path) -> None:
+    """As pip does: all indexes that its settings name count alike."""
+    for version, index in (("2.0", "first"), ("1.0", "second"), ("3.0", "third")):
+        page = tmp_path / index / "example-egg" / "index.html"
+        page.parent.mkdir(parents=True)
+        packages.wheel(page.parent, "example_egg", version)
+        (wheel,) = page.parent.iterdir()
+        page.write_text(f'<!doctype html><a href="{wheel.name}">{wheel.name}</a>')
+    indexes = {name: (tmp_path / name).as_uri() for name in ("first", "second", "third")}
+    own = {
+        **os.environ,
+        "PIP_INDEX_URL": indexes["third"],
+        "PIP_EXTRA_INDEX_URL": f"{indexes['first']} {indexes['second']}",
+    }
+    done = subprocess.run(
+        [Path(sys.executable).with_name("uv"), "pip", "install", "--target", tmp_path / "there",
+         "example_egg==1.0"],
+        env=environment(sys.executable, own),
+        capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there" / "example_egg-1.0.dist-info").is_dir()
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ SETTINGS = {
     "index-url": (("UV_DEFAULT_INDEX",), " "),
     "extra-index-url": (("UV_EXTRA_INDEX_URL",), " "),
     "find-links": (("UV_FIND_LINKS",), ","),
+    "timeout": (("UV_HTTP_TIMEOUT",), " "),
     "trusted-host": (("UV_INSECURE_HOST",), " "),
     "proxy": (("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"), " "),
     "cert": (("SSL_CERT_FILE",), " "),
+    "client-cert": (("SSL_CLIENT_CERT",), " "),
 }
 
 #: Where pip's settings come from, the strongest last (its manual, "Precedence / Override order").
@@ -39,7 +41,10 @@ def environment(python: str, own: Mapping[str, str] = os.environ) -> dict[str, s
         text=True,
         check=False,
     )
-    made = {} if done.returncode else of_pip(done.stdout)
+    # pip takes a release from any index; uv by default only from the first that has the package.
+    made = {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    if not done.returncode:
+        made |= of_pip(done.stdout)
     if not _cacheable(own):
         made["UV_NO_CACHE"] = "1"
     return {**made, **own}
