@@ -112,11 +112,6 @@ class Stack:
         return self.var / "blobstorage"
 
     @property
-    def uploads(self) -> Path:
-        """Uploads that come in pieces (TUS), which any instance may get."""
-        return self.var / "tus-uploads"
-
-    @property
     def temporary(self) -> Path:
         """Temporary files of every process, such as uploads on their way into the database."""
         return self.var / "tmp"

@@ -204,6 +204,7 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
     """Everything below ``home`` that the pages may name."""
     paths = {getattr(of, name) for name, each in vars(Stack).items() if isinstance(each, property)}
     known = {path for path in paths if isinstance(path, Path)} | {of.database.parent}
+    known |= set(of.directories.shared.values())
     for program in programs(of, {}):
         known |= {of.logs / f"{program.name}.log", of.logs / f"{program.name}.out.log"}
     return known | {

@@ -10,8 +10,10 @@ import pytest
 
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.farm import PRODUCT
+from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.ways import FORM, Request, Visitor, kept_in, let_through, listed
+from zopestack.features.address import Address
 
 #: The first of them installs Plone.
 pytestmark = pytest.mark.timeout(900)
@@ -58,8 +60,9 @@ VISITING = ("", "login", "sitemap", "@@search", "contact-info")
 @pytest.fixture(scope="module")
 def plone() -> Iterator[Checkout]:
     """A Plone with a site, by the steps of README.rst."""
-    with Checkout(eggs="Plone", instances=2, admin_networks=INSIDE) as running:
-        running.set(requests_per_address="off")
+    options = {"tls_certificate": "self-signed", "http_redirect": "off"}
+    with Checkout(eggs="Plone", instances=2, admin_networks=INSIDE, **options) as running:
+        running.set(requests_per_address="off", https_address=f"127.0.0.1:{running.ports.spare}")
         running.configure(SECTIONS)
         running.script("up", "--timeout", str(int(PATIENCE)))
         tell(running, "/@sites/classic", ANSWERS, 200)
@@ -123,6 +126,24 @@ def test_an_upload_in_pieces_goes_through_any_instance(plone: Checkout) -> None:
         assert answer.status == 204, answer.text
     # The last piece makes the content.
     assert answer.headers["location"]
+
+
+def test_a_login_over_https_is_never_sent_over_http(plone: Checkout) -> None:
+    name, password = "author", EDITOR[1]
+    user = {"username": name, "password": password, "email": "author@example.com"}
+    tell(plone, "/news/@users", {**user, "roles": ["Member", "Contributor"]}, 201)
+    login = {"__ac_name": name, "__ac_password": password, "buttons.login": "Log in"}
+    https = Address("127.0.0.1", plone.ports.spare)
+    for address, secure in ((https, True), (plone.address("haproxy"), False)):
+        answer = fetch(
+            address, "/news/login", "POST", urlencode(login), {**FORM, "Host": "localhost"},
+            secure=secure,
+        )  # fmt: skip
+        (cookie,) = [one for one in answer.headers.get_all("set-cookie") if "__ac=" in one]
+        assert ("; Secure" in cookie, "; HttpOnly" in cookie) == (secure, True)
+        session = {"Cookie": cookie.partition(";")[0], "Host": "localhost"}
+        page = fetch(address, "/news/++add++Document", headers=session, secure=secure)
+        assert page.status == 200
 
 
 def test_a_private_page_is_not_the_management_interface(plone: Checkout) -> None:

@@ -81,15 +81,19 @@ def test_threads_reach_the_instance_as_they_were_read(home: Path) -> None:
     assert all_parts["instance2"]["threads"] == "2"
 
 
-def test_instances_share_uploads_in_pieces(home: Path) -> None:
-    own = {"instance2": {"environment-vars": "TUS_TMP_FILE_DIR /mnt/uploads"}}
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("TUS_TMP_FILE_DIR", "tus-uploads"),
+        ("COLLECTIVE_EXPORTIMPORT_CENTRAL_DIRECTORY", "exportimport"),
+    ],
+)
+def test_instances_share_what_add_ons_keep_in_files(home: Path, variable: str, name: str) -> None:
+    own = {"instance2": {"environment-vars": f"{variable} /mnt/uploads"}}
     all_parts = made(home, own)
-    for name, directory in (
-        ("instance1", f"{home}/var/tus-uploads"),
-        ("instance2", "/mnt/uploads"),
-    ):
-        told = all_parts[name]["environment-vars"].splitlines()
-        assert [each for each in told if "TUS" in each] == [f"TUS_TMP_FILE_DIR {directory}"]
+    for part, directory in (("instance1", f"{home}/var/{name}"), ("instance2", "/mnt/uploads")):
+        told = all_parts[part]["environment-vars"].splitlines()
+        assert [each for each in told if variable in each] == [f"{variable} {directory}"]
 
 
 def test_the_switch_interval_is_the_agents_and_not_the_recipes(home: Path) -> None:

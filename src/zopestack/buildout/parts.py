@@ -90,8 +90,7 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     pipeline = options["pipeline"].split()
     needed = [AGENT, MARKER] if stack.lane(CALLBACKS) else [AGENT]
     pipeline = [each for each in needed if each not in pipeline] + pipeline
-    # plone.restapi would keep them below the instance's own directory.
-    variables = {"TUS_TMP_FILE_DIR": str(stack.uploads)}
+    variables = {name: str(path) for name, path in stack.directories.shared.items()}
     variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
     # Options of the Stack, which the recipe does not know.

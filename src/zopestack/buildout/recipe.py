@@ -79,8 +79,8 @@ class Recipe:
         """Write every generated file that changed; the directory belongs to a part of its own."""
         stack = self.stack
         with _writing():
-            made = (stack.logs, stack.blobs, stack.database.parent, stack.temporary, stack.uploads)
-            for directory in made:
+            made = (stack.logs, stack.blobs, stack.database.parent, stack.temporary)
+            for directory in (*made, *stack.directories.shared.values()):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.lock.exists():

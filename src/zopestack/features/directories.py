@@ -20,6 +20,17 @@ class Directories(Feature):
     )
     var: Path = option(path, "var", "Where the database, logs, sockets and the password live.")
 
+    @property
+    def shared(self) -> dict[str, Path]:
+        """What add-ons would keep in the directory of one instance: the environment variable that
+        names a directory, and the one that all instances have instead
+        (docs/explanation/second-instance.rst).
+        """
+        return {
+            "TUS_TMP_FILE_DIR": self.var / "tus-uploads",
+            "COLLECTIVE_EXPORTIMPORT_CENTRAL_DIRECTORY": self.var / "exportimport",
+        }
+
     def check(self) -> None:
         """Check that templates are a directory and that var can be written to.
 

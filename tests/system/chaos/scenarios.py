@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from operator import ne
 
 from tests.support.harness import Site, until
 from zopestack.features.instances import Instance
-from zopestack.features.timings import Timings
+from zopestack.haproxy.program import installed
 from zopestack.haproxy.runtime import Runtime
 from zopestack.supervisor.health import ask
 
@@ -101,6 +102,47 @@ def change_haproxy(site: Site) -> None:
 
 
 @timed
+def edit(site: Site, sections: str = "", **options: object) -> None:
+    """Edit what every instance is started with, apply it by ``update``, and take it back."""
+    before = site.sections, dict(site.options)
+    for changed, wanted in ((before[0] + sections, options), before):
+        pids = site.pids()
+        site.options = dict(before[1])
+        site.configure(changed, **wanted)
+        site.buildout()
+        site.supervisorctl("update", check=True)
+        site.wait_ready()
+        now = site.pids()
+        assert all(now[each.name] != pids[each.name] for each in site.stack.instances)
+
+
+@timed
+def other_haproxy(site: Site) -> None:
+    """Go to another HAProxy that is installed, and back."""
+    for program in [*installed()[1:2], *installed()[:1]]:
+        site.configure(site.sections, haproxy=program)
+        site.buildout()
+        site.supervisorctl("update", check=True)
+        site.wait_ready()
+
+
+@timed
+def roll_at_once(site: Site) -> None:
+    """Three operators type ``roll all``: one waits for the other."""
+    rolls = [
+        subprocess.Popen(
+            ["bin/supervisorctl", "roll", "all"],
+            cwd=site.directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for _ in range(3)
+    ]
+    said = [roll.communicate()[0].decode() for roll in rolls]
+    assert not any(roll.returncode for roll in rolls), "\n".join(said)
+
+
+@timed
 def reload_haproxy(site: Site, times: int) -> None:
     """Have HAProxy take up its file."""
     runtime = Runtime(site.stack.haproxy_socket)
@@ -174,22 +216,36 @@ def _serves(site: Site, instance: Instance) -> bool:
     return bool(report and report.healthy and site.servers()[instance.name].up)
 
 
-#: Seconds until a process that does not answer at all is left out: ``timeout check`` and the
-#: interval, three times over (templates/haproxy.cfg.j2).
-OUT_OF_ROTATION = 3 * (5 + Timings.check_interval)
+#: An edit of an option of [instance], and one of [stack] that makes each instance another one.
+VARIABLE = "environment-vars = EDITED yes\n"
+EDITS = [
+    Scenario("edit threads", partial(edit, threads=2)),
+    Scenario("edit [instance]", partial(edit, sections=VARIABLE)),
+    Scenario("edit eggs", partial(edit, eggs="Zope zope.testing")),
+    Scenario("edit haproxy", other_haproxy),
+]
+AT_ONCE = Scenario(
+    "edit threads, eggs and [instance]",
+    partial(edit, sections=VARIABLE, threads=2, eggs="Zope zope.testing"),
+)
+
+#: Seconds within which a frozen process is out of rotation (docs/explanation/measured.rst).
+OUT_OF_ROTATION = 6
 
 
 def scenarios(long: bool) -> list[Scenario]:
     """The whole list, once over, or as often as the promise says."""
     rolls, reloads, kills = (3, 20, 10) if long else (1, 3, 2)
+    edits = [*EDITS, Scenario("three rolls at once", roll_at_once)] if long else [AT_ONCE]
     return [
         *[Scenario("roll all", roll_all)] * rolls,
         Scenario("scale 2 -> 4 -> 2", scale),
         Scenario("change an option of HAProxy", change_haproxy),
+        *edits,
         Scenario(f"reload HAProxy {reloads} times", partial(reload_haproxy, times=reloads)),
         Scenario("restart each instance", restart_each),
         *[Scenario("kill -9 an instance", kill_instance, POST_IN_FLIGHT, 10)] * kills,
-        Scenario("SIGSTOP an instance", stop_instance, NOTHING, OUT_OF_ROTATION + 2),
+        Scenario("SIGSTOP an instance", stop_instance, NOTHING, OUT_OF_ROTATION),
         Scenario("kill -9 zeo", kill_zeo, ZEO_AWAY, 15),
         Scenario("kill -9 haproxy", kill_haproxy, ANYTHING, 3),
         Scenario("kill -9 supervisord, scripts/up", kill_supervisord, ANYTHING),
