@@ -43,7 +43,7 @@ def test_no_settings() -> None:
 def test_pip_says_them_itself(tmp_path: Path) -> None:
     """Of a file and of the environment; a variable of uv's own wins."""
     file = tmp_path / "pip.conf"
-    file.write_text("[global]\nindex-url = https://a.example/simple\nfind-links = /x\n /y\n")
+    file.write_text("[global]\nindex-url = https://a.example/simple\nfind-links = /\n /tmp\n")
     own = {
         "HOME": str(tmp_path),
         "PIP_CONFIG_FILE": str(file),
@@ -67,7 +67,7 @@ def test_a_python_without_pip_has_no_settings(tmp_path: Path) -> None:
 
 
 def test_a_release_that_only_a_later_index_has(tmp_path: Path) -> None:
-    """As pip does: all indexes that its settings name count alike."""
+    """As pip does: all indexes that its settings name count alike, and missing ones do not."""
     for version, index in (("2.0", "first"), ("1.0", "second"), ("3.0", "third")):
         page = tmp_path / index / "example-egg" / "index.html"
         page.parent.mkdir(parents=True)
@@ -79,6 +79,7 @@ def test_a_release_that_only_a_later_index_has(tmp_path: Path) -> None:
         **os.environ,
         "PIP_INDEX_URL": indexes["third"],
         "PIP_EXTRA_INDEX_URL": f"{indexes['first']} {indexes['second']}",
+        "PIP_FIND_LINKS": f"/missing {(tmp_path / 'missing').as_uri()}",
     }
     done = subprocess.run(
         [Path(sys.executable).with_name("uv"), "pip", "install", "--target", tmp_path / "there",

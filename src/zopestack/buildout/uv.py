@@ -62,11 +62,17 @@ def of_pip(listed: str) -> dict[str, str]:
         if strength >= found.get(setting, (0, ""))[0]:
             found[setting] = strength, str(ast.literal_eval(text))
     return {
-        variable: between.join(value.split())
+        variable: between.join(filter(_usable, value.split()))
         for setting, (_, value) in found.items()
         for variables, between in [SETTINGS[setting]]
         for variable in variables
     }
+
+
+def _usable(value: str) -> bool:
+    """Whether a value is no directory that is missing: pip ignores one, uv fails."""
+    path = value.removeprefix("file://")
+    return not path.startswith("/") or Path(path).exists()
 
 
 def _cacheable(own: Mapping[str, str]) -> bool:
