@@ -232,7 +232,7 @@ def test_own_templates_may_include_and_extend(home: Path) -> None:
         ("{{ nothing.more }}", "'nothing' is undefined"),
         ("{% include 'more.j2' %}", "'more.j2' not found"),
         ("{% extends 'base.j2' %}", "'base.j2' not found"),
-        ("{{ 1 // 0 }}", "ZeroDivisionError: integer division"),
+        ("{{ 1 // 0 }}", "ZeroDivisionError: "),
         ("{{ 1 + 'a' }}", "TypeError: unsupported operand"),
         ("{{ 'x'.index('y') }}", "ValueError: substring"),
         ("{{ stack|colour }}", "No filter named 'colour'"),
