@@ -157,8 +157,8 @@ class Stack:
 
     @property
     def haproxy(self) -> Path:
-        """A link to the HAProxy that runs: a reload executes it again, so another program takes
-        over without a dropped connection.
+        """What executes HAProxy: a reload executes it again, so another program takes over without
+        a dropped connection.
         """
         return self.configuration / "haproxy"
 

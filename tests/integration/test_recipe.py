@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -223,6 +224,8 @@ def test_where_a_part_fails_the_files_of_the_stack_are_still_there(home: Path) -
     assert "Uninstalling stack-files" in failed.stdout + failed.stderr
     assert "Is a directory" in failed.stdout + failed.stderr
     assert snapshot(made).keys() == before
+    # The HAProxy that runs executes it at the next reload.
+    assert os.access(made / "haproxy", os.X_OK)
 
 
 def test_a_copy_does_not_uninstall_the_original(site: Path, home: Path) -> None:
