@@ -53,12 +53,14 @@ class Stack:
     """A whole deployment on one machine.
 
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
+    :param account: the user of the machine to whom its files belong.
     :param instances: finished, with what ``[instance]`` and ``[instanceN]`` say of them.
     """
 
     directory: Path
     bin: Path
     parts: Path
+    account: str
     instances: tuple[Instance, ...]
     zope: Zope
     balancer: Balancer
@@ -166,6 +168,16 @@ class Stack:
     def supervisord_conf(self) -> Path:
         """The rendered supervisord configuration."""
         return self.configuration / "supervisord.conf"
+
+    @property
+    def system_unit(self) -> Path:
+        """The unit for systemd, to start the stack at boot."""
+        return self.configuration / "zopestack.service"
+
+    @property
+    def user_unit(self) -> Path:
+        """The same for ``systemctl --user``, without root."""
+        return self.configuration / "zopestack-user.service"
 
     @property
     def slots_lua(self) -> Path:
