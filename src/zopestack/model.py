@@ -133,6 +133,11 @@ class Stack:
         """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
         return self.var / "stack.lock"
 
+    @property
+    def begun(self) -> Path:
+        """What ran before a command that restarts or drains, while that is under way."""
+        return self.var / "begun.json"
+
     def drained(self, instance: Instance) -> Path:
         """A file that is there while an instance is drained by hand."""
         return self.var / instance.name / "drained"
