@@ -189,7 +189,7 @@ def _rotated(stack: Stack, log: str, own: Section) -> dict[str, str]:
         return {}
     kept = {"maxBytes": stack.rotation.log_size, "backupCount": stack.rotation.log_files}
     return {
-        f"{log}-handler": "logging.handlers.RotatingFileHandler",
+        f"{log}-handler": "zopestack.log_file.LogFile",
         f"{log}-kwargs": str(kept),
     }
 
