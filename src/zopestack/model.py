@@ -38,6 +38,9 @@ from zopestack.features.zope import Zope
 #: grants fewer; most grant at least 20000.
 MOST_CONNECTIONS = 8000
 
+#: File descriptors of HAProxy beside those that grow with the Stack.
+OWN_DESCRIPTORS = 27
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -296,10 +299,18 @@ class Stack:
 
     @property
     def descriptors(self) -> int:
-        """File descriptors that HAProxy needs: two a connection, and some for its listeners, its
-        threads and the health checks (its manual, "maxconn", "ulimit-n").
+        """File descriptors that HAProxy needs: two a connection, two for each instance and its
+        health check, three a thread, one an address, and its own
+        (docs/explanation/measured.rst, "Descriptors of HAProxy").
         """
-        return 2 * self.connections + 2 * len(self.instances) + 4 * self.balancer.nbthread + 60
+        addresses = len(self.balancer.bindings) + len(self.tls.bindings)
+        return (
+            2 * (self.connections + self.sizes.stats_connections)
+            + 2 * len(self.instances)
+            + 3 * self.balancer.nbthread
+            + addresses
+            + OWN_DESCRIPTORS
+        )
 
     @property
     def prioritized_share(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import describe
 from tests.support.polling import PATIENCE, until
 from tests.support.supervised import CHECKOUT, Supervised
 from zopestack.haproxy.runtime import Runtime
@@ -89,5 +91,10 @@ def test_too_few_descriptors_are_refused_before_anything_is_written(home: Path) 
         check=False,
     )
     assert done.returncode != 0
+    assert "[stack] max-connections = auto\n" in done.stderr
     assert "file descriptors for 2000 connections, and may have 3000" in done.stderr
+    most = re.search(r"lower max-connections to (\d+) or less", done.stderr)
+    assert most
+    options = {"max-connections": most[1]}
+    assert 2998 < describe.read(home, options).descriptors <= 3000
     assert not [*home.iterdir()]

@@ -21,6 +21,7 @@ from tests.support.fetch import fetch
 from tests.support.polling import PATIENCE, until
 from tests.support.supervised import Supervised
 from zopestack import files
+from zopestack.buildout import certificates
 from zopestack.haproxy import launcher, log_writer
 from zopestack.haproxy import program as haproxy
 from zopestack.haproxy.runtime import Runtime
@@ -45,6 +46,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
         }
         stack = describe.read(home, addresses | options)
         stack.logs.mkdir(parents=True)
+        certificates.put(certificates.material(stack))
         for path, text in render(stack).items():
             files.write(path, text)
         files.write(stack.server_state, haproxy.NO_STATE)
@@ -138,6 +140,36 @@ def test_a_signal_to_every_process_ends_no_worker_whatever_the_reloads(
         assert ask(stack, "/") == 503
         assert runtime.worker() == worker.pid
         reload_master(stack)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"nbthread": "4", "instances": "8", "max-connections": "100", "http-address": "*:{0}"},
+        {
+            "http-address": "127.0.0.1:{0}\n127.0.0.1:{1}",
+            "https-address": "127.0.0.1:{2}",
+            "tls-certificate": "self-signed",
+            "http-redirect": "off",
+            "callback-instances": "1",
+            "instances": "3",
+        },
+    ],
+)
+def test_the_descriptors_that_it_needs_are_known(
+    run: Callable[..., Stack], options: dict[str, str], number: int
+) -> None:
+    if number >= len(haproxy.installed()):
+        pytest.skip("one HAProxy on this machine")
+    ports = freeports.reserve()
+    free = [ports.http + each for each in range(3)]
+    texts = {name: text.format(*free) for name, text in options.items()}
+    stack = run(haproxy=str(haproxy.installed()[number]), **texts)
+    said = Runtime(stack.haproxy_socket).command("show info")
+    assert f"\nUlimit-n: {stack.descriptors}\n" in said
+    ports.release()
 
 
 @pytest.mark.skipif(len(haproxy.installed()) < 2, reason="one HAProxy on this machine")
