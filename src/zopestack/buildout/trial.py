@@ -72,7 +72,7 @@ def _check_descriptors(stack: Stack, name: str, options: Mapping[str, str]) -> N
         raise UserError(
             f"[{name}] max-connections = {options.get('max-connections', 'auto')}\n"
             f"  HAProxy needs {stack.descriptors} file descriptors for {stack.connections} "
-            f"connections, and may have {limit:g}. Raise the limit (ulimit -n, or LimitNOFILE of a "
+            f"connections, and may have {limit}. Raise the limit (ulimit -n, or LimitNOFILE of a "
             f"systemd unit) and start supervisord anew{lower}."
         )
 

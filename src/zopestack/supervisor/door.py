@@ -7,6 +7,7 @@ was at. After one that is killed, the next one does so.
 
 from __future__ import annotations
 
+import xmlrpc.client
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +81,8 @@ class Door:
             return done
         except (daemon.Deaf, OSError) as why:
             self._fail(command, str(why))
+        except xmlrpc.client.Fault as why:
+            self._fail(command, f"supervisord refuses it: {why.faultString}")
         except KeyboardInterrupt:
             self._fail(command, "interrupted")
         return None
