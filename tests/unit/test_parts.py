@@ -25,10 +25,10 @@ def test_order_of_the_parts(home: Path) -> None:
     assert list(made(home)) == [
         "stack-files",
         "zeo",
-        "stack-guards",
         "supervisor",
         "instance1",
         "instance2",
+        "stack-guards",
     ]
 
 
