@@ -26,6 +26,9 @@ TOLD = [
     ("[2001:db8::1]:4711", "2001:db8::1"),
     ("::ffff:192.0.2.66", "192.0.2.66"),
     ("::FFFF:c000:242", "192.0.2.66"),
+    # Addresses of IPv6 that have one of IPv4 in them. HAProxy 3.2 converts these, too.
+    ("2002:c000:242::1", "2002:c000:242::1"),
+    ("64:ff9b::c000:242", "64:ff9b::c000:242"),
 ]
 
 REQUEST = b"GET /client HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
