@@ -18,6 +18,7 @@ from zopestack.features.admin import Admin
 from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
+from zopestack.features.compression import Compression
 from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
@@ -80,6 +81,7 @@ class Stack:
     queue: Queue
     affinity: Affinity
     cache: Cache
+    compression: Compression
     access: AccessLog
     rotation: Rotation
     extras: Extras
