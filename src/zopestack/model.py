@@ -131,6 +131,11 @@ class Stack:
         """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
         return self.var / "stack.lock"
 
+    @property
+    def conflicts_lock(self) -> Path:
+        """Held by the instance that runs a request again after a conflict."""
+        return self.var / "conflicts.lock"
+
     def drained(self, instance: Instance) -> Path:
         """A file that is there while an instance is drained by hand."""
         return self.var / instance.name / "drained"

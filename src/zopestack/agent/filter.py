@@ -13,6 +13,7 @@ from typing import Any
 from zopestack.agent import admin, channel, forms
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
+from zopestack.agent.conflicts import Conflicts
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
@@ -39,7 +40,8 @@ def attach(application: Application) -> Application:
         sys.setswitchinterval(own.switch_interval)
     threads = Threads(own.threads)
     channel.install(threads, Arrivals(own.body_timeout))
-    own_writes = OwnWrites(application)
+    conflicts = Conflicts(application, own.conflicts)
+    own_writes = OwnWrites(conflicts)
     interrupts = Interrupts(own_writes, own.request_timeout)
     meter = Meter(interrupts, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
@@ -52,6 +54,7 @@ def attach(application: Application) -> Application:
     keep_lines_whole()
     admin.install()
     forms.install()
+    conflicts.install()
     drain.install()
     interrupts.start()
     hang.start()

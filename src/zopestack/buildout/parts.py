@@ -159,6 +159,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         hung_after=stack.durations.hung,
         request_timeout=stack.durations.request,
         body_timeout=stack.limits.timeout_http_request,
+        conflicts=str(stack.conflicts_lock),
         warm_up=stack.lifecycle.warm_up,
         switch_interval=instance.switch_interval,
         drained=str(stack.drained(instance)),

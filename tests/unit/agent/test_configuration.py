@@ -24,6 +24,7 @@ SECONDS = st.integers(1, 86400).map(float)
         hung_after=SECONDS,
         request_timeout=SECONDS,
         body_timeout=SECONDS,
+        conflicts=st.just("/var/conflicts.lock"),
         switch_interval=st.none() | st.integers(1, 10000).map(lambda number: number / 10000),
         drained=st.sampled_from(["", "/var/instance1/drained"]),
         warm_up=st.lists(st.from_regex(r"/[a-z]{0,8}", fullmatch=True), max_size=3).map(tuple),
