@@ -247,6 +247,16 @@ class Stack:
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
 
     @property
+    def stuck_seconds(self) -> float:
+        """Seconds after which a request whose instance has died is not tried at the next one: a
+        guard restarts an instance that hangs, or that has not answered for as long as a start may
+        take. At least twice the longest wait in HAProxy's queue, from which it comes for the first
+        time.
+        """
+        restarted = min(self.durations.hung, self.timings.start)
+        return max(restarted, 2 * self.queue.timeout_queue)
+
+    @property
     def hard_stop_seconds(self) -> float:
         """From a reload to a kill, for the previous HAProxy."""
         given = self.durations.hard_stop_after

@@ -4,6 +4,7 @@ demand. Zope would only make it slow to start. ``python -m tests.support.bare_in
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import threading
@@ -20,6 +21,7 @@ from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.meter import Meter
+from zopestack.agent.once import Once
 from zopestack.agent.port import open_port
 from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
@@ -29,11 +31,15 @@ kept: list[bytearray] = []
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """``/hang`` never answers, ``/grow/300`` keeps 300 MB, ``/hold/a/file`` answers once there is a
+    """``/hang`` never answers, nor does ``/freeze``, which stops every thread of the process,
+    ``/grow/300`` keeps 300 MB, ``/hold/a/file`` answers once there is a
     file ``/a/file``, any other path answers."""
     words = environ["PATH_INFO"].split("/")
     if words[1] == "hang":
         threading.Event().wait()
+    if words[1] == "freeze":
+        # Unlike CDLL, PyDLL keeps the interpreter lock while the function runs.
+        ctypes.PyDLL(None).sleep(3600)
     if words[1] == "hold":
         until("the file", Path("/", *words[2:]).exists)
     if words[1] == "grow":
@@ -47,7 +53,7 @@ def main() -> None:
     """Serve, with what ``zopestack.agent.filter`` puts around Zope and does not need it."""
     logging.basicConfig(level=logging.INFO)
     own = Configuration.read(os.environ)
-    meter = Meter(application, Threads(own.threads))
+    meter = Meter(Once(application, own.stuck_after), Threads(own.threads))
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     warm_up = WarmUp(own, then=drain.serve)
     hang = HangWatch(meter, own.threads, own.hung_after)

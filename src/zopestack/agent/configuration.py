@@ -25,6 +25,7 @@ class Configuration:
     :param stop_grace: seconds that running requests may take after a stop signal.
     :param drain_delay: seconds after which every balancer has seen that the instance drains.
     :param hung_after: seconds after which a thread that is still in one request counts as stuck.
+    :param stuck_after: seconds after which a request that comes again was stuck elsewhere.
     :param request_timeout: seconds after which a request is interrupted.
     :param body_timeout: seconds that the first part of a request body may take.
     :param conflicts: the file that all instances lock when requests conflict.
@@ -43,6 +44,7 @@ class Configuration:
     stop_grace: float
     drain_delay: float
     hung_after: float
+    stuck_after: float
     request_timeout: float
     body_timeout: float
     conflicts: str
@@ -76,6 +78,7 @@ class Configuration:
             stop_grace=float(text("stop_grace")),
             drain_delay=float(text("drain_delay")),
             hung_after=float(text("hung_after")),
+            stuck_after=float(text("stuck_after")),
             request_timeout=float(text("request_timeout")),
             body_timeout=float(text("body_timeout")),
             conflicts=text("conflicts"),

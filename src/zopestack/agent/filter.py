@@ -20,6 +20,7 @@ from zopestack.agent.health import Health
 from zopestack.agent.interrupt import Interrupts
 from zopestack.agent.log_lines import keep_lines_whole
 from zopestack.agent.meter import Application, Meter
+from zopestack.agent.once import Once
 from zopestack.agent.own_writes import OwnWrites
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
@@ -42,7 +43,7 @@ def attach(application: Application) -> Application:
     channel.install(threads, Arrivals(own.body_timeout))
     conflicts = Conflicts(application, own.conflicts)
     own_writes = OwnWrites(conflicts)
-    interrupts = Interrupts(own_writes, own.request_timeout)
+    interrupts = Interrupts(Once(own_writes, own.stuck_after), own.request_timeout)
     meter = Meter(interrupts, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)

@@ -157,6 +157,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         stop_grace=stack.lifecycle.stop_grace,
         drain_delay=stack.timings.drain_delay,
         hung_after=stack.durations.hung,
+        stuck_after=stack.stuck_seconds,
         request_timeout=stack.durations.request,
         body_timeout=stack.limits.timeout_http_request,
         conflicts=str(stack.conflicts_lock),

@@ -22,6 +22,7 @@ SECONDS = st.integers(1, 86400).map(float)
         stop_grace=SECONDS,
         drain_delay=SECONDS,
         hung_after=SECONDS,
+        stuck_after=SECONDS,
         request_timeout=SECONDS,
         body_timeout=SECONDS,
         conflicts=st.just("/var/conflicts.lock"),
