@@ -28,10 +28,7 @@ from ZODB.POSException import ConflictError, StorageError
 from ZPublisher.HTTPRequest import HTTPRequest
 
 from zopestack.agent import storage
-from zopestack.agent.meter import Application, Environ
-
-#: Methods that change nothing (RFC 9110, 9.2.1), as in haproxy.cfg.
-SAFE = ("GET", "HEAD", "OPTIONS")
+from zopestack.agent.meter import SAFE, Application, Environ
 
 #: Seconds to wait for a turn at most: many usual requests, and less than a client notices.
 PATIENCE = 1.0

@@ -14,16 +14,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from zopestack.agent.meter import Application, Environ
+from zopestack.agent.meter import SAFE, Application, Environ
 from zopestack.agent.refusal import MARK
 
 logger = logging.getLogger("zopestack.agent")
 
 #: When HAProxy received the request, in milliseconds of the system's clock, in WSGI's spelling.
 SENT = "HTTP_ZOPESTACK_SENT"
-
-#: The methods that HAProxy sends again. For others the time may be that of an upload.
-REPEATED = ("GET", "HEAD", "OPTIONS")
 
 #: For a client that asks the instance itself; HAProxy sends its own page.
 BODY = b"This request has taken too long at another instance. It is not tried again.\n"
@@ -42,7 +39,8 @@ class Once:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass a request on, or answer 504."""
         sent = environ.get(SENT, "")
-        if sent and self._stuck(sent) and environ["REQUEST_METHOD"] in REPEATED:
+        # HAProxy sends no others again. Their time may be that of an upload.
+        if sent and self._stuck(sent) and environ["REQUEST_METHOD"] in SAFE:
             logger.error("was stuck at another instance: %s", environ.get("PATH_INFO", ""))
             headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY)))]
             start_response("504 Gateway Timeout", [*headers, (MARK, "1")])
