@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -72,7 +73,17 @@ def packaged_templates() -> Path:
 
 
 def _environment(own: Path | None) -> jinja2.Environment:
-    directories = [own, packaged_templates()] if own else [packaged_templates()]
+    # Jinja would not notice a template that is new in the first of two directories.
+    return _reading(own, packaged_templates()) if own else _packaged()
+
+
+@cache
+def _packaged() -> jinja2.Environment:
+    """Compile the packaged templates once: that costs more than to render them."""
+    return _reading(packaged_templates())
+
+
+def _reading(*directories: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(directories),
         undefined=jinja2.StrictUndefined,
