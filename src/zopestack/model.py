@@ -143,6 +143,11 @@ class Stack:
         """What ran before a command that restarts or drains, while that is under way."""
         return self.var / "begun.json"
 
+    @property
+    def conflicts_lock(self) -> Path:
+        """Held by the instance that runs a request again after a conflict."""
+        return self.var / "conflicts.lock"
+
     def drained(self, instance: Instance) -> Path:
         """A file that is there while an instance is drained by hand."""
         return self.var / instance.name / "drained"
@@ -262,6 +267,16 @@ class Stack:
     def stop_seconds(self) -> float:
         """From a stop signal to a kill, for an instance and for HAProxy."""
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
+
+    @property
+    def stuck_seconds(self) -> float:
+        """Seconds after which a request whose instance has died is not tried at the next one: a
+        guard restarts an instance that hangs, or that has not answered for as long as a start may
+        take. At least twice the longest wait in HAProxy's queue, from which it comes for the first
+        time.
+        """
+        restarted = min(self.durations.hung, self.timings.start)
+        return max(restarted, 2 * self.queue.timeout_queue)
 
     @property
     def hard_stop_seconds(self) -> float:

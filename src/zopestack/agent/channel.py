@@ -33,6 +33,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     :cvar threads: the instance's threads.
     :cvar arrivals: the request bodies that the instance is receiving.
     :ivar arrival: the request body that this connection is receiving.
+    :ivar begun: whether the response to the request that a thread works on has begun.
     """
 
     parser_class = Parser
@@ -43,6 +44,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     request: Any
 
     arrival: Arrival | None = None
+    begun = False
     _receiving = False
 
     def __init__(self, server: BaseWSGIServer, *args: Any, **options: Any) -> None:
@@ -67,10 +69,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         """Run a request in a worker thread, unless its client has gone."""
+        self.begun = False
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False
             super().service()
+
+    def write_soon(self, data: Any) -> int:
+        """Take a piece of a response."""
+        self.begun = True
+        return int(super().write_soon(data))
 
     def readable(self) -> bool:
         """Return whether to read from the socket. waitress asks at least once a second."""

@@ -28,6 +28,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from zopestack.agent import cut, own_thread
 from zopestack.agent.meter import Meter
 from zopestack.agent.parent import Parent
 
@@ -118,7 +119,7 @@ class Drain:
             again = self._signalled < float("inf")
             self._signalled = min(self._signalled, now)
         if not again:
-            threading.Thread(target=self._stop, args=(number,), name="drain", daemon=True).start()
+            own_thread.start("drain", lambda: self._stop(number))
         elif self._ordered:
             # HAProxy has gone, and it is this instance's turn.
             self.state = State.STOPPING
@@ -170,6 +171,7 @@ class Drain:
             max(self.meter.in_flight(), len(self.meter.running)),
             "; ".join(self.meter.described()) or "responses being sent",
         )
+        cut.answer(self.meter)
         logging.shutdown()
         # Exit hard: threads inside requests cannot be stopped, and a normal exit waits for them.
         os._exit(1)

@@ -11,6 +11,8 @@
     fail?text=    an error of that text; with log=, that is logged as well
     note?text=    keeps a text in the database, or in the one that ``of=`` names
     noted         shows it
+    tally         counts in the database, in a transaction of ``seconds=``; shows the count
+    retries       whose wait there is before a retry: ``as=zope`` or ``as=agent``
     management-views    what the management interface consists of; see ``management.py``
 
 Loaded into the instances of ``tests.support.farm`` only.
@@ -29,6 +31,7 @@ from typing import Any
 
 from Products.Five.browser import BrowserView
 from zope.interface import implementer
+from ZPublisher.HTTPRequest import HTTPRequest
 from ZPublisher.Iterators import IUnboundStreamIterator, filestream_iterator
 
 #: Seconds to wait for company, or for a page of one's own.
@@ -38,6 +41,9 @@ PATIENCE = 20
 FILE = "FRONTEND_FILE"
 
 _numbers = itertools.count(1)
+
+#: The agent installs its own after this has been loaded.
+_waits = {"zope": HTTPRequest.delay_retry}
 
 logger = logging.getLogger("frontend_pages")
 
@@ -173,3 +179,25 @@ class Noted(Note):
 
     def __call__(self) -> str:
         return str(self.root().get("noted"))
+
+
+class Tally(Note):
+    """Counts, and works for some time before it does: two at once conflict."""
+
+    def __call__(self) -> str:
+        root = self.root()
+        count = root.get("tally", 0)
+        done = time.thread_time() + float(self.request.form.get("seconds", 0))
+        while time.thread_time() < done:
+            pass
+        root["tally"] = count + 1
+        return str(count + 1)
+
+
+class Retries(BrowserView):
+    """Chooses between Zope's wait before a retry and the agent's."""
+
+    def __call__(self) -> str:
+        _waits.setdefault("agent", HTTPRequest.delay_retry)
+        HTTPRequest.delay_retry = _waits[self.request.form["as"]]
+        return "chosen"
