@@ -159,6 +159,32 @@ def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
     assert "What the front end's parts cost and bring" in page.text
 
 
+@pytest.mark.parametrize(
+    ("stolen", "figure", "marked"),
+    [
+        (5.1, "requests/s", True),
+        (5.1, "p99 ms", True),
+        (5.1, "CPU ms", False),
+        (5.0, "requests/s", False),
+        (math.nan, "requests/s", False),
+    ],
+)
+def test_stolen_time_marks_what_depends_on_time(run, tmp_path, stolen, figure, marked):
+    for outcome in run.outcomes:
+        outcome.samples[:] = [
+            replace(x, figures={**x.figures, "stolen %": stolen if x.round == 1 else 0.0})
+            for x in outcome.samples
+        ]
+    found = [x for x in (*claims(run), *findings(run)) if x.figure == figure]
+    # One sample of each of the two layouts.
+    mark = "[more than 5% stolen in 2 samples]"
+    assert found
+    assert [mark in x.measured for x in found] == [marked] * len(found)
+    page = Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
+    shown = mark in page.text and mark in report.summary(run)
+    assert shown is (stolen > record.STOLEN)
+
+
 def test_a_run_of_which_nothing_is_promised_says_nothing(run):
     run.outcomes = []
     assert report.summary(run) == ""
