@@ -106,7 +106,7 @@ def test_a_layout_under_load_is_compared_with_one_that_has_a_single_client(run):
     assert cost.title == "cpu page, 8 clients: CPU ms of 2x1 over 1x1 direct with 1 client"
     # The same CPU for 660 requests and for 400, in each of three rounds.
     assert cost.ratio.median == pytest.approx(400 / 660)
-    assert (cost.ratio.rounds, cost.expected, cost.verdict) == (3, "at most 1.1", "kept")
+    assert (cost.ratio.rounds, cost.expected, cost.verdict) == (3, "at most 1.05", "kept")
 
 
 def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
@@ -139,6 +139,14 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
 def test_a_promise_is_kept_by_the_median(least, most, ratio, expected, verdict):
     claim = replace(PROMISES[0], least=least, most=most, ratio=Ratio(ratio, ratio, ratio, 3))
     assert (claim.expected, claim.verdict) == (expected, verdict)
+
+
+def test_every_promise_is_measured_by_a_run_on_two_cores():
+    there = {**layouts(2), **peers(2)}
+    for plan in (QUICK, FULL):
+        made = plan.closed(there, None) + fronts.experiments()
+        run = Run("", "", {}, outcomes=[Outcome(each, []) for each in made])
+        assert [x.title for x in claims(run)] == [x.title for x in PROMISES]
 
 
 def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
