@@ -17,6 +17,7 @@ from zopestack import stack_file
 from zopestack.model import Stack
 from zopestack.render import maps, pages
 from zopestack.render.programs import programs
+from zopestack.render.units import units
 
 #: First line of every generated file.
 GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
@@ -46,7 +47,7 @@ def balancer(stack: Stack) -> dict[Path, str]:
 
 
 def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
-    """supervisord's configuration, and the Stack itself for the operator commands.
+    """supervisord's configuration, systemd's units, and the Stack itself for the operator commands.
 
     :param digests: by program, a word that changes with what the program is started with.
     :raises TemplateProblem: for a template that is missing or broken.
@@ -56,6 +57,10 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
     made = programs(stack, digests)
     return {
         path: _render(environment, f"{path.name}.j2", stack=stack, programs=made),
+        **{
+            where: _render(environment, f"{stack.system_unit.name}.j2", stack=stack, unit=unit)
+            for where, unit in units(stack, made).items()
+        },
         stack.stack_file: stack_file.dumps(stack),
     }
 

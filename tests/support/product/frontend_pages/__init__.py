@@ -5,6 +5,7 @@
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it; cookies:list= sets some
+    text?type=    4 kB of that media type; encoding=, etag=, control= set headers; half= breaks off
     moved         leads to the object itself, by its whole URL
     client        says which address Zope takes for the client's
     fail?text=    an error of that text; with log=, that is logged as well
@@ -22,11 +23,13 @@ import logging
 import os
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from Products.Five.browser import BrowserView
-from ZPublisher.Iterators import filestream_iterator
+from zope.interface import implementer
+from ZPublisher.Iterators import IUnboundStreamIterator, filestream_iterator
 
 #: Seconds to wait for company, or for a page of one's own.
 PATIENCE = 20
@@ -96,6 +99,33 @@ class Cached(BrowserView):
         # What a cache might guess from.
         response.setHeader("Last-Modified", "Sat, 01 Jan 2000 00:00:00 GMT")
         return str(next(_numbers))
+
+
+class Text(BrowserView):
+    """A page that compression makes shorter, with headers that concern it."""
+
+    def __call__(self) -> Any:
+        form, response = self.request.form, self.request.response
+        names = {"encoding": "Content-Encoding", "etag": "ETag", "control": "Cache-Control"}
+        for name, header in names.items():
+            if name in form:
+                response.setHeader(header, form[name], literal=True)
+        response.setHeader("Content-Type", form.get("type", "text/html"))
+        response.setStatus(int(form.get("status", 200)), lock=True)
+        if "half" in form:
+            response.setHeader("Content-Length", "1000000")
+            return Half()
+        return "text" * 1024
+
+
+@implementer(IUnboundStreamIterator)
+class Half:
+    """A response that fails after half a megabyte."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(8):
+            yield b"text" * 16384
+        raise ValueError("as the visitor wants it")
 
 
 class Moved(BrowserView):
