@@ -1,10 +1,10 @@
 """What writers in conflict cost: with Zope's wait before a retry, and with the agent's.
 
-    .venv/bin/python -m tests.system.conflicts [ROUNDS]
+    .venv/bin/python -m tests.system.conflicts [ROUNDS [PAUSE]]
 
-Writers change one object, each in a transaction of 30 ms CPU, one save after the other; readers
-ask for a small page beside them. All come through HAProxy. Each layout is measured round by round
-with both waits. Times are milliseconds; a save that fails is answered 500.
+Writers change one object, each in a transaction of 30 ms CPU, with PAUSE seconds (0) before it;
+readers ask for a small page beside them. All come through HAProxy. Each layout is measured round by
+round with both waits. Times are milliseconds; a save that fails is answered 500.
 """
 
 from __future__ import annotations
@@ -91,11 +91,11 @@ def round_of(site: Site, saves: Visits, reads: Visits) -> None:
         thread.join()
 
 
-def measure(instances: int, threads: int, rounds: int) -> None:
+def measure(instances: int, threads: int, rounds: int, pause: float) -> None:
     """Measure one layout and print it."""
     with Site(SECTIONS % threads, instances=instances) as site:
         site.start()
-        seen = {wait: (Visits("POST", SAVE, 0), Visits("GET", READ, 0.01)) for wait in WAITS}
+        seen = {wait: (Visits("POST", SAVE, pause), Visits("GET", READ, 0.01)) for wait in WAITS}
         for _ in range(rounds):
             for wait, (saves, reads) in seen.items():
                 for instance in site.stack.instances:
@@ -112,8 +112,9 @@ def measure(instances: int, threads: int, rounds: int) -> None:
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    pause = float(sys.argv[2]) if len(sys.argv) > 2 else 0
     for instances, threads in LAYOUTS:
-        measure(instances, threads, rounds)
+        measure(instances, threads, rounds, pause)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import threading
 from tests.support.farm import Farm
 from tests.support.fetch import fetch
 from tests.support.polling import PATIENCE
+from zopestack.agent import conflicts
 from zopestack.features.instances import Instance
 
 #: As HAProxy sends it for a client that has not written: the instance does not ask ZEO first.
@@ -18,6 +19,11 @@ SAVES = 12
 
 def count(instance: Instance) -> int:
     return int(fetch(instance.address, "/tally", "POST", b"", READER).text)
+
+
+def test_every_instance_waits_as_the_agent_says(farm: Farm) -> None:
+    for instance in farm.stack.instances:
+        assert fetch(instance.address, "/retries?as=agent").text == conflicts.__name__
 
 
 def test_of_many_who_save_at_once_nobody_fails_and_nothing_is_lost(farm: Farm) -> None:

@@ -195,9 +195,9 @@ class Tally(Note):
 
 
 class Retries(BrowserView):
-    """Chooses between Zope's wait before a retry and the agent's."""
+    """Chooses between Zope's wait before a retry and the agent's; says where that is from."""
 
     def __call__(self) -> str:
         _waits.setdefault("agent", HTTPRequest.delay_retry)
         HTTPRequest.delay_retry = _waits[self.request.form["as"]]
-        return "chosen"
+        return str(HTTPRequest.delay_retry.__module__)
