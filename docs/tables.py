@@ -73,7 +73,8 @@ def files() -> str:
 def templates() -> str:
     """The templates that a directory of the user's own may replace."""
     stack = example_stack()
-    made = {path.name for path in (*stack.balancer_files, stack.supervisord_conf)}
+    others = stack.supervisord_conf, stack.system_unit
+    made = {path.name for path in (*stack.balancer_files, *others)}
     rows = []
     for template in sorted(packaged_templates().glob("*.j2")):
         name = template.name.removesuffix(".j2")

@@ -18,6 +18,7 @@ from zopestack.features.admin import Admin
 from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
+from zopestack.features.compression import Compression
 from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
@@ -38,6 +39,9 @@ from zopestack.features.zope import Zope
 #: grants fewer; most grant at least 20000.
 MOST_CONNECTIONS = 8000
 
+#: File descriptors of HAProxy beside those that grow with the Stack.
+OWN_DESCRIPTORS = 27
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -53,12 +57,14 @@ class Stack:
     """A whole deployment on one machine.
 
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
+    :param account: the user of the machine to whom its files belong.
     :param instances: finished, with what ``[instance]`` and ``[instanceN]`` say of them.
     """
 
     directory: Path
     bin: Path
     parts: Path
+    account: str
     instances: tuple[Instance, ...]
     zope: Zope
     balancer: Balancer
@@ -75,6 +81,7 @@ class Stack:
     queue: Queue
     affinity: Affinity
     cache: Cache
+    compression: Compression
     access: AccessLog
     rotation: Rotation
     extras: Extras
@@ -131,6 +138,16 @@ class Stack:
         """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
         return self.var / "stack.lock"
 
+    @property
+    def begun(self) -> Path:
+        """What ran before a command that restarts or drains, while that is under way."""
+        return self.var / "begun.json"
+
+    @property
+    def conflicts_lock(self) -> Path:
+        """Held by the instance that runs a request again after a conflict."""
+        return self.var / "conflicts.lock"
+
     def drained(self, instance: Instance) -> Path:
         """A file that is there while an instance is drained by hand."""
         return self.var / instance.name / "drained"
@@ -157,8 +174,8 @@ class Stack:
 
     @property
     def haproxy(self) -> Path:
-        """A link to the HAProxy that runs: a reload executes it again, so another program takes
-        over without a dropped connection.
+        """What executes HAProxy: a reload executes it again, so another program takes over without
+        a dropped connection.
         """
         return self.configuration / "haproxy"
 
@@ -166,6 +183,16 @@ class Stack:
     def supervisord_conf(self) -> Path:
         """The rendered supervisord configuration."""
         return self.configuration / "supervisord.conf"
+
+    @property
+    def system_unit(self) -> Path:
+        """The unit for systemd, to start the stack at boot."""
+        return self.configuration / "zopestack.service"
+
+    @property
+    def user_unit(self) -> Path:
+        """The same for ``systemctl --user``, without root."""
+        return self.configuration / "zopestack-user.service"
 
     @property
     def slots_lua(self) -> Path:
@@ -242,6 +269,16 @@ class Stack:
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
 
     @property
+    def stuck_seconds(self) -> float:
+        """Seconds after which a request whose instance has died is not tried at the next one: a
+        guard restarts an instance that hangs, or that has not answered for as long as a start may
+        take. At least twice the longest wait in HAProxy's queue, from which it comes for the first
+        time.
+        """
+        restarted = min(self.durations.hung, self.timings.start)
+        return max(restarted, 2 * self.queue.timeout_queue)
+
+    @property
     def hard_stop_seconds(self) -> float:
         """From a reload to a kill, for the previous HAProxy."""
         given = self.durations.hard_stop_after
@@ -279,10 +316,18 @@ class Stack:
 
     @property
     def descriptors(self) -> int:
-        """File descriptors that HAProxy needs: two a connection, and some for its listeners, its
-        threads and the health checks (its manual, "maxconn", "ulimit-n").
+        """File descriptors that HAProxy needs: two a connection, two for each instance and its
+        health check, three a thread, one an address, and its own
+        (docs/explanation/measured.rst, "Descriptors of HAProxy").
         """
-        return 2 * self.connections + 2 * len(self.instances) + 4 * self.balancer.nbthread + 60
+        addresses = len(self.balancer.bindings) + len(self.tls.bindings)
+        return (
+            2 * (self.connections + self.sizes.stats_connections)
+            + 2 * len(self.instances)
+            + 3 * self.balancer.nbthread
+            + addresses
+            + OWN_DESCRIPTORS
+        )
 
     @property
     def prioritized_share(self) -> int:

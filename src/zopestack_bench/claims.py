@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 
 from zopestack_bench import fronts
 from zopestack_bench.ratios import NOT_MEASURED, Ratio
-from zopestack_bench.record import Closed, Open, Run
+from zopestack_bench.record import STOLEN, Closed, Open, Run
 
 #: The load of most promises.
 LOAD = Closed(8)
+
+#: Figures that change when the host runs another machine. CPU a request does not.
+TIMED = ("requests/s", "p50 ms", "p95 ms", "p99 ms")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Claim:
 
     :param least, most: the bounds that are promised; neither where nothing is.
     :param under: the load of the other layout, where that is another one.
+    :param robbed: samples of both that lost too much time to other machines.
     """
 
     workload: str
@@ -31,6 +35,7 @@ class Claim:
     most: float | None = None
     under: Closed | None = None
     ratio: Ratio = NOT_MEASURED
+    robbed: int = 0
 
     @property
     def title(self) -> str:
@@ -44,6 +49,14 @@ class Claim:
         if self.least is not None:
             return f"at least {self.least:g}"
         return "" if self.most is None else f"at most {self.most:g}"
+
+    @property
+    def measured(self) -> str:
+        """The ratio in words, with a mark where stolen time makes it doubtful."""
+        if self.figure not in TIMED or not self.robbed:
+            return self.ratio.verdict
+        samples = "sample" if self.robbed == 1 else "samples"
+        return f"{self.ratio.verdict} [more than {STOLEN:g}% stolen in {self.robbed} {samples}]"
 
     @property
     def met(self) -> bool:
@@ -65,7 +78,11 @@ PROMISES = (
     Claim("light", LOAD, "requests/s", "2x1", "1x4 direct", least=1.9),
     Claim("light", LOAD, "requests/s", "2x1", "stock HAProxy", least=1.7),
     Claim("light", LOAD, "requests/s", "2x1", "gunicorn", least=0.95),
-    Claim("cpu", LOAD, "CPU ms", "2x1", "1x1 direct", most=1.10, under=Closed(1)),
+    Claim("mixed", LOAD, "requests/s", "2x1", "1x4 direct", least=2.0),
+    Claim("light", LOAD, "CPU ms", "2x1", "gunicorn", most=0.85),
+    Claim("light", LOAD, "CPU ms", "2x1", "uwsgi", most=1.3),
+    Claim("light", fronts.LIGHT, "front end CPU ms", fronts.GENERATED, fronts.BARE, most=1.3),
+    Claim("cpu", LOAD, "CPU ms", "2x1", "1x1 direct", most=1.05, under=Closed(1)),
     *(
         Claim("cpu", fronts.ARRIVALS, "p99 ms", crowd, fronts.UNDISTURBED, most=most)
         for crowd, most in ((fronts.SLOW_READERS, 1.5), (fronts.SLOW_SENDERS, 2))
@@ -77,7 +94,7 @@ FINDINGS = (
     Claim("cpu", fronts.BRIEFLY, "requests/s", fronts.NO_SLOTS_READERS, fronts.UNDISTURBED),
     *(
         Claim("light", fronts.LIGHT, "front end CPU ms", fronts.GENERATED, less)
-        for less in (fronts.BARE, fronts.NO_SLOTS, fronts.NO_LOG, fronts.NO_RULES)
+        for less in (fronts.NO_SLOTS, fronts.NO_LOG, fronts.NO_RULES)
     ),
     Claim("light", fronts.LIGHT, "front end CPU ms", fronts.COUNTED, fronts.GENERATED),
     Claim("light", fronts.LIGHT, "CPU ms", fronts.GENERATED, fronts.BARE),
@@ -106,4 +123,5 @@ def _compared(run: Run, wanted: tuple[Claim, ...]) -> Iterator[Claim]:
         this = run.find(x.workload, x.load, x.this, *(() if x.under else (x.that,)))
         that = run.find(x.workload, x.under, x.that) if x.under else this
         if this and that:
-            yield replace(x, ratio=this.ratio(x.this, x.that, x.figure, that))
+            ratio = this.ratio(x.this, x.that, x.figure, that)
+            yield replace(x, ratio=ratio, robbed=this.robbed(x.this) + that.robbed(x.that))

@@ -85,6 +85,11 @@ def busy() -> float:
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
+def stolen() -> float:
+    """Seconds in which cores had work, but the host ran another machine (``steal``, proc(5))."""
+    return float(psutil.cpu_times().steal)
+
+
 def own() -> float:
     """Seconds of CPU that this process has used, and its children that have ended."""
     return sum(os.times()[:4])

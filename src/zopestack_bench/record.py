@@ -18,6 +18,10 @@ PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 #: Cores that other processes may use in a measurement that counts.
 DISTURBED = 0.25
 
+#: Percent of the machine's time that the host may give to others in a sample whose requests/s and
+#: latency count without a mark (docs/explanation/benchmark).
+STOLEN = 5.0
+
 _converter = make_converter()
 
 
@@ -124,6 +128,11 @@ class Sample:
         found = self.figures.get(name)
         return math.nan if found is None else found
 
+    @property
+    def robbed(self) -> bool:
+        """Whether the host gave more of the machine's time to others than :data:`STOLEN`."""
+        return self.figure("stolen %") > STOLEN
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -139,6 +148,10 @@ class Outcome:
     def median(self, layout: str, figure: str) -> float:
         """The median of a figure over the rounds."""
         return ratios.median(self.series(layout, figure))
+
+    def robbed(self, layout: str) -> int:
+        """How many samples of a layout lost too much time to other machines."""
+        return sum(s.robbed for s in self.samples if s.layout == layout)
 
     def ratio(
         self, this: str, that: str, figure: str, other: Outcome | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -117,6 +118,7 @@ def run(
             f"{name:14} {sample.measured.rate:8.1f} requests/s, "
             f"p99 {sample.figure('p99 ms'):7.1f} ms"
             + (f", {sample.measured.failed} errors" if sample.measured.failed else "")
+            + (f", {sample.figure('stolen %'):.0f}% stolen" if sample.robbed else "")
         )
     return Outcome(experiment, samples)
 
@@ -140,7 +142,7 @@ def measure(
         counted = count(target, workload)
         before = {role: proc.usage(pids) for role, pids in processes.items()}
         interrupts = proc.rescheduling()
-        began, others = time.monotonic(), _others(crowd)
+        began, others, stolen = time.monotonic(), _others(crowd), proc.stolen()
         measured = load.run(
             target.address,
             workload.paths,
@@ -150,6 +152,7 @@ def measure(
             source=target.client,
         )
         passed, others = time.monotonic() - began, _others(crowd) - others
+        stolen = proc.stolen() - stolen
         used = {role: proc.usage(pids) - before[role] for role, pids in processes.items()}
         after = proc.rescheduling()
     found = figures(measured, used, None if interrupts is None else (after or 0) - interrupts)
@@ -159,6 +162,8 @@ def measure(
     found["Zope memory MB"] = memory.get("zope")
     found["memory MB"] = sum(memory.values()) if memory else None
     found["cores of others"] = max(0.0, others - sum(each.cpu for each in used.values())) / passed
+    # The kernel counts steal for all cores, not only for those that this process may use.
+    found["stolen %"] = 100 * stolen / (passed * (os.cpu_count() or 1))
     found["errors"] = measured.failed
     target.settle(LEFT_OVER)
     return Sample(name, number, measured, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.polling import until
+from tests.support import describe
+from tests.support.polling import PATIENCE, until
 from tests.support.supervised import CHECKOUT, Supervised
 from zopestack.haproxy.runtime import Runtime
 
@@ -47,6 +49,32 @@ def test_an_update_fails_with_the_reason_and_again_until_it_is_mended(stack: Sup
     assert Runtime(stack.stack.haproxy_socket).worker() != worker
 
 
+def test_a_restart_of_the_reload_fails_however_long_that_takes(
+    stack: Supervised, tmp_path: Path
+) -> None:
+    """supervisord calls it started after 3 s."""
+    usual = stack.stack.balancer.executable
+    slow = tmp_path / "haproxy"
+    slow.write_text(
+        "#!/bin/sh\n"
+        f"case $1 in -c) until test -e {tmp_path}/released; do sleep 0.1; done\n"
+        "echo refused at last >&2; exit 1;; esac\n"
+        f'exec {usual} "$@"\n'
+    )
+    slow.chmod(0o755)
+    stack.configure(haproxy=slow)
+    with stack.popen("restart", "haproxy-reload") as operator:
+        until("the start", lambda: stack.states()["haproxy-reload"], "RUNNING".__ne__)
+        until("it to count as started", lambda: stack.states()["haproxy-reload"], "RUNNING".__eq__)
+        (tmp_path / "released").touch()
+        said, _ = operator.communicate(timeout=PATIENCE)
+    assert operator.returncode != 0
+    assert "Reload refused; HAProxy keeps its current configuration: refused at last" in said
+    stack.configure(haproxy=usual)
+    done = stack.supervisorctl("restart", "haproxy-reload")
+    assert done.returncode == 0, done.stdout
+
+
 def test_too_few_descriptors_are_refused_before_anything_is_written(home: Path) -> None:
     code = (
         "import pathlib, resource, sys; from tests.support import describe\n"
@@ -63,5 +91,10 @@ def test_too_few_descriptors_are_refused_before_anything_is_written(home: Path) 
         check=False,
     )
     assert done.returncode != 0
+    assert "[stack] max-connections = auto\n" in done.stderr
     assert "file descriptors for 2000 connections, and may have 3000" in done.stderr
+    most = re.search(r"lower max-connections to (\d+) or less", done.stderr)
+    assert most
+    options = {"max-connections": most[1]}
+    assert 2998 < describe.read(home, options).descriptors <= 3000
     assert not [*home.iterdir()]

@@ -43,7 +43,8 @@ SCRIPTS_OF_RECIPES = {"repozo", "zeopack"}
 OF_ENVIRONMENTS = {"buildout", "pip", "python", "sphinx-build"}
 
 #: Commands of a shell that the pages may use besides the project's own.
-SHELL = {"cat", "cp", "curl", "cut", "mkdir", "python3"}
+SHELL = {"cat", "cp", "curl", "cut", "ln", "mkdir", "python3"}
+SHELL |= {"loginctl", "sudo", "systemctl"}
 
 Sections = dict[str, dict[str, str]]
 

@@ -17,6 +17,7 @@ import pytest
 from tests.support import describe, freeports
 from tests.support.polling import until
 from zopestack import files
+from zopestack.haproxy import launcher
 from zopestack.haproxy import program as haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
@@ -78,7 +79,7 @@ def site(
     for path, text in render(stack).items():
         files.write(path, text)
     files.write(stack.server_state, haproxy.NO_STATE)
-    files.link(stack.haproxy, program)
+    launcher.put(stack.haproxy, program)
     instance, agent = Instance(ports.base), Instance(ports.base + 20)
     python, log = [sys.executable, "-m"], [str(stack.access_pipe), str(stack.access_log)]
     commands = (

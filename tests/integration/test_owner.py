@@ -8,17 +8,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
 from zopestack.features.timings import Timings
 from zopestack.haproxy.runtime import Runtime
 from zopestack.supervisor import daemon
+from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import NotReady
 
 #: A drain takes some tenths of a second with these.
@@ -200,6 +204,41 @@ def test_who_is_interrupted_leaves_the_site_as_it_was(
     assert "Traceback" not in rest
     stack.wait_serving()
     assert not any(stack.stack.drained(each).exists() for each in stack.stack.instances)
+
+
+@pytest.mark.parametrize("following", ["up", "ready"])
+def test_after_one_that_is_killed_in_a_roll_the_next_one_puts_back(
+    stack: Supervised, following: str, tmp_path: Path
+) -> None:
+    one, released = stack.stack.instances[0], tmp_path / "released"
+    with ThreadPoolExecutor() as executor:
+        visitor = executor.submit(fetch, one.address, f"/hold{released}")
+        until("it to be busy", lambda: ask(one), lambda found: found and found.busy == 1)
+        with stack.popen("roll", one.name) as operator:
+            until("the stop", lambda: stack.states()[one.name], "STOPPING".__eq__)
+            operator.kill()
+        released.touch()
+        assert visitor.result().status == 200
+    until("the end", lambda: stack.states()[one.name], "STOPPED".__eq__)
+    for looking in ("status", "stack"):
+        said = stack.supervisorctl(looking).stdout
+        assert f"roll {one.name}: was killed; scripts/up puts back what it was at" in said
+    done = stack.up() if following == "up" else stack.supervisorctl("ready", "instance2")
+    assert done.returncode == 0, done.stdout
+    assert f"roll {one.name}: was killed; putting back what it was at" in done.stdout
+    assert f"{one.name}: starting again" in done.stdout
+    stack.wait_serving()
+    assert "killed" not in stack.supervisorctl("status").stdout
+
+
+def test_after_one_that_is_killed_in_a_drain_the_next_one_ends_it(stack: Supervised) -> None:
+    two = stack.stack.instances[1]
+    with stack.popen("drain", two.name) as operator:
+        until("the drain", stack.stack.drained(two).exists)
+        operator.kill()
+    assert stack.up().returncode == 0
+    stack.wait_serving()
+    assert not stack.stack.drained(two).exists()
 
 
 def test_who_hangs_up_leaves_the_site_as_it_was(stack: Supervised) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -182,6 +183,7 @@ def test_sections_of_the_user(home: Path) -> None:
             "instance": {
                 "<": "large",
                 "event-log": "${buildout:directory}/${:_buildout_section_name_}.log",
+                "initialization": "import antigravity",
             },
             "instance2": {"threads": "${numbers:one}", "eggs": "${numbers:eggs}\n  zopestack"},
             "numbers": {"one": "1", "eggs": "Zope >= 6"},
@@ -205,6 +207,13 @@ def test_sections_of_the_user(home: Path) -> None:
         assert "cache-size 777\n" in (home / f"parts/{name}/etc/zope.conf").read_text()
         assert f"'{home}/{name}.log'" in (home / f"parts/{name}/etc/wsgi.ini").read_text()
     assert "address = 127.0.0.1:8282 with 1\n" in (home / ".installed.cfg").read_text()
+    # What is meant for Zope, Zope alone runs.
+    initialized = {
+        path.name for path in (home / "bin").iterdir() if "antigravity" in path.read_text()
+    }
+    assert {"instance1", "instance2"} <= initialized
+    assert not initialized & {"guard-instances", "reload-haproxy", "run-haproxy", "supervisord"}
+    assert "write-access-log" not in initialized
 
 
 def test_where_a_part_fails_the_files_of_the_stack_are_still_there(home: Path) -> None:
@@ -223,6 +232,8 @@ def test_where_a_part_fails_the_files_of_the_stack_are_still_there(home: Path) -
     assert "Uninstalling stack-files" in failed.stdout + failed.stderr
     assert "Is a directory" in failed.stdout + failed.stderr
     assert snapshot(made).keys() == before
+    # The HAProxy that runs executes it at the next reload.
+    assert os.access(made / "haproxy", os.X_OK)
 
 
 def test_a_copy_does_not_uninstall_the_original(site: Path, home: Path) -> None:

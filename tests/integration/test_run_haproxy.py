@@ -20,12 +20,14 @@ from tests.support import describe, freeports
 from tests.support.fetch import fetch
 from tests.support.polling import PATIENCE, until
 from tests.support.supervised import Supervised
-from zopestack import files, wait
-from zopestack.haproxy import log_writer
+from zopestack import files
+from zopestack.buildout import certificates
+from zopestack.haproxy import launcher, log_writer
 from zopestack.haproxy import program as haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.render.files import render
+from zopestack.supervisor import reload
 
 
 @pytest.fixture
@@ -44,10 +46,11 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
         }
         stack = describe.read(home, addresses | options)
         stack.logs.mkdir(parents=True)
+        certificates.put(certificates.material(stack))
         for path, text in render(stack).items():
             files.write(path, text)
         files.write(stack.server_state, haproxy.NO_STATE)
-        files.link(stack.haproxy, stack.balancer.executable)
+        launcher.put(stack.haproxy, stack.balancer.executable)
         for module, *arguments in (
             ("run", stack.stack_file),
             ("log_writer", stack.access_pipe, stack.access_log, 10**6, 3),
@@ -82,12 +85,9 @@ def reload_master(stack: Stack) -> None:
     worker = runtime.worker()
     master = psutil.Process(worker).parent()
 
-    def reloaded() -> bool:
-        # HAProxy's master loses a signal that comes while it is still busy with the last one.
-        master.send_signal(signal.SIGUSR2)
-        return wait.until(lambda: runtime.worker() != worker, 5)
-
-    until("a new worker", reloaded)
+    until("the end of the last reload", lambda: reload.catches(master.pid, signal.SIGUSR2))
+    master.send_signal(signal.SIGUSR2)
+    until("a new worker", runtime.worker, lambda found: found != worker)
 
 
 def version(stack: Stack) -> str:
@@ -122,6 +122,56 @@ def test_there_is_none_unless_wanted(run: Callable[..., Stack]) -> None:
     until("a line", lambda: ask(stack, "/") and lines(stack))
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_signal_to_every_process_ends_no_worker_whatever_the_reloads(
+    run: Callable[..., Stack], number: int
+) -> None:
+    if number >= len(haproxy.installed()):
+        pytest.skip("one HAProxy on this machine")
+    stack = run(haproxy=str(haproxy.installed()[number]))
+    runtime = Runtime(stack.haproxy_socket)
+    for _ in range(3):
+        worker = psutil.Process(runtime.worker())
+        master = worker.parent()
+        until("one worker", lambda of=master: len(of.children()) == 1)
+        for each in (worker, master):
+            each.terminate()
+        # Later than the master process, which hands it on to its worker.
+        assert ask(stack, "/") == 503
+        assert runtime.worker() == worker.pid
+        reload_master(stack)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"nbthread": "4", "instances": "8", "max-connections": "100", "http-address": "*:{0}"},
+        {
+            "http-address": "127.0.0.1:{0}\n127.0.0.1:{1}",
+            "https-address": "127.0.0.1:{2}",
+            "tls-certificate": "self-signed",
+            "http-redirect": "off",
+            "callback-instances": "1",
+            "instances": "3",
+        },
+    ],
+)
+def test_the_descriptors_that_it_needs_are_known(
+    run: Callable[..., Stack], options: dict[str, str], number: int
+) -> None:
+    if number >= len(haproxy.installed()):
+        pytest.skip("one HAProxy on this machine")
+    ports = freeports.reserve()
+    free = [ports.http + each for each in range(3)]
+    texts = {name: text.format(*free) for name, text in options.items()}
+    stack = run(haproxy=str(haproxy.installed()[number]), **texts)
+    said = Runtime(stack.haproxy_socket).command("show info")
+    assert f"\nUlimit-n: {stack.descriptors}\n" in said
+    ports.release()
+
+
 @pytest.mark.skipif(len(haproxy.installed()) < 2, reason="one HAProxy on this machine")
 def test_a_reload_runs_another_program_and_refuses_nobody(run: Callable[..., Stack]) -> None:
     stack = run()
@@ -132,7 +182,7 @@ def test_a_reload_runs_another_program_and_refuses_nobody(run: Callable[..., Sta
         visitor = executor.submit(lambda: [ask(stack, "/") for _ in iter(over.is_set, True)])
         try:
             for program in (other, one, other):
-                files.link(stack.haproxy, program)
+                launcher.put(stack.haproxy, program)
                 reload_master(stack)
                 wanted = haproxy.dotted(haproxy.version(program) or ())
                 until("it to run", lambda: version(stack), wanted.__eq__)
@@ -153,20 +203,16 @@ def writer(home: Path) -> Iterator[Writer]:
         command = [sys.executable, "-m", "zopestack.haproxy.log_writer"]
         command += [str(home / "pipe"), str(home / "access.log"), str(size), str(count)]
         started.append(subprocess.Popen(command))
-        until("the pipe", lambda: (home / "pipe").is_fifo() and taken(started[-1]))
+        until(
+            "the pipe",
+            lambda: (home / "pipe").is_fifo() and reload.catches(started[-1].pid, signal.SIGUSR1),
+        )
         return started[-1]
 
     yield start
     for process in started:
         process.kill()
         process.wait()
-
-
-def taken(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process has set up its signals (proc(5))."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    caught = int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16)
-    return bool(caught & 1 << (signal.SIGUSR1 - 1))
 
 
 def written(home: Path) -> bytes:

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
 from zopestack.features.address import Address
+from zopestack.haproxy import program as haproxy
 from zopestack.haproxy.runtime import Runtime
-from zopestack.supervisor import reload
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 
@@ -28,17 +27,25 @@ RELOADED = re.compile("HAProxy (already )?runs with the")
 
 
 @pytest.fixture
-def stack() -> Iterator[Supervised]:
-    with Supervised(instances=2, stop_grace="60s") as running:
-        # HAProxy reloads files this new at its start; its worker takes SIGTERM after a reload.
-        until("files of some age", lambda: time.time() - reload.newest(running.stack) > 2)
+def stack(request: pytest.FixtureRequest) -> Iterator[Supervised]:
+    """With the HAProxy of this machine that is asked for by its number, or the usual one."""
+    number = getattr(request, "param", 0)
+    if number >= len(haproxy.installed()):
+        pytest.skip("one HAProxy on this machine")
+    program = haproxy.installed()[number]
+    with Supervised(instances=2, stop_grace="60s", haproxy=program) as running:
         running.start()
         http = running.stack.balancer.http_address[0]
         until("it to serve", lambda: listens(http) and fetch(http, "/").status == 200)
         until("the end of a reload", lambda: RELOADED.search(running.log("haproxy-reload")))
-        haproxy = psutil.Process(running.pids()["haproxy"])
-        until("one worker", lambda: len(haproxy.children()) == 1)
+        wait_reloaded(running)
         yield running
+
+
+def wait_reloaded(stack: Supervised) -> None:
+    """Until the previous worker of HAProxy accepts nothing more."""
+    master = psutil.Process(stack.pids()["haproxy"])
+    until("one worker", lambda: len(master.children()) == 1)
 
 
 class Visitors:
@@ -97,9 +104,15 @@ def test_a_kill_of_one_instance_drains_it_alone(stack: Supervised, tmp_path: Pat
     until("it to serve", lambda: ask(one), lambda found: found and found.status == 200)
 
 
+@pytest.mark.parametrize(("stack", "reloads"), [(0, 1), (1, 2)], indirect=["stack"])
 def test_what_runs_and_what_waits_in_the_queue_is_answered(
-    stack: Supervised, tmp_path: Path
+    stack: Supervised, reloads: int, tmp_path: Path
 ) -> None:
+    for number in range(reloads):
+        stack.configure(timeout_queue=f"{60 + number}s")
+        done = stack.supervisorctl("update")
+        assert done.returncode == 0, done.stdout
+        wait_reloaded(stack)
     http, instances = stack.stack.balancer.http_address[0], stack.stack.instances
     visitors = Visitors(tmp_path / "released")
     for _ in range(4):

@@ -26,6 +26,7 @@ from zopestack import files
 from zopestack.buildout import digests, parts
 from zopestack.features.instances import LANES
 from zopestack.features.timings import Timings
+from zopestack.haproxy import launcher
 from zopestack.haproxy import program as haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
@@ -67,7 +68,7 @@ class Supervised(Deployment):
         known = digests.digests(self.stack, made, {}, balancer(self.stack))
         for path, text in render(self.stack, known).items():
             files.write(path, text)
-        files.link(self.stack.haproxy, self.stack.balancer.executable)
+        launcher.put(self.stack.haproxy, self.stack.balancer.executable)
         for directory in (self.stack.logs, self.stack.temporary):
             directory.mkdir(parents=True, exist_ok=True)
         if not self.stack.server_state.exists():

@@ -25,6 +25,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     :ivar arrival: the request body that this connection is receiving.
     :ivar receiving: whether the main thread is reading from the socket.
     :ivar due: whether the main thread is to run the request that it has just received.
+    :ivar begun: whether the response to the request that a thread works on has begun.
     """
 
     parser_class = Parser
@@ -38,6 +39,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     arrival: Arrival | None = None
     receiving = False
     due = False
+    begun = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -65,6 +67,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         """Run a request, unless its client has gone."""
+        self.begun = False
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False
@@ -105,6 +108,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             # A send to a client that has gone fails silently.
             if failed or events & (select.POLLERR | select.POLLHUP):
                 self.connected = False
+
+    def write_soon(self, data: Any) -> int:
+        """Take a piece of a response."""
+        self.begun = True
+        return int(super().write_soon(data))
 
     def readable(self) -> bool:
         """Return whether to read from the socket. waitress asks at least once a second."""

@@ -31,6 +31,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from zopestack.agent import cut, own_thread
 from zopestack.agent.meter import Meter
 from zopestack.agent.parent import Parent
 
@@ -87,7 +88,7 @@ class Drain:
         heard, self._told = socket.socketpair()
         self._told.setblocking(False)
         signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
-        threading.Thread(target=self._listen, args=(heard,), name="signals", daemon=True).start()
+        own_thread.start("signals", lambda: self._listen(heard))
 
     @property
     def _actions(self) -> dict[int, Callable[[], object]]:
@@ -142,7 +143,7 @@ class Drain:
             again = self._signalled < float("inf")
             self._signalled = min(self._signalled, now)
         if not again:
-            threading.Thread(target=self._stop, args=(number,), name="drain", daemon=True).start()
+            own_thread.start("drain", lambda: self._stop(number))
         elif self._ordered:
             # HAProxy has gone, and it is this instance's turn.
             self.state = State.STOPPING
@@ -194,6 +195,7 @@ class Drain:
             max(self.meter.in_flight(), len(self.meter.running)),
             "; ".join(self.meter.described()) or "responses being sent",
         )
+        cut.answer(self.meter)
         logging.shutdown()
         # Exit hard: threads inside requests cannot be stopped, and a normal exit waits for them.
         os._exit(1)

@@ -31,8 +31,9 @@ from zopestack.agent.refusal import MARK
 
 logger = logging.getLogger("zopestack.agent")
 
-#: Poll interval in seconds; small compared with any sensible ``request-timeout``.
-POLL_INTERVAL = 0.25
+#: Poll interval in seconds; small compared with any sensible ``request-timeout``, and long enough
+#: that an idle instance hardly wakes.
+POLL_INTERVAL = 1.0
 
 #: Seconds that an interrupted request gets to clean up; then it is interrupted again.
 CLEAN_UP = 10.0

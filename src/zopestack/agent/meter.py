@@ -17,6 +17,9 @@ from zopestack.agent.threads import Threads, unread
 #: The header with the request id that HAProxy assigns, in WSGI's spelling (PEP 3333).
 REQUEST_ID = "HTTP_X_REQUEST_ID"
 
+#: Methods that change nothing and may be sent again (RFC 9110, 9.2.1), as in haproxy.cfg.
+SAFE = ("GET", "HEAD", "OPTIONS")
+
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 

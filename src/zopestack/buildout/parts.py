@@ -36,17 +36,19 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
     made = {
         FILES: {"recipe": "zopestack:files"},
         "zeo": {**_zeo(stack), **overrides["zeo"]},
-        GUARDS: {
-            "recipe": "zc.recipe.egg:scripts",
-            "eggs": "zopestack",
-            "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nwrite-access-log",
-        },
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }
     for instance in stack.instances:
         own = overrides[instance.name]
         options = {**_instance(stack, instance), **_logs(stack, own)}
         made[instance.name] = _completed(options, stack, instance)
+    # After the instances: their recipe writes every script of their eggs, zopestack's as well, with
+    # their own paths and `initialization`.
+    made[GUARDS] = {
+        "recipe": "zc.recipe.egg:scripts",
+        "eggs": "zopestack",
+        "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nwrite-access-log",
+    }
     return made
 
 
@@ -157,8 +159,10 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         stop_grace=stack.lifecycle.stop_grace,
         drain_delay=stack.timings.drain_delay,
         hung_after=stack.durations.hung,
+        stuck_after=stack.stuck_seconds,
         request_timeout=stack.durations.request,
         body_timeout=stack.limits.timeout_http_request,
+        conflicts=str(stack.conflicts_lock),
         warm_up=stack.lifecycle.warm_up,
         switch_interval=instance.switch_interval,
         drained=str(stack.drained(instance)),
@@ -189,7 +193,7 @@ def _rotated(stack: Stack, log: str, own: Section) -> dict[str, str]:
         return {}
     kept = {"maxBytes": stack.rotation.log_size, "backupCount": stack.rotation.log_files}
     return {
-        f"{log}-handler": "logging.handlers.RotatingFileHandler",
+        f"{log}-handler": "zopestack.log_file.LogFile",
         f"{log}-kwargs": str(kept),
     }
 

@@ -25,6 +25,7 @@ from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
 from zopestack.config.errors import Place, Places, error
 from zopestack.features.certificates import Unusable
+from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
 from zopestack.render.files import TemplateProblem, balancer, operated
 from zopestack.supervisor.owner import Owner
@@ -88,7 +89,7 @@ class Recipe:
             if not stack.server_state.exists():
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
-            files.link(stack.haproxy, stack.balancer.executable)
+            launcher.put(stack.haproxy, stack.balancer.executable)
             rendered = balancer(stack)
             known = digests.digests(stack, self.parts, self.distributions, rendered)
             for path, text in {**rendered, **operated(stack, known)}.items():
@@ -124,20 +125,19 @@ class Files:
     def __init__(self, buildout: Any, name: str, options: Any) -> None:
         self.directory = Path(buildout["buildout"]["parts-directory"]) / name
         self.old = {
-            path: path.readlink() if path.is_symlink() else path.read_bytes()
+            path: (path.read_bytes(), path.stat().st_mode)
             for path in self.directory.glob("*")
-            if path.is_symlink() or path.is_file()
+            if path.is_file()
         }
 
     def install(self) -> list[str]:
         """Return the directory, for buildout to remove with the part."""
         with _writing():
             self.directory.mkdir(parents=True, exist_ok=True)
-            for path, content in self.old.items():
-                if isinstance(content, Path):
-                    files.link(path, content)
-                elif not path.exists():
+            for path, (content, mode) in self.old.items():
+                if not path.exists():
                     path.write_bytes(content)
+                    path.chmod(mode)
         return [str(self.directory)]
 
     update = install

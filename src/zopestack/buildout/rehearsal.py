@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ PATIENCE = 120
 
 
 def rehearse(buildout: Any, described: Configuration) -> None:
-    """Install each part elsewhere. Of instances with the same options, one stands for all.
+    """Install elsewhere each part that buildout will install.
+
+    Of instances with the same options, one stands for all.
 
     :param buildout: with every part initialized.
     :raises UserError: for what a recipe, Zope or ZEO refuses, and for what no recipe reads.
@@ -43,7 +45,7 @@ def rehearse(buildout: Any, described: Configuration) -> None:
     for instance in described.stack.instances:
         kinds.setdefault(json.dumps(overrides[instance.name], sort_keys=True), instance.name)
     unread: dict[str, None] = {}
-    for part in ("zeo", SUPERVISOR, *kinds.values()):
+    for part in _removed(buildout, ("zeo", SUPERVISOR, *kinds.values())):
         options = dict(buildout[part])
         objection, read = _trial(buildout, described.stack, part, options)
         if objection:
@@ -57,6 +59,20 @@ def rehearse(buildout: Any, described: Configuration) -> None:
                 unread[f"{_written(described, part, option)}\n  is not accepted: {hint}"] = None
     if unread:
         raise UserError("\n".join(sorted(unread)))
+
+
+def _removed(buildout: Any, names: Sequence[str]) -> list[str]:
+    """The parts that buildout will remove and install again, or has not installed yet."""
+    # What buildout itself will do, and compares then.
+    buildout._compute_part_signatures(names)
+    installed, _ = buildout._read_installed_part_options()
+    changed = []
+    for part in names:
+        before = dict(installed.get(part, {}))
+        made = before.pop("__buildout_installed__", "").splitlines()
+        if before != dict(buildout[part]) or not all(map(os.path.lexists, made)):
+            changed.append(part)
+    return changed
 
 
 def _written(described: Configuration, part: str, option: str) -> str:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 from zc.buildout import UserError
@@ -20,6 +21,9 @@ from zopestack.haproxy.program import NO_STATE, Verdict
 from zopestack.model import Stack
 from zopestack.render import contract
 from zopestack.render.files import balancer, render
+
+#: The least that ``max-connections`` accepts.
+LEAST = 10
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ def check(
     :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
     :raises TemplateProblem: for a template that is missing or broken.
     """
-    _check_descriptors(stack, name)
+    _check_descriptors(stack, name, options)
     where = f"[{name}] templates = {options.get('templates', '')}\n "
     # The digests are not known yet, but what a template does with them is rendered, too.
     haproxy_cfg = render(stack, dict.fromkeys(stack.programs, "trial"))[stack.haproxy_conf]
@@ -54,7 +58,7 @@ def check(
         logger.warning("HAProxy accepts the configuration and says:\n%s", said)
 
 
-def _check_descriptors(stack: Stack, name: str) -> None:
+def _check_descriptors(stack: Stack, name: str, options: Mapping[str, str]) -> None:
     """HAProxy's own check does not look at them, and a start fails without (``-c``)."""
     limits = [resource.getrlimit(resource.RLIMIT_NOFILE)[1]]
     with suppress(OSError, ValueError, IndexError):
@@ -63,11 +67,13 @@ def _check_descriptors(stack: Stack, name: str) -> None:
         limits.append(resource.prlimit(pid, resource.RLIMIT_NOFILE)[1])
     limit = min(each for each in (*limits, float("inf")) if each != resource.RLIM_INFINITY)
     if limit < stack.descriptors:
+        most = stack.connections - ceil((stack.descriptors - limit) / 2)
+        lower = f", or lower max-connections to {most} or less" if most >= LEAST else ""
         raise UserError(
-            f"[{name}] instances = {len(stack.instances)}\n"
+            f"[{name}] max-connections = {options.get('max-connections', 'auto')}\n"
             f"  HAProxy needs {stack.descriptors} file descriptors for {stack.connections} "
-            f"connections, and may have {limit:g}. Raise the limit (ulimit -n, or LimitNOFILE of a "
-            "systemd unit) and start supervisord anew, or lower instances or threads."
+            f"connections, and may have {limit}. Raise the limit (ulimit -n, or LimitNOFILE of a "
+            f"systemd unit) and start supervisord anew{lower}."
         )
 
 

@@ -7,7 +7,10 @@ what is expected; buildout prints it and exits with 1.
 from __future__ import annotations
 
 import os
+import pwd
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -91,6 +94,7 @@ def read(
             directory=where.directory,
             bin=where.bin,
             parts=where.parts,
+            account=_account(),
             instances=overrides.applied(made, own, sections, places),
             **features,
         )
@@ -141,6 +145,15 @@ def _check_directories(where: Buildout) -> None:
             parsers.path(str(directory))
         except ValueError as expected:
             raise error("buildout", option, str(directory), expected) from None
+
+
+def _account() -> str:
+    """Who builds, by name; by number where the machine has no name that every file takes."""
+    with suppress(KeyError):
+        name = pwd.getpwuid(os.getuid()).pw_name
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
+            return name
+    return str(os.getuid())
 
 
 def _with_program(balancer: Balancer) -> Balancer:

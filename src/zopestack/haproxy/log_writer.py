@@ -21,8 +21,8 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from logging.handlers import RotatingFileHandler
-from pathlib import Path
+
+from zopestack.log_file import LogFile
 
 #: Bytes of the pipe: the most that a user may ask for on Linux (pipe(7)), some thousand lines.
 #: HAProxy drops lines rather than wait for a full one.
@@ -81,8 +81,8 @@ def opened(path: str, flags: int) -> int:
     return pipe
 
 
-def _handler(log: str, size: int, count: int) -> RotatingFileHandler:
-    handler = RotatingFileHandler(
+def _handler(log: str, size: int, count: int) -> LogFile:
+    handler = LogFile(
         log,
         maxBytes=size,
         backupCount=count,
@@ -95,20 +95,9 @@ def _handler(log: str, size: int, count: int) -> RotatingFileHandler:
     return handler
 
 
-def _write(handler: RotatingFileHandler, lines: bytes) -> None:
-    if handler.stream and not _in_place(handler.baseFilename, handler.stream.fileno()):
-        # Somebody has renamed or deleted it, logrotate for example.
-        handler.close()
-        handler.stream = None
+def _write(handler: LogFile, lines: bytes) -> None:
     text = lines.decode("utf-8", "surrogateescape")
     handler.emit(logging.makeLogRecord({"msg": text}))
-
-
-def _in_place(log: str, opened: int) -> bool:
-    try:
-        return os.path.samestat(Path(log).stat(), os.fstat(opened))
-    except FileNotFoundError:
-        return False
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ supervisord runs this as ``haproxy``. It becomes HAProxy; ``log_writer`` reads t
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -28,10 +27,6 @@ def main() -> None:
     # reading as well, so that the pipe keeps what is written while nobody reads.
     os.dup2(log_writer.opened(str(stack.access_pipe), os.O_RDWR), 1)
     words = command(stack)
-    # A shutdown of the machine sends it to every process. Instances are still to answer then, and
-    # supervisord ends HAProxy in its turn, with SIGUSR1. The first worker leaves this as it is;
-    # one that a reload starts does not.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.execv(words[0], words)
 
 

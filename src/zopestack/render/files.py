@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -16,6 +17,7 @@ from zopestack import stack_file
 from zopestack.model import Stack
 from zopestack.render import maps, pages
 from zopestack.render.programs import programs
+from zopestack.render.units import units
 
 #: First line of every generated file.
 GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
@@ -45,7 +47,7 @@ def balancer(stack: Stack) -> dict[Path, str]:
 
 
 def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
-    """supervisord's configuration, and the Stack itself for the operator commands.
+    """supervisord's configuration, systemd's units, and the Stack itself for the operator commands.
 
     :param digests: by program, a word that changes with what the program is started with.
     :raises TemplateProblem: for a template that is missing or broken.
@@ -55,6 +57,10 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
     made = programs(stack, digests)
     return {
         path: _render(environment, f"{path.name}.j2", stack=stack, programs=made),
+        **{
+            where: _render(environment, f"{stack.system_unit.name}.j2", stack=stack, unit=unit)
+            for where, unit in units(stack, made).items()
+        },
         stack.stack_file: stack_file.dumps(stack),
     }
 
@@ -72,7 +78,17 @@ def packaged_templates() -> Path:
 
 
 def _environment(own: Path | None) -> jinja2.Environment:
-    directories = [own, packaged_templates()] if own else [packaged_templates()]
+    # Jinja would not notice a template that is new in the first of two directories.
+    return _reading(own, packaged_templates()) if own else _packaged()
+
+
+@cache
+def _packaged() -> jinja2.Environment:
+    """Compile the packaged templates once: that costs more than to render them."""
+    return _reading(packaged_templates())
+
+
+def _reading(*directories: Path) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(directories),
         undefined=jinja2.StrictUndefined,

@@ -137,7 +137,7 @@ def _haproxy(stack: Stack) -> Program:
     return Program(
         name="haproxy",
         comment="The load balancer. USR1: it stops listening and finishes what it is serving.\n"
-        "; It ignores TERM, as zeo does, until its first reload.",
+        "; It ignores TERM, as zeo does.",
         command=f"{stack.bin}/run-haproxy {stack.stack_file}",
         priority=300,
         startretries=FOR_EVER,

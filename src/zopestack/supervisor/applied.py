@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xmlrpc.client
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,9 @@ RELOAD = "haproxy-reload"
 
 #: Seconds for supervisord to start it, on a slow machine, and for the reload itself.
 TIMEOUT = 60
+
+#: How ``haproxy-reload`` says that it has failed.
+FAILURE = re.compile(r"^(Reload (refused|failed); |Nothing was reloaded: )", re.MULTILINE)
 
 #: supervisord's states of a reload that has failed; it is tried again, but its files are the same.
 FAILED = ("BACKOFF", "EXITED", "FATAL", "UNKNOWN")
@@ -74,9 +78,8 @@ def _waits(process: Process) -> bool:
 def _reason(stack: Stack) -> str:
     with suppress(OSError):
         said = _log(stack).read_text(encoding="utf-8", errors="replace")
-        _, word, last = said.rpartition("Reload ")
-        if word:
-            return f"{word}{last.strip()}"
+        if found := [each.start() for each in FAILURE.finditer(said)]:
+            return said[found[-1] :].strip()
     return f"HAProxy was not reloaded; see {_log(stack)}."
 
 

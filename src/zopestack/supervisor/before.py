@@ -1,12 +1,17 @@
-"""What ran and served before a command, to be put back when the command is interrupted."""
+"""What ran and served before a command, to be put back when the command is interrupted.
+
+It is in a file meanwhile: after a command that was killed, the next one puts back.
+"""
 
 from __future__ import annotations
 
+import json
 import xmlrpc.client
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from zopestack import files
 from zopestack.model import Stack
 from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.supervisor.health import ask
@@ -20,16 +25,18 @@ RUNS = ("RUNNING", "STARTING", "BACKOFF")
 class Before:
     """The stack at one moment.
 
+    :param command: what is about to be done.
     :param running: the programs that ran.
     :param drained: the instances that were drained by hand.
     """
 
     stack: Stack
+    command: str
     running: tuple[str, ...]
     drained: frozenset[str]
 
     @classmethod
-    def look(cls, stack: Stack) -> Before:
+    def look(cls, stack: Stack, command: str) -> Before:
         """The stack now.
 
         :raises OSError: if supervisord does not answer.
@@ -37,9 +44,35 @@ class Before:
         processes = Supervisor(stack.supervisor_socket, ANSWER).processes()
         return cls(
             stack,
+            command,
             tuple(name for name, process in processes.items() if process.state in RUNS),
             frozenset(each.name for each in stack.instances if stack.drained(each).exists()),
         )
+
+    @classmethod
+    def left(cls, stack: Stack) -> Before | None:
+        """The stack before a command that is not over yet; None where there is none."""
+        try:
+            told = json.loads(stack.begun.read_text(encoding="utf-8"))
+            return cls(stack, told["command"], tuple(told["running"]), frozenset(told["drained"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self) -> None:
+        """Remember it until :meth:`forget`.
+
+        :raises OSError: where it cannot be written.
+        """
+        told = {
+            "command": self.command,
+            "running": self.running,
+            "drained": sorted(self.drained),
+        }
+        files.write(self.stack.begun, json.dumps(told), mode=0o600)
+
+    def forget(self) -> None:
+        """The command is over."""
+        self.stack.begun.unlink(missing_ok=True)
 
     def put_back(self, say: Callable[[str], None]) -> None:
         """Start again what ran then and does not now, and end the drains that were begun since.

@@ -7,6 +7,7 @@ or when the process is stopped. A pid file alone may name another process by now
 
 from __future__ import annotations
 
+import xmlrpc.client
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -78,6 +79,9 @@ def check(path: Path) -> bool:
 def _answers(path: Path) -> bool:
     try:
         Supervisor(path, ANSWER).pid()
+    except xmlrpc.client.Fault:
+        # An answer as well: it shuts down.
+        return True
     except (OSError, HTTPException):
         return False
     return True

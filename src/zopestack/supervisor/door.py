@@ -2,12 +2,14 @@
 
 No command waits for a supervisord that does not answer. Those that start or stop something own
 the stack meanwhile, so that they come one at a time; one that is interrupted puts back what it
-was at.
+was at. After one that is killed, the next one does so.
 """
 
 from __future__ import annotations
 
+import xmlrpc.client
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from zopestack import stack_file
 from zopestack.supervisor import daemon
 from zopestack.supervisor.before import Before
 from zopestack.supervisor.interruption import heard, interruptible, undisturbed
-from zopestack.supervisor.owner import Owner
+from zopestack.supervisor.owner import Owner, owned
 
 #: Commands that start or stop something. They own the stack while they run.
 OWNING = (
@@ -27,6 +29,9 @@ OWNING = (
 
 #: Of these, those that are to leave what was running as it was. What has been asked to stop stops.
 PUT_BACK = ("drain", "ready", "restart", "roll", "update")
+
+#: Commands that say how the stack is.
+TELLING = ("status", "stack")
 
 #: Commands that ask supervisord nothing.
 LOCAL = ("EOF", "exit", "help", "open", "quit")
@@ -68,21 +73,33 @@ class Door:
     def _enter(self, command: str, run: Command, arg: str) -> object:
         try:
             daemon.check(self._socket)
-            if command not in OWNING:
-                return run(arg)
-            return self._own(command, run, arg)
+            if command in OWNING:
+                return self._own(command, run, arg)
+            done = run(arg)
+            if command in TELLING:
+                self._tell()
+            return done
         except (daemon.Deaf, OSError) as why:
             self._fail(command, str(why))
+        except xmlrpc.client.Fault as why:
+            self._fail(command, f"supervisord refuses it: {why.faultString}")
         except KeyboardInterrupt:
             self._fail(command, "interrupted")
         return None
 
     def _own(self, command: str, run: Command, arg: str) -> object:
         stack = stack_file.load(self.stack_file)
-        with interruptible() as check, Owner(stack.lock, f"{command} {arg}".strip(), self.say):
-            before = (
-                Before.look(stack) if command in PUT_BACK and daemon.pid(self._socket) else None
-            )
+        what = f"{command} {arg}".strip()
+        with interruptible() as check, Owner(stack.lock, what, self.say):
+            running = daemon.pid(self._socket)
+            if left := Before.left(stack):
+                if running and command != "shutdown":
+                    self.say(f"{left.command}: was killed; putting back what it was at")
+                    left.put_back(self.say)
+                left.forget()
+            before = Before.look(stack, what) if command in PUT_BACK and running else None
+            if before:
+                before.save()
             try:
                 done = run(arg)
                 check()
@@ -93,6 +110,18 @@ class Door:
                         self.say(f"{command}: interrupted; putting back what it was at")
                         before.put_back(self.say)
                 raise
+            finally:
+                if before:
+                    before.forget()
+
+    def _tell(self) -> None:
+        """Say what nobody has finished."""
+        # Without the Stack, supervisord can still be asked.
+        with suppress(OSError):
+            stack = stack_file.load(self.stack_file)
+            left = Before.left(stack)
+            if left and not owned(stack.lock):
+                self.say(f"{left.command}: was killed; scripts/up puts back what it was at")
 
     def _fail(self, command: str, why: str) -> None:
         self.say(f"{command}: {why}")

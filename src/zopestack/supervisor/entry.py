@@ -12,6 +12,9 @@ from pathlib import Path
 from zopestack.supervisor import daemon
 from zopestack.supervisor.owner import Owner
 
+#: How systemd has supervisord stay in the foreground.
+FOREGROUND = ("-n", "--nodaemon")
+
 #: What a supervisord that is about to start holds.
 _starting: list[Owner] = []
 
@@ -22,7 +25,7 @@ def prepare(arguments: list[str], configuration: str, socket: str, lock: str) ->
     Exits with a message where the configuration cannot be used, or where a second supervisord
     would be started beside one that runs.
     """
-    by_hand = any(word.startswith("-") for word in arguments[1:])
+    by_hand = any(word.startswith("-") and word not in FOREGROUND for word in arguments[1:])
     if not by_hand and (problem := _unusable(Path(configuration))):
         sys.exit(f"{configuration} {problem}: run bin/buildout")
     arguments[1:1] = ["-c", configuration]

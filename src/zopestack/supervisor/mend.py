@@ -1,4 +1,5 @@
-"""Inside supervisord: make its socket and its pid file again when they have been deleted.
+"""Inside supervisord: make its socket and its pid file again when they have been deleted, and go on
+with new logs when logrotate has renamed them.
 
 Cleaners of old files delete them from a stack that has run for long. Without its socket nobody
 can tell supervisord anything, and it makes the socket once, when it starts. It loads this as an
@@ -8,10 +9,12 @@ interface of its own (its manual, "Extending Supervisor's XML-RPC API"), which h
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from supervisor import events
 
+from zopestack.renamed import renamed
 from zopestack.supervisor import entry
 
 
@@ -36,11 +39,32 @@ class Mend:
             except (OSError, ValueError) as why:
                 options.logger.critical(f"supervisorctl cannot reach supervisord: {why}")
 
+        def reopen(event: Any) -> None:
+            try:
+                for handler in _log_files(supervisord):
+                    if renamed(handler.baseFilename, handler.stream.fileno()):
+                        handler.reopen()
+            except (OSError, ValueError) as why:
+                options.logger.critical(f"a log cannot be opened again: {why}")
+
         # Made once for each socket; a restarted supervisord is another object.
         if not hasattr(supervisord, "mended"):
             supervisord.mended = True
             events.subscribe(events.Tick5Event, look)
+            events.subscribe(events.Tick5Event, reopen)
             events.subscribe(events.SupervisorRunningEvent, lambda event: entry.started())
+
+
+def _log_files(supervisord: Any) -> Iterator[Any]:
+    """What writes supervisord's own log, and those of the programs."""
+    loggers = [supervisord.options.logger]
+    for group in supervisord.process_groups.values():
+        for process in group.processes.values():
+            # An input has none.
+            found = (getattr(each, "normallog", None) for each in process.dispatchers.values())
+            loggers += filter(None, found)
+    for logger in loggers:
+        yield from (each for each in logger.handlers if hasattr(each, "baseFilename"))
 
 
 def make(supervisord: Any) -> Mend:

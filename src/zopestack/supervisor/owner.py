@@ -84,6 +84,18 @@ class Owner:
             self._descriptor = -1
 
 
+def owned(lock: Path) -> bool:
+    """Whether somebody owns the stack.
+
+    :raises OSError: where the file cannot be opened.
+    """
+    descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return not _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 
 from zopestack import stack_file
 from zopestack.model import Stack
-from zopestack.supervisor.applied import RELOAD, confirm
+from zopestack.supervisor.applied import RELOAD, confirm, wait_reloaded
 from zopestack.supervisor.door import Door
 from zopestack.supervisor.readiness import NotReady
 from zopestack.supervisor.rotation import Rotation, Stopped
@@ -72,14 +72,21 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         # supervisor's own commands come first where two have one name.
         own = controller.options.plugins[0]
         self._restart, own.do_restart = own.do_restart, self.do_restart
+        # A restart is a stop and a start.
+        self._start, own.do_start = own.do_start, self.do_start
         own.do_update, own.help_update = self.do_update, self.help_update
         door.guard(own)
         door.guard(self)
 
+    def do_start(self, arg: str) -> None:
+        """Start programs; a reload of HAProxy is waited for."""
+        self._start(arg)
+        if _groups(arg) & {RELOAD, "all"}:
+            self._run("start", lambda stack, rotation: wait_reloaded(stack))
+
     def do_restart(self, arg: str) -> None:
         """Restart programs; HAProxy without closing its addresses."""
-        names = {name.partition(":")[0] for name in arg.split()}
-        if not names & {HAPROXY, "all"}:
+        if not _groups(arg) & {HAPROXY, "all"}:
             self._restart(arg)
             return
 
@@ -173,6 +180,10 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
 def make_plugin(controller: Any, stack_file: str) -> Plugin:
     """Make the plugin; this is the ``supervisor.ctl_factory``."""
     return Plugin(controller, stack_file)
+
+
+def _groups(arg: str) -> set[str]:
+    return {name.partition(":")[0] for name in arg.split()}
 
 
 def _names(arg: str) -> list[str]:

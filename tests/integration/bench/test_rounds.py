@@ -102,6 +102,27 @@ def test_the_crowd_of_a_layout_is_neither_its_cost_nor_that_of_others(monkeypatc
         crowd.stdin.close()
 
 
+def test_stolen_time_is_a_share_of_the_time_of_all_cores(track, monkeypatch):
+    # The host takes half of the time of each of eight cores.
+    monkeypatch.setattr(rounds.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(proc, "stolen", lambda: time.monotonic() * 8 / 2)
+    lines: list[str] = []
+    experiment = Experiment("page", Open(20), ("A",), 1, 0.3)
+    (sample,) = rounds.run(track, experiment, PAGE, lines.append).samples
+    # Half, give or take the moments between reading two clocks; four times that for one core.
+    assert 10 < sample.figure("stolen %") < 150
+    assert sample.robbed
+    assert lines[0].endswith("% stolen")
+
+
+def test_stolen_time_is_what_the_kernel_counts():
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    before, now = int(fields[8]) * proc.TICK, proc.stolen()
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()
+    # The two clocks round apart by a tick.
+    assert before - proc.TICK <= now <= int(fields[8]) * proc.TICK + proc.TICK
+
+
 def test_latency_of_layouts_is_compared_within_rounds(track):
     experiment = Experiment("page", Open(20), ("A", "B"), 5, 0.2)
     outcome = rounds.run(track, experiment, PAGE, lambda line: None)
