@@ -16,7 +16,7 @@ from typing import Any
 import waitress
 
 from tests.support.polling import until
-from zopestack.agent import channel
+from zopestack.agent import server
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
@@ -40,8 +40,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if words[1] == "hang":
         threading.Event().wait()
     if words[1] == "freeze":
-        # Unlike CDLL, PyDLL keeps the interpreter lock while the function runs.
-        ctypes.PyDLL(None).sleep(3600)
+        # Unlike CDLL, PyDLL keeps the interpreter lock while the function runs. No signal ends
+        # this one, unlike sleep, whichever thread runs it (pthread_mutex_lock(3p)).
+        lock = ctypes.create_string_buffer(64)
+        for _ in range(2):
+            ctypes.PyDLL(None).pthread_mutex_lock(lock)
     if words[1] == "hold":
         until("the file", Path("/", *words[2:]).exists)
     if words[1] == "begin":
@@ -59,7 +62,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     own = Configuration.read(os.environ)
     threads = Threads(own.threads)
-    channel.install(threads, Arrivals(own.body_timeout))
+    server.install(threads, Arrivals(own.body_timeout))
     meter = Meter(Once(application, own.stuck_after), threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     warm_up = WarmUp(own, then=drain.serve)

@@ -22,9 +22,12 @@ import enum
 import logging
 import os
 import signal
+import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -72,16 +75,39 @@ class Drain:
         self._signalled = float("inf")
         #: Whether supervisord stops everything, so that a second signal is its own.
         self._ordered = False
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._hurry = threading.Event()
         self._finished = False
 
     def install(self) -> None:
         """Install the signal handlers. Call it from the main thread."""
-        signal.signal(signal.SIGTERM, self._stop_signal)
-        signal.signal(signal.SIGINT, self._stop_signal)
-        signal.signal(signal.SIGUSR1, lambda *_: self.drain())
-        signal.signal(signal.SIGUSR2, lambda *_: self.ready())
+        for number in self._actions:
+            signal.signal(number, self._interrupt)
+        # The main thread may be in a request, even in one that never returns to Python. Python
+        # itself writes the signal's number there at once, in any case (signal.set_wakeup_fd).
+        heard, self._told = socket.socketpair()
+        self._told.setblocking(False)
+        signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        own_thread.start("signals", lambda: self._listen(heard))
+
+    @property
+    def _actions(self) -> dict[int, Callable[[], object]]:
+        return {
+            signal.SIGTERM: partial(self._stop_signal, signal.SIGTERM),
+            signal.SIGINT: partial(self._stop_signal, signal.SIGINT),
+            signal.SIGUSR1: self.drain,
+            signal.SIGUSR2: self.ready,
+        }
+
+    def _listen(self, heard: socket.socket) -> None:
+        while numbers := heard.recv(64):
+            for number in numbers:
+                self._actions.get(number, lambda: None)()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._finished:
+            # Leave waitress's loop in the main thread, so that Zope closes its databases.
+            self.meter.threads.exit()
 
     def serve(self) -> None:
         """Start to accept requests, or go on with a drain from before a restart."""
@@ -105,15 +131,13 @@ class Drain:
         self._move(State.DRAINING, State.SERVING)
 
     def _move(self, source: State, target: State) -> None:
-        # Use a reentrant lock: a signal can interrupt another signal's handler.
         with self._lock:
             if self.state is source:
                 self.state = target
 
-    def _stop_signal(self, number: int, frame: FrameType | None) -> None:
+    def _stop_signal(self, number: int) -> None:
         if self._finished:
-            # Leave waitress's loop in the main thread, so that Zope closes its databases.
-            raise SystemExit(0)
+            return
         now = time.monotonic()
         with self._lock:
             again = self._signalled < float("inf")

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, channel, forms
+from zopestack.agent import admin, forms, server
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.conflicts import Conflicts
@@ -40,7 +40,7 @@ def attach(application: Application) -> Application:
     if own.switch_interval:
         sys.setswitchinterval(own.switch_interval)
     threads = Threads(own.threads)
-    channel.install(threads, Arrivals(own.body_timeout))
+    server.install(threads, Arrivals(own.body_timeout))
     conflicts = Conflicts(application, own.conflicts)
     own_writes = OwnWrites(conflicts)
     interrupts = Interrupts(Once(own_writes, own.stuck_after), own.request_timeout)

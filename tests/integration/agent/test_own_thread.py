@@ -46,7 +46,7 @@ def test_a_warm_up_that_breaks_is_no_start_for_ever(
 def test_a_drain_that_breaks_is_told(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
     health.drain.serve()
     monkeypatch.setattr(health.meter, "in_flight", lambda: 1 // 0)
-    health.drain._stop_signal(signal.SIGTERM, None)
+    health.drain._stop_signal(signal.SIGTERM)
     told = until("it to say so", health.answer, lambda told: "failed" in told[1])
     assert told[0] == 404
     assert told[1].startswith("stopping; drain failed: ZeroDivisionError")
