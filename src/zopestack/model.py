@@ -264,6 +264,28 @@ class Stack:
         return self.var / "tls" / ("certbot.pem" if given.certbot else "self-signed.pem")
 
     @property
+    def two_schemes(self) -> bool:
+        """Whether some clients may use https: HAProxy's, or that of a proxy in front."""
+        return bool(self.tls.https_address) or self.proxies.believes_headers
+
+    @property
+    def scheme(self) -> str:
+        """A client's scheme, in HAProxy's log-format."""
+        return "%[var(txn.scheme)]" if self.two_schemes else "http"
+
+    @property
+    def redirect_scheme(self) -> str:
+        """The scheme of a redirect to another host, in HAProxy's log-format."""
+        return "https" if self.tls.https_only else self.scheme
+
+    @property
+    def rewrites_paths(self) -> bool:
+        """Whether HAProxy tells Zope the site's URL in the path. Zope's root over plain http needs
+        none: its URLs follow from the Host header.
+        """
+        return bool(self.sites.shown) or self.two_schemes
+
+    @property
     def stop_seconds(self) -> float:
         """From a stop signal to a kill, for an instance and for HAProxy."""
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zopestack.features.option import Feature, Refused, feature, option
 from zopestack.features.parsers import networks, switch
 
@@ -64,13 +66,25 @@ class Proxies(Feature):
 
     @property
     def told_by_proxies(self) -> str:
-        """The names of headers that nobody but a trusted proxy may send, as a pattern."""
+        """The names of headers that only a trusted proxy may send, as a pattern of one name."""
         return f"^({'|'.join(TOLD_BY_PROXIES)})"
+
+    @property
+    def among_told_by_proxies(self) -> str:
+        """The same as a pattern of a list of names."""
+        return _in_list(TOLD_BY_PROXIES)
+
+    @property
+    def own_path(self) -> str:
+        """The part of the path that the client has chosen, as HAProxy's sample: all of it, unless
+        a proxy may have rewritten it.
+        """
+        return "var(txn.own_path)" if self.believes_headers else "path"
 
     @property
     def told_logins(self) -> str:
         """Those of them that tell of a login, as a pattern of a list of names."""
-        return f"(^|,)({'|'.join(LOGINS)})".replace("$", "(,|$)")
+        return _in_list(LOGINS)
 
     @property
     def request_id(self) -> str:
@@ -88,3 +102,8 @@ class Proxies(Feature):
         from the line of the PROXY protocol.
         """
         return "session" if self.proxy_protocol else "connection"
+
+
+def _in_list(names: Sequence[str]) -> str:
+    """A pattern of names as one of a list of names, which commas separate."""
+    return f"(^|,)({'|'.join(names)})".replace("$", "(,|$)")

@@ -124,11 +124,6 @@ class Tls(Feature):
         return "" if port == 443 else f":{port}"
 
     @property
-    def redirect_scheme(self) -> str:
-        """The scheme of a redirect to another host, in HAProxy's log-format."""
-        return "https" if self.https_only else "%[var(txn.scheme)]"
-
-    @property
     def hsts_seconds(self) -> int:
         """For how long browsers must use https only; 0 for no such header."""
         return 0 if not self.https_address or self.self_signed else self.hsts
