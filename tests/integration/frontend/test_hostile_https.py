@@ -12,8 +12,8 @@ import pytest
 from tests.integration.frontend.hostile import Case, Others, Outcome, names
 from tests.support.door import Door, received
 from tests.support.farm import Farm
-from tests.support.polling import until
 from tests.support.http2 import Connection, Headers
+from tests.support.polling import until
 
 HOST = "www.example.com"
 
