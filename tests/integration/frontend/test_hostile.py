@@ -52,12 +52,14 @@ def test_nothing_a_visitor_claims_to_be_told_by_a_proxy_reaches_zope(door: Door)
         "X-Request-ID": "evil",
         "Proxy": "http://evil.example",
         "Zopestack-Lane": "callback",
+        "Zopestack-Sent": "1",
     }
     headers = dict(door.reach("/", {"Host": "www.example.com", **claims}).headers)
     passed = set(headers.pop("x-names").split(";"))
     assert passed == set(headers) - {"x-request-id"}
     request_id = headers.pop("x-request-id")
     assert len(request_id) == 36
+    assert int(headers.pop("zopestack-sent")) > 1
     assert headers == {
         # What http.client says of itself.
         "accept-encoding": "identity",

@@ -13,6 +13,7 @@ from tests.integration.frontend.hostile import Case, Others, Outcome, names
 from tests.support.door import Door, received
 from tests.support.farm import Farm
 from tests.support.http2 import Connection, Headers
+from tests.support.polling import until
 
 HOST = "www.example.com"
 
@@ -238,6 +239,8 @@ def test_requests_taken_back_at_once_cost_nobody_a_page(door: Door) -> None:
         for _ in range(500):
             connection.take_back(connection.send(request(path="/deep")))
         assert still_serves(door)
+    # The next test counts requests.
+    until("their end", lambda: door.figures()["zope/BACKEND"]["scur"], "0".__eq__)
 
 
 def test_headers_without_an_end_are_cut_off(door: Door) -> None:
