@@ -15,6 +15,8 @@ from typing import Any
 import waitress
 
 from tests.support.polling import until
+from zopestack.agent import channel
+from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
@@ -47,7 +49,10 @@ def main() -> None:
     """Serve, with what ``zopestack.agent.filter`` puts around Zope and does not need it."""
     logging.basicConfig(level=logging.INFO)
     own = Configuration.read(os.environ)
-    meter = Meter(application, Threads(own.threads))
+    threads = Threads(own.threads)
+    # Without it, the agent would tell HAProxy that no thread is ever busy.
+    channel.install(threads, Arrivals(own.body_timeout))
+    meter = Meter(application, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     warm_up = WarmUp(own, then=drain.serve)
     hang = HangWatch(meter, own.threads, own.hung_after)
