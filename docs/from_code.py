@@ -8,6 +8,7 @@
 .. stack-commands::          what supervisorctl gains
 .. supervisorctl-statuses::  exit statuses of supervisorctl
 .. agent-metrics::           figures of an instance's agent
+.. bench-promises::          what scripts/bench --claim measures
 .. program-help:: MODULE     what ``python -m MODULE --help`` prints
 """
 
@@ -34,6 +35,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stack-commands": tables.commands,
     "supervisorctl-statuses": tables.statuses,
     "agent-metrics": tables.metrics,
+    "bench-promises": tables.promises,
 }
 
 

@@ -26,6 +26,7 @@ from zopestack.model import Stack
 from zopestack.render.files import packaged_templates
 from zopestack.render.programs import programs as programs_of
 from zopestack.supervisor.plugin import HELP
+from zopestack_bench.claims import PROMISES
 
 #: Where the reasons of defaults are; a line "Backs" in a section names the options.
 EXPLANATION = Path(__file__).parent / "explanation"
@@ -112,6 +113,12 @@ def metrics() -> str:
 
 
 @cache
+def promises() -> str:
+    """What ``scripts/bench --claim`` measures, by name."""
+    rows = [(f"``{claim.name}``", claim.title, claim.expected) for claim in PROMISES]
+    return _table(("Name", "Ratio", "Promised"), rows, "14 64 22")
+
+
 def example_stack() -> Stack:
     """The stack that the tables show; it is described, and nothing of it is made."""
     with tempfile.TemporaryDirectory(prefix="zs-") as name:

@@ -18,6 +18,7 @@ from zopestack.features.admin import Admin
 from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
+from zopestack.features.compression import Compression
 from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
@@ -80,6 +81,7 @@ class Stack:
     queue: Queue
     affinity: Affinity
     cache: Cache
+    compression: Compression
     access: AccessLog
     rotation: Rotation
     extras: Extras
@@ -140,6 +142,11 @@ class Stack:
     def begun(self) -> Path:
         """What ran before a command that restarts or drains, while that is under way."""
         return self.var / "begun.json"
+
+    @property
+    def conflicts_lock(self) -> Path:
+        """Held by the instance that runs a request again after a conflict."""
+        return self.var / "conflicts.lock"
 
     def drained(self, instance: Instance) -> Path:
         """A file that is there while an instance is drained by hand."""
@@ -260,6 +267,16 @@ class Stack:
     def stop_seconds(self) -> float:
         """From a stop signal to a kill, for an instance and for HAProxy."""
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
+
+    @property
+    def stuck_seconds(self) -> float:
+        """Seconds after which a request whose instance has died is not tried at the next one: a
+        guard restarts an instance that hangs, or that has not answered for as long as a start may
+        take. At least twice the longest wait in HAProxy's queue, from which it comes for the first
+        time.
+        """
+        restarted = min(self.durations.hung, self.timings.start)
+        return max(restarted, 2 * self.queue.timeout_queue)
 
     @property
     def hard_stop_seconds(self) -> float:

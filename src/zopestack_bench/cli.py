@@ -14,8 +14,10 @@ from pathlib import Path
 from zopestack.features import cpus
 from zopestack_bench import (
     Broken,
+    claims,
     fronts,
     layouts,
+    narrow,
     peers,
     plan,
     proc,
@@ -25,11 +27,12 @@ from zopestack_bench import (
     series,
     site,
 )
+from zopestack_bench.claims import Claim
 from zopestack_bench.farm import Farm
 from zopestack_bench.layouts import Layout
 from zopestack_bench.probe import fetch
 from zopestack_bench.record import Closed
-from zopestack_bench.terminal import Progress, exits
+from zopestack_bench.terminal import Progress, exits, minutes
 from zopestack_bench.workloads import KNOWN, WORKLOADS
 
 #: The default directory of the report.
@@ -41,6 +44,9 @@ examples:
   scripts/bench                              the same with rounds enough to be sure, about 30
   scripts/bench --frontend                   what the front end promises: slow clients beside
                                              others, affinity, the cost of its parts; about 6
+  scripts/bench --claim all --minutes 30     every promise, in CPU a request where that is
+                                             possible, until the ratios are sure
+  scripts/bench --claim gunicorn,uwsgi       two of them
   scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
                                              copy of the database of this buildout
   scripts/bench --url http://host/page       a site that runs somewhere, as it is
@@ -62,21 +68,31 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace, progress: Progress) -> None:
         self.arguments, self.progress, self.say = arguments, progress, progress.say
         self.frontend: bool = arguments.frontend
-        if self.frontend and (arguments.url or arguments.only):
-            raise Broken("--frontend has pages and layouts of its own: leave --url and --only out.")
+        self.claims = claims.named(arguments.claim) if arguments.claim else ()
+        if (self.frontend or self.claims) and (arguments.url or arguments.only):
+            option = "--frontend" if self.frontend else "--claim"
+            raise Broken(f"{option} has pages and layouts of its own: leave --url and --only out.")
         self.plan = plan.QUICK if arguments.quick else plan.FULL
         self.site = site.find(arguments.url)
-        self.layouts = fronts.layouts() if self.frontend else _layouts(arguments, self.site)
+        missing = peers.missing()
+        if self.claims:
+            self.layouts = _compared(self.claims, missing)
+        elif self.frontend:
+            self.layouts = fronts.layouts()
+        else:
+            self.layouts = _layouts(arguments, self.site)
         series_seconds = self.plan.series(self.layouts)
         self.limit = fronts.LIMIT if self.frontend else self.plan.limit - series_seconds
-        self.quiet = rounds.Quiet(arguments.wait_for_quiet)
-        missing = {} if self.frontend else peers.missing()
         self.record = record.Run(
             command=shlex.join(["scripts/bench", *sys.argv[1:]]),
             started=datetime.now().astimezone().isoformat(timespec="seconds"),
             machine=proc.machine(),
             layouts={layout.name: layout.help for layout in self.layouts.values()},
-            notes=[f"{name} is left out: {how}" for name, how in missing.items()],
+            notes=[
+                f"{name} is left out: {how}"
+                for name, how in missing.items()
+                if not (self.frontend or self.claims)
+            ],
         )
 
     def run(self) -> None:
@@ -93,11 +109,21 @@ class Bench:
                         # A page that does not answer is found before minutes of load.
                         fetch(farm.stack.instances[0].address, self.site.workload.paths[0])
                 track = rounds.Track(farm, self.layouts, lasting)
-                measure = self._measure_frontend if self.frontend else self._measure
-                measure(track)
+                if self.claims:
+                    self._measure_claims(track)
+                elif self.frontend:
+                    self._measure_frontend(track)
+                else:
+                    self._measure(track)
         written = report.write(self.record, self.arguments.out)
         self.progress.show(report.summary(self.record))
         self.say(f"done; open {written}")
+
+    def _measure_claims(self, track: rounds.Track) -> None:
+        end = self.arguments.minutes * 60 - plan.END
+        narrow.measure(
+            track, self.record, self.claims, lambda: end - self.progress.passed, self.say
+        )
 
     def _measure_frontend(self, track: rounds.Track) -> None:
         fronts.prepare(track.farm)
@@ -132,7 +158,7 @@ class Bench:
                 continue
             workload = KNOWN.get(each.workload) or self.site.workload
             assert workload  # noqa: S101
-            self.record.outcomes.append(rounds.run(track, each, workload, self.say, self.quiet))
+            self.record.outcomes.append(rounds.run(track, each, workload, self.say))
 
 
 def _memory(farm: Farm) -> dict[int, dict[str, int]]:
@@ -141,6 +167,20 @@ def _memory(farm: Farm) -> dict[int, dict[str, int]]:
     zeo = proc.pss(farm.pid("zeo"))
     sizes = [proc.pss(farm.pid(instance.name)) for instance in farm.stack.instances]
     return {n: {"zope": sum(sizes[:n]), "zeo": zeo} for n in range(1, 1 + len(sizes))}
+
+
+def _compared(wanted: tuple[Claim, ...], missing: Mapping[str, str]) -> dict[str, Layout]:
+    """The layouts that these claims compare.
+
+    :raises Broken: where this machine does not have one of them.
+    """
+    for claim in wanted:
+        if claim.that in missing:
+            raise Broken(f"--claim {claim.name}: needs {claim.that}: {missing[claim.that]}")
+    known = {**layouts.layouts(2), **peers.peers(2), **fronts.layouts()}
+    known["waitress"] = peers.stock_waitress()
+    names = dict.fromkeys(name for claim in wanted for name in (claim.this, claim.that))
+    return {name: known[name] for name in names}
 
 
 def _layouts(arguments: argparse.Namespace, where: site.Site) -> dict[str, Layout]:
@@ -171,17 +211,17 @@ def _arguments() -> argparse.Namespace:
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_true", help="everything within 5 minutes")
     extent.add_argument("--frontend", action="store_true", help="what the front end promises")
+    names = ", ".join(claim.name for claim in claims.PROMISES)
+    extent.add_argument(
+        "--claim", metavar="NAMES", help=f"promises, each until it is sure: all, or some of {names}"
+    )
     parser.add_argument("--url", metavar="URL", help="a page of your own site")
     parser.add_argument("--only", metavar="LAYOUTS", help="names separated by commas")
     parser.add_argument(
         "--instances", type=int, metavar="N", default=cpus.usable(), help="N, default: the cores"
     )
     parser.add_argument(
-        "--wait-for-quiet",
-        type=float,
-        metavar="SECONDS",
-        default=0,
-        help="to wait in all while others use the machine (default 0)",
+        "--minutes", type=minutes, default=20, help="for --claim, start included (default 20)"
     )
     parser.add_argument("--out", type=Path, default=OUT, metavar="DIR")
     return parser.parse_args()

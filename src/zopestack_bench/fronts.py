@@ -24,6 +24,9 @@ from zopestack_bench.workloads import DOWNLOAD, SHELVES
 READERS, READING = 40, 10_000
 SENDERS = 500
 
+#: Slow senders beside the slow readers (issue 12).
+FEW_SENDERS = 40
+
 #: Where the measured clients come from: any address but 127.0.0.1, which is limited less.
 CLIENT = "127.0.0.2"
 
@@ -53,6 +56,7 @@ CACHE = 4000
 UNDISTURBED = "undisturbed"
 SLOW_READERS = f"{READERS} slow readers"
 SLOW_SENDERS = f"{SENDERS} slow senders"
+SLOW_BOTH = f"{READERS} slow readers, {FEW_SENDERS} slow senders"
 NO_SLOTS_READERS = f"{READERS} slow readers, no slots.lua"
 
 #: Which site is read by how many.
@@ -86,6 +90,11 @@ def layouts() -> dict[str, Layout]:
             SLOW_SENDERS,
             f"while {SENDERS} clients send a header now and then and never finish",
             serve=senders,
+        ),
+        layout(
+            SLOW_BOTH,
+            f"{loaded}, and {FEW_SENDERS} send a header now and then and never finish",
+            serve=readers_and_senders,
         ),
         layout(
             NO_SLOTS_READERS,
@@ -139,3 +148,13 @@ def visited(
         slow_clients(target.address, number, path, speed) as crowd,
     ):
         yield replace(target, client=CLIENT, crowd=crowd)
+
+
+@contextmanager
+def readers_and_senders(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """As :func:`visited`, with slow readers and slow senders at once."""
+    with (
+        visited(farm, layout, READERS, DOWNLOAD, READING) as target,
+        slow_clients(target.address, FEW_SENDERS) as senders,
+    ):
+        yield replace(target, crowd=(*target.crowd, *senders))

@@ -70,6 +70,14 @@ uwsgi = partial(
     "--disable-logging --die-on-term --add-header Connection:close --http-socket",
 )
 
+#: waitress's own server, with one thread. It closes no connection.
+waitress = partial(
+    server,
+    run=f"from {APPLICATION.partition(':')[0]} import application; from waitress import serve; "
+    "serve(application, listen=sys.argv[-1], threads=1)",
+    options="",
+)
+
 
 def peers(number: int) -> dict[str, Layout]:
     """The peers by name, each with N processes of one thread.
@@ -91,6 +99,12 @@ def peers(number: int) -> dict[str, Layout]:
         layout("uwsgi", f"uWSGI with {number} processes: {same}", serve=uwsgi),
     ]
     return {each.name: each for each in found}
+
+
+def stock_waitress() -> Layout:
+    """The server that the agent's own takes the place of: one process with one thread."""
+    meaning = "the same Zope on waitress's own server, one thread, no balancer, no log"
+    return Layout("waitress", meaning, 1, 1, waitress, lasting=True)
 
 
 def missing() -> dict[str, str]:

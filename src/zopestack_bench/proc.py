@@ -58,12 +58,6 @@ def family(pid: int) -> tuple[int, ...]:
         return (pid,)
 
 
-def given(path: Path) -> tuple[int, ...]:
-    """The processes that have a path among the words of their command line."""
-    running = psutil.process_iter(["cmdline"])
-    return tuple(each.pid for each in running if str(path) in (each.info["cmdline"] or ()))
-
-
 def pss(pid: int) -> int:
     """Bytes of memory, each page divided among the processes that map it; 0 where not shown."""
     try:
@@ -83,6 +77,12 @@ def busy() -> float:
     """Seconds that cores have worked, for this machine and for others on the same host."""
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+
+
+def stolen() -> float:
+    """Seconds in which cores were ready to run this machine but ran other machines of the same
+    host (``steal`` in proc(5), ``/proc/stat``)."""
+    return float(psutil.cpu_times().steal)
 
 
 def own() -> float:

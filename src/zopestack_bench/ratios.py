@@ -14,6 +14,10 @@ from dataclasses import dataclass
 #: The probability that the spread holds the true median, where there are rounds enough.
 CONFIDENCE = 0.9
 
+#: Rounds from which on the spread has that probability, and its width, as a share of the median,
+#: from which on no further rounds are made (docs/explanation/benchmark.rst).
+ENOUGH, WIDTH = 5, 0.1
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -33,6 +37,12 @@ class Ratio:
     def differs(self) -> bool:
         """Whether the spread excludes "no difference". One round cannot tell."""
         return self.rounds > 1 and not self.low <= 1 <= self.high
+
+    @property
+    def narrow(self) -> bool:
+        """Whether further rounds would tell little more. What the ratio is plays no part: to stop
+        as soon as a promise is kept would favour promises."""
+        return self.rounds >= ENOUGH and self.high - self.low <= WIDTH * self.median
 
     def __str__(self) -> str:
         if not self.rounds:

@@ -15,6 +15,10 @@ from zopestack_bench import ratios
 #: The percentiles that are kept; 100 is the slowest request.
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
+#: Percent of all cores' time that other machines of the host may take before requests/s and
+#: latency of a sample are marked. CPU a request is not: stolen time is nobody's CPU.
+STOLEN = 5.0
+
 #: Cores that other processes may use in a measurement that counts.
 DISTURBED = 0.25
 

@@ -78,8 +78,8 @@ def summary(run: Run) -> str:
     """What the run says of the promises, for a terminal; empty where it says nothing of them."""
     lines = []
     for head, found in (("promise", "expected"), claims(run)), (("besides", ""), findings(run)):
-        rows = [(x.title, x.expected, x.ratio.verdict, x.verdict) for x in found]
-        lines += columns([(*head, "measured (spread)", ""), *rows]) if rows else []
+        rows = [(x.title, x.expected, x.ratio.verdict, x.context, x.verdict) for x in found]
+        lines += columns([(*head, "measured (spread)", "beside", ""), *rows]) if rows else []
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from zopestack_bench import load, proc
 from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import Layout
-from zopestack_bench.record import DISTURBED, Closed, Experiment, Measured, Outcome, Sample
+from zopestack_bench.record import STOLEN, Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.slow import slow_clients
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import BLOB, MODEM, Workload
@@ -26,29 +27,6 @@ LEFT_OVER = 0.1
 
 #: Paths of the pages that count what they do.
 COUNTING = ("/bench-cpu", "/bench-shelf/")
-
-#: Seconds of one observation of other users of the machine.
-LOOK = 0.5
-
-
-class Quiet:
-    """Waits for other users of the machine for so many seconds in all; after that every sample
-    counts."""
-
-    def __init__(self, seconds: float = 0) -> None:
-        self._end = time.monotonic() + seconds
-
-    def wait(self) -> None:
-        """Return when others are idle, or the time is used up."""
-        share = math.inf
-        while share > DISTURBED and time.monotonic() < self._end:
-            began, before = time.monotonic(), _others(())
-            time.sleep(LOOK)
-            share = (_others(()) - before) / (time.monotonic() - began)
-
-    def accepts(self, sample: Sample) -> bool:
-        """Whether a sample counts; otherwise it is measured again."""
-        return time.monotonic() >= self._end or sample.figure("cores of others") <= DISTURBED
 
 
 class Track:
@@ -92,32 +70,11 @@ class Track:
 
 
 def run(
-    track: Track,
-    experiment: Experiment,
-    workload: Workload,
-    say: Callable[[str], None],
-    quiet: Quiet | None = None,
+    track: Track, experiment: Experiment, workload: Workload, say: Callable[[str], None]
 ) -> Outcome:
-    """Measure every layout of the experiment in every round.
-
-    :param quiet: patience with other users of the machine; none unless given.
-    """
-    quiet = quiet or Quiet()
-    samples = []
-    for number, name in interleaved(experiment):
-        sample = None
-        while sample is None or not quiet.accepts(sample):
-            quiet.wait()
-            with track.running(name) as target:
-                track.warm_up(name, target, workload, experiment.load.most)
-                sample = measure(name, number, target, workload, experiment)
-        samples.append(sample)
-        say(
-            f"{workload.name}, {experiment.load}, round {number}/{experiment.rounds}: "
-            f"{name:14} {sample.measured.rate:8.1f} requests/s, "
-            f"p99 {sample.figure('p99 ms'):7.1f} ms"
-            + (f", {sample.measured.failed} errors" if sample.measured.failed else "")
-        )
+    """Measure every layout of the experiment in every round."""
+    turns = interleaved(experiment)
+    samples = [one(track, experiment, workload, number, name, say) for number, name in turns]
     return Outcome(experiment, samples)
 
 
@@ -126,6 +83,29 @@ def interleaved(experiment: Experiment) -> Iterator[tuple[int, str]]:
     for number in range(1, experiment.rounds + 1):
         for name in experiment.layouts:
             yield number, name
+
+
+def one(
+    track: Track,
+    experiment: Experiment,
+    workload: Workload,
+    number: int,
+    name: str,
+    say: Callable[[str], None],
+) -> Sample:
+    """Measure one layout in one round, and say what came out."""
+    with track.running(name) as target:
+        track.warm_up(name, target, workload, experiment.load.most)
+        sample = measure(name, number, target, workload, experiment)
+    cpu, stolen = sample.figure("CPU ms"), sample.figure("stolen %")
+    say(
+        f"{workload.name}, {experiment.load}, round {number}: {name:14} "
+        + (f"{cpu:7.2f} CPU ms, " if math.isfinite(cpu) else "")
+        + f"{sample.measured.rate:8.1f} requests/s, p99 {sample.figure('p99 ms'):7.1f} ms"
+        + (f", {stolen:.0f}% stolen" if stolen > STOLEN else "")
+        + (f", {sample.measured.failed} errors" if sample.measured.failed else "")
+    )
+    return sample
 
 
 def measure(
@@ -140,7 +120,7 @@ def measure(
         counted = count(target, workload)
         before = {role: proc.usage(pids) for role, pids in processes.items()}
         interrupts = proc.rescheduling()
-        began, others = time.monotonic(), _others(crowd)
+        began, others, stolen = time.monotonic(), _others(crowd), proc.stolen()
         measured = load.run(
             target.address,
             workload.paths,
@@ -150,6 +130,7 @@ def measure(
             source=target.client,
         )
         passed, others = time.monotonic() - began, _others(crowd) - others
+        stolen = proc.stolen() - stolen
         used = {role: proc.usage(pids) - before[role] for role, pids in processes.items()}
         after = proc.rescheduling()
     found = figures(measured, used, None if interrupts is None else (after or 0) - interrupts)
@@ -158,6 +139,7 @@ def measure(
     memory = {role: sum(map(proc.pss, pids)) / 1e6 for role, pids in processes.items()}
     found["Zope memory MB"] = memory.get("zope")
     found["memory MB"] = sum(memory.values()) if memory else None
+    found["stolen %"] = 100 * stolen / passed / (os.cpu_count() or 1)
     found["cores of others"] = max(0.0, others - sum(each.cpu for each in used.values())) / passed
     found["errors"] = measured.failed
     target.settle(LEFT_OVER)
@@ -169,8 +151,8 @@ def figures(
 ) -> dict[str, float | None]:
     """Rate and latency, and what each request with a response, good or not, has cost.
 
-    :param used: by role: ``zope``, ``balancer``, ``zeo``, and ``log`` where other processes write
-        the balancer's log.
+    :param used: by role: ``zope``, ``balancer``, ``zeo``, and ``helpers`` where supervisord runs
+        the balancer and the writer of its log.
     :param interrupts: rescheduling interrupts of the whole machine; None where it counts none.
     """
     errors = measured.errors.items()
@@ -191,8 +173,8 @@ def figures(
         "Zope CPU ms": cpu("zope"),
         "balancer CPU ms": cpu("balancer"),
         "ZEO CPU ms": cpu("zeo"),
-        "log CPU ms": cpu("log"),
-        "front end CPU ms": cpu("balancer", "log"),
+        "helpers CPU ms": cpu("helpers"),
+        "front end CPU ms": cpu("balancer", "helpers"),
         "CPU ms": cpu(*used),
         "context switches": each(waited + preempted),
         "voluntary switches": each(waited),

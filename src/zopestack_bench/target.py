@@ -40,8 +40,9 @@ class Target:
     :param roots: ids of its first processes by role: ``zope``, ``balancer``, ``zeo``.
     :param instances: the instances of the farm that it uses.
     :param runtime: HAProxy's runtime API, where HAProxy balances.
-    :param loggers: processes that write HAProxy's output to its log. They are counted without
-        their descendants: those of supervisord are every process of the farm.
+    :param helpers: supervisord and what it runs beside instances, ZEO and HAProxy, such as the
+        writer of the access log. They are counted without their descendants: those of
+        supervisord are every process of the farm.
     :param crowd: processes of slow clients: neither cost of the layout nor another user's.
     :param client: the address that requests come from; empty for 127.0.0.1, which the generated
         HAProxy limits less than others.
@@ -51,7 +52,7 @@ class Target:
     roots: Mapping[str, tuple[int, ...]]
     instances: tuple[Instance, ...] = ()
     runtime: Runtime | None = None
-    loggers: tuple[int, ...] = ()
+    helpers: tuple[int, ...] = ()
     crowd: tuple[int, ...] = ()
     client: str = ""
 
@@ -62,7 +63,7 @@ class Target:
             role: tuple(pid for root in roots for pid in proc.family(root))
             for role, roots in self.roots.items()
         }
-        return {**found, "log": self.loggers} if self.loggers else found
+        return {**found, "helpers": self.helpers} if self.helpers else found
 
     def settle(self, seconds: float = SETTLED_SECONDS) -> None:
         """Return when the processes are idle: loaded, with no request in progress.
@@ -110,7 +111,7 @@ def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
             {**roots(farm, stack.instances), "balancer": (pid,)},
             stack.instances,
             runtime,
-            (supervisor.pid(), *proc.given(stack.access_log)),
+            _helpers(farm, supervisor),
         )
     finally:
         if state() not in STOPPED:
@@ -149,6 +150,13 @@ def running(
 def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
     """The processes of these instances and of ZEO."""
     return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
+
+
+def _helpers(farm: Farm, supervisor: Supervisor) -> tuple[int, ...]:
+    counted = {"haproxy", "zeo", *(instance.name for instance in farm.stack.instances)}
+    programs = {each.pid for name, each in supervisor.processes().items() if name in counted}
+    served = {pid for program in programs if program for pid in proc.family(program)}
+    return tuple(pid for pid in proc.family(supervisor.pid()) if pid not in served)
 
 
 def _tail(log: Path) -> str:

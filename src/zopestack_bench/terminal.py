@@ -1,7 +1,10 @@
-"""What a command prints for a person: lines of progress, tables, and one message at its end."""
+"""What a command takes from a person, and prints for one: lines of progress and one message at its
+end."""
 
 from __future__ import annotations
 
+import argparse
+import re
 import signal
 import sys
 import threading
@@ -14,6 +17,16 @@ from zopestack_bench import Broken
 
 #: Seconds without a line after which a dot is printed, and then the next.
 SILENCE = 5.0
+
+
+def minutes(text: str) -> float:
+    """An argument of argparse that is a number of minutes.
+
+    :raises argparse.ArgumentTypeError: where it is none.
+    """
+    if not re.fullmatch(r"\d{1,4}(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes such as 5 or 0.5")
+    return float(text)
 
 
 @contextmanager

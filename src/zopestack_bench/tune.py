@@ -14,7 +14,7 @@ from zopestack.model import Stack
 from zopestack_bench import Broken, edit, visitors
 from zopestack_bench.advise import Task, advise
 from zopestack_bench.site import own_stack
-from zopestack_bench.terminal import Progress, exits
+from zopestack_bench.terminal import Progress, exits, minutes
 from zopestack_bench.workloads import WORKLOADS, Workload
 
 #: The file that --write changes.
@@ -89,12 +89,6 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _minutes(text: str) -> float:
-    if not re.fullmatch(r"\d{1,4}(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes such as 5 or 0.5")
-    return float(text)
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/tune",
@@ -113,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--memory", type=_bytes, metavar="SIZE", help="such as 2G; default half of what is free"
     )
-    parser.add_argument("--minutes", type=_minutes, default=5, help="for measuring (default 5)")
+    parser.add_argument("--minutes", type=minutes, default=5, help="for measuring (default 5)")
     parser.add_argument("--write", action="store_true", help="put the result into buildout.cfg")
     parser.add_argument(
         "--check",

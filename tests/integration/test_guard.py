@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ def stack() -> Iterator[Supervised]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs, "GUARD_EVENT", "TICK_5")
         options = {"instances": 3, "hung_after": "1s", "stop_grace": "1s", "memory_limit": "400MB"}
+        options["timeout_queue"] = "1s"
         # A stopped process takes no SIGTERM: it is killed after this time.
         with Supervised(timings=Timings(stop=1), **options) as running:
             running.start()
@@ -76,6 +78,29 @@ def test_an_instance_that_hangs_is_restarted_and_the_others_serve(
     assert "instance1: stopped, starting" in said
     assert "instance2" not in said
     assert "SIGTERM: draining" in stack.log("instance1")
+
+
+@pytest.mark.parametrize("page", ["hang", "freeze"])
+def test_a_visitor_whose_request_is_stuck_stops_one_instance_only(
+    stack: Supervised, before: dict[str, int], page: str
+) -> None:
+    """HAProxy asks the next one when an instance dies; that one would be stuck, too."""
+    answers: list[int] = []
+    site = stack.stack.balancer.local_address
+    visitor = threading.Thread(target=lambda: answers.append(fetch(site, f"/{page}").status))
+    visitor.start()
+    agents = {each.name: str(each.agent) for each in stack.stack.instances}
+
+    def stuck() -> list[str]:
+        return [name for name, agent in agents.items() if not guard.answer(agent)]
+
+    [first] = until("one to be stuck", stuck)
+    if page == "freeze":
+        # The guard would wait for as long as a start may take.
+        stack.supervisorctl("restart", first)
+    visitor.join()
+    assert answers == [504]
+    replaced(stack, before, first)
 
 
 def test_an_instance_that_does_not_answer_is_restarted_and_a_stopped_one_is_not(

@@ -4,6 +4,7 @@ demand. Zope would only make it slow to start. ``python -m tests.support.bare_in
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import threading
@@ -15,13 +16,14 @@ from typing import Any
 import waitress
 
 from tests.support.polling import until
-from zopestack.agent import channel
+from zopestack.agent import server
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.meter import Meter
+from zopestack.agent.once import Once
 from zopestack.agent.port import open_port
 from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
@@ -31,13 +33,23 @@ kept: list[bytearray] = []
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """``/hang`` never answers, ``/grow/300`` keeps 300 MB, ``/hold/a/file`` answers once there is a
-    file ``/a/file``, any other path answers."""
+    """``/hang`` never answers, ``/begin`` begins to, nor does ``/freeze``, which stops every thread
+    of the process, ``/grow/300`` keeps 300 MB, ``/hold/a/file`` answers once there is a file
+    ``/a/file``, any other path answers."""
     words = environ["PATH_INFO"].split("/")
     if words[1] == "hang":
         threading.Event().wait()
+    if words[1] == "freeze":
+        # Unlike CDLL, PyDLL keeps the interpreter lock while the function runs. No signal ends
+        # this one, unlike sleep, whichever thread runs it (pthread_mutex_lock(3p)).
+        lock = ctypes.create_string_buffer(64)
+        for _ in range(2):
+            ctypes.PyDLL(None).pthread_mutex_lock(lock)
     if words[1] == "hold":
         until("the file", Path("/", *words[2:]).exists)
+    if words[1] == "begin":
+        start_response("200 OK", [])(b"begun")
+        threading.Event().wait()
     if words[1] == "grow":
         # Not bytearray(n): memory that nobody has written to is not resident.
         kept.append(bytearray(b"x") * (int(words[2]) << 20))
@@ -50,9 +62,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     own = Configuration.read(os.environ)
     threads = Threads(own.threads)
-    # Without it, the agent would tell HAProxy that no thread is ever busy.
-    channel.install(threads, Arrivals(own.body_timeout))
-    meter = Meter(application, threads)
+    server.install(threads, Arrivals(own.body_timeout))
+    meter = Meter(Once(application, own.stuck_after), threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     warm_up = WarmUp(own, then=drain.serve)
     hang = HangWatch(meter, own.threads, own.hung_after)

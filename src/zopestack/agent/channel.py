@@ -1,30 +1,20 @@
-"""A waitress connection that also knows what it is waiting for.
+"""A waitress connection that knows what it is waiting for, and can run its request itself.
 
 waitress provides ``channel_class`` to be replaced. All HTTP handling stays waitress's own.
 """
 
 from __future__ import annotations
 
+import select
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer
 from waitress.utilities import Error
 
 from zopestack.agent.arrival import Arrival, Arrivals
 from zopestack.agent.parser import Parser
 from zopestack.agent.refusal import MarkedErrorTask
 from zopestack.agent.threads import Threads, hung_up, unread
-
-#: Responses of up to this many bytes are sent in one piece. By default waitress sends headers
-#: and body separately; if the instance is killed in between, the client gets half a response,
-#: which no balancer can repair. waitress had this default before 1.3.
-WHOLE_ANSWER = 18000
-
-#: Maximum number of open connections, instead of waitress's 100. waitress accepts none beyond
-#: it, so a request to which HAProxy has given a slot would wait for another one to end. This
-#: allows 64 threads, 80 lent slots and HAProxy's idle connections; select(2) allows 1024.
-CONNECTIONS = 400
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
@@ -33,6 +23,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     :cvar threads: the instance's threads.
     :cvar arrivals: the request bodies that the instance is receiving.
     :ivar arrival: the request body that this connection is receiving.
+    :ivar receiving: whether the main thread is reading from the socket.
+    :ivar due: whether the main thread is to run the request that it has just received.
+    :ivar begun: whether the response to the request that a thread works on has begun.
     """
 
     parser_class = Parser
@@ -41,15 +34,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     threads: Threads
     arrivals: Arrivals
     request: Any
+    requests: list[Any]
 
     arrival: Arrival | None = None
-    _receiving = False
+    receiving = False
+    due = False
+    begun = False
 
-    def __init__(self, server: BaseWSGIServer, *args: Any, **options: Any) -> None:
-        super().__init__(server, *args, **options)
-        self.threads.servers.add(server)
-        server.adj.send_bytes = WHOLE_ANSWER
-        server.adj.connection_limit = max(server.adj.connection_limit, CONNECTIONS)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.threads.changed()
 
     def needs_thread(self) -> bool:
@@ -58,19 +51,68 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return self.working or not hung_up(self.socket)
         if self.arrival or self.total_outbufs_len:
             return False
-        return self._receiving or unread(self.socket)
+        return self.receiving or unread(self.socket)
 
     @property
     def working(self) -> bool:
         """Whether a thread is working on a request of this connection."""
         return self in self.threads.inside.values()
 
+    def check_client_disconnected(self) -> bool:
+        """Return whether the client has gone; ``waitress.client_disconnected`` of a request.
+
+        waitress's own answer is what its main loop has seen, which now may be running the request.
+        """
+        return not self.connected or hung_up(self.socket)
+
     def service(self) -> None:
-        """Run a request in a worker thread, unless its client has gone."""
+        """Run a request, unless its client has gone."""
+        self.begun = False
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False
-            super().service()
+            try:
+                super().service()
+            except BaseException:
+                # Such as SystemExit, which must not end the main loop. waitress would log it,
+                # and never answer nor close.
+                self.logger.exception("Exception while serving a request")
+                self._give_up()
+
+    def _give_up(self) -> None:
+        with self.requests_lock:
+            self.will_close = True
+            self.requests = []
+        self.server.pull_trigger()
+
+    def _run(self) -> None:
+        """Run the request that has just been received, and send its response at once."""
+        with self.threads.in_main_loop():
+            self.service()
+            if self.connected and self.writable():
+                self.handle_write()
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait until the client has taken enough of a response that is being made.
+
+        waitress waits for its main loop to send. The main loop has to do that itself.
+        """
+        if not self.threads.inline:
+            super()._flush_outbufs_below_high_watermark()
+            return
+        poll = select.poll()
+        poll.register(self.socket, select.POLLOUT)
+        while self.connected and self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            ((_, events),) = poll.poll()
+            _, failed = self._flush_exception(self._flush_some, do_close=False)
+            # A send to a client that has gone fails silently.
+            if failed or events & (select.POLLERR | select.POLLHUP):
+                self.connected = False
+
+    def write_soon(self, data: Any) -> int:
+        """Take a piece of a response."""
+        self.begun = True
+        return int(super().write_soon(data))
 
     def readable(self) -> bool:
         """Return whether to read from the socket. waitress asks at least once a second."""
@@ -80,12 +122,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_read(self) -> None:
         """Read from the socket; meanwhile the bytes are in neither the socket nor a request."""
-        self._receiving = True
+        self.receiving = True
         try:
             super().handle_read()
         finally:
-            self._receiving = False
+            self.receiving = False
             self.threads.changed()
+        if self.due:
+            self.due = False
+            if self.request is None:
+                self._run()
+            else:
+                # The body of the next request is arriving.
+                self.server.hand_over(self)
 
     def received(self, data: bytes) -> bool:
         """Parse bytes, and track the request body if it is not complete yet."""
@@ -132,9 +181,3 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self.arrival:
             self.arrivals.end(self.arrival)
             self.arrival = None
-
-
-def install(threads: Threads, arrivals: Arrivals) -> None:
-    """Make waitress use this class for every new connection."""
-    attributes = {"threads": threads, "arrivals": arrivals}
-    BaseWSGIServer.channel_class = type("Channel", (Channel,), attributes)

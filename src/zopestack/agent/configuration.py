@@ -25,8 +25,10 @@ class Configuration:
     :param stop_grace: seconds that running requests may take after a stop signal.
     :param drain_delay: seconds after which every balancer has seen that the instance drains.
     :param hung_after: seconds after which a thread that is still in one request counts as stuck.
+    :param stuck_after: seconds after which a request that comes again was stuck elsewhere.
     :param request_timeout: seconds after which a request is interrupted.
     :param body_timeout: seconds that the first part of a request body may take.
+    :param conflicts: the file that all instances lock when requests conflict.
     :param warm_up: paths to fetch from the instance before it serves clients.
     :param switch_interval: seconds for which a thread may keep the interpreter lock while another
         one waits for it; None for Python's default.
@@ -42,8 +44,10 @@ class Configuration:
     stop_grace: float
     drain_delay: float
     hung_after: float
+    stuck_after: float
     request_timeout: float
     body_timeout: float
+    conflicts: str
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
     drained: str = ""
@@ -74,8 +78,10 @@ class Configuration:
             stop_grace=float(text("stop_grace")),
             drain_delay=float(text("drain_delay")),
             hung_after=float(text("hung_after")),
+            stuck_after=float(text("stuck_after")),
             request_timeout=float(text("request_timeout")),
             body_timeout=float(text("body_timeout")),
+            conflicts=text("conflicts"),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
             drained=environment.get(PREFIX + "DRAINED", ""),

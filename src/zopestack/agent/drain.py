@@ -22,12 +22,16 @@ import enum
 import logging
 import os
 import signal
+import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from zopestack.agent import cut, own_thread
 from zopestack.agent.meter import Meter
 from zopestack.agent.parent import Parent
 
@@ -71,16 +75,39 @@ class Drain:
         self._signalled = float("inf")
         #: Whether supervisord stops everything, so that a second signal is its own.
         self._ordered = False
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._hurry = threading.Event()
         self._finished = False
 
     def install(self) -> None:
         """Install the signal handlers. Call it from the main thread."""
-        signal.signal(signal.SIGTERM, self._stop_signal)
-        signal.signal(signal.SIGINT, self._stop_signal)
-        signal.signal(signal.SIGUSR1, lambda *_: self.drain())
-        signal.signal(signal.SIGUSR2, lambda *_: self.ready())
+        for number in self._actions:
+            signal.signal(number, self._interrupt)
+        # The main thread may be in a request, even in one that never returns to Python. Python
+        # itself writes the signal's number there at once, in any case (signal.set_wakeup_fd).
+        heard, self._told = socket.socketpair()
+        self._told.setblocking(False)
+        signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        own_thread.start("signals", lambda: self._listen(heard))
+
+    @property
+    def _actions(self) -> dict[int, Callable[[], object]]:
+        return {
+            signal.SIGTERM: partial(self._stop_signal, signal.SIGTERM),
+            signal.SIGINT: partial(self._stop_signal, signal.SIGINT),
+            signal.SIGUSR1: self.drain,
+            signal.SIGUSR2: self.ready,
+        }
+
+    def _listen(self, heard: socket.socket) -> None:
+        while numbers := heard.recv(64):
+            for number in numbers:
+                self._actions.get(number, lambda: None)()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._finished:
+            # Leave waitress's loop in the main thread, so that Zope closes its databases.
+            self.meter.threads.exit()
 
     def serve(self) -> None:
         """Start to accept requests, or go on with a drain from before a restart."""
@@ -104,21 +131,19 @@ class Drain:
         self._move(State.DRAINING, State.SERVING)
 
     def _move(self, source: State, target: State) -> None:
-        # Use a reentrant lock: a signal can interrupt another signal's handler.
         with self._lock:
             if self.state is source:
                 self.state = target
 
-    def _stop_signal(self, number: int, frame: FrameType | None) -> None:
+    def _stop_signal(self, number: int) -> None:
         if self._finished:
-            # Leave waitress's loop in the main thread, so that Zope closes its databases.
-            raise SystemExit(0)
+            return
         now = time.monotonic()
         with self._lock:
             again = self._signalled < float("inf")
             self._signalled = min(self._signalled, now)
         if not again:
-            threading.Thread(target=self._stop, args=(number,), name="drain", daemon=True).start()
+            own_thread.start("drain", lambda: self._stop(number))
         elif self._ordered:
             # HAProxy has gone, and it is this instance's turn.
             self.state = State.STOPPING
@@ -170,6 +195,7 @@ class Drain:
             max(self.meter.in_flight(), len(self.meter.running)),
             "; ".join(self.meter.described()) or "responses being sent",
         )
+        cut.answer(self.meter)
         logging.shutdown()
         # Exit hard: threads inside requests cannot be stopped, and a normal exit waits for them.
         os._exit(1)

@@ -10,15 +10,17 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, channel, forms
+from zopestack.agent import admin, forms, server
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.configuration import Configuration
+from zopestack.agent.conflicts import Conflicts
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.interrupt import Interrupts
 from zopestack.agent.log_lines import keep_lines_whole
 from zopestack.agent.meter import Application, Meter
+from zopestack.agent.once import Once
 from zopestack.agent.own_writes import OwnWrites
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
@@ -38,9 +40,10 @@ def attach(application: Application) -> Application:
     if own.switch_interval:
         sys.setswitchinterval(own.switch_interval)
     threads = Threads(own.threads)
-    channel.install(threads, Arrivals(own.body_timeout))
-    own_writes = OwnWrites(application)
-    interrupts = Interrupts(own_writes, own.request_timeout)
+    server.install(threads, Arrivals(own.body_timeout))
+    conflicts = Conflicts(application, own.conflicts)
+    own_writes = OwnWrites(conflicts)
+    interrupts = Interrupts(Once(own_writes, own.stuck_after), own.request_timeout)
     meter = Meter(interrupts, threads)
     drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)
@@ -52,6 +55,7 @@ def attach(application: Application) -> Application:
     keep_lines_whole()
     admin.install()
     forms.install()
+    conflicts.install()
     drain.install()
     interrupts.start()
     hang.start()

@@ -35,7 +35,7 @@ class Health:
         """Return the HTTP status and the reason as text."""
         state = self.drain.state
         if state in (State.DRAINING, State.STOPPING):
-            return 404, state.value
+            return 404, "; ".join([state.value, *own_thread.failed.values()])
         if state is State.STARTING:
             return 503, own_thread.failed.get("warm-up") or self.warm_up.problem or state.value
         if gone := storage.unreachable():

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable
 from threading import get_ident
 from typing import Any
 
-from zopestack.agent.threads import Threads
+from zopestack.agent.threads import Threads, unread
 
 #: The header with the request id that HAProxy assigns, in WSGI's spelling (PEP 3333).
 REQUEST_ID = "HTTP_X_REQUEST_ID"
+
+#: Methods that change nothing and may be sent again (RFC 9110, 9.2.1), as in haproxy.cfg.
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -59,20 +62,28 @@ class Meter:
         return sorted((now - began for began, _ in list(self.running.values())), reverse=True)
 
     def queue(self) -> int:
-        """Return how many requests wait for a thread and still have a client."""
-        return sum(
-            bool(channel.requests) and not channel.working and channel.needs_thread()
-            for channel in self.threads.channels()
+        """Return how many requests wait for a thread and still have a client.
+
+        Some wait unread, because the main loop is running a request.
+        """
+        return self.threads.waiting() + sum(
+            not channel.working and channel.needs_thread() for channel in self.threads.channels()
         )
 
     def in_flight(self) -> int:
         """Return how many requests are arriving, waiting, running, or being sent.
 
         waitress sends a response from its main loop, not from the worker thread, so a free
-        thread does not mean that everything was delivered.
+        thread does not mean that everything was delivered. While that loop runs a request, what
+        arrives stays unread.
         """
-        return sum(
-            bool(channel.requests or channel.request is not None or channel.total_outbufs_len)
+        return self.threads.waiting() + sum(
+            bool(
+                channel.requests
+                or channel.request is not None
+                or channel.total_outbufs_len
+                or unread(channel.socket)
+            )
             for channel in self.threads.channels()
         )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import select
 import socket
+import sys
 import termios
 import threading
 import time
@@ -19,10 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from waitress.server import BaseWSGIServer
-
 if TYPE_CHECKING:
     from zopestack.agent.channel import Channel
+    from zopestack.agent.server import Inline
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,17 @@ class Threads:
 
     :param number: number of worker threads.
     :ivar inside: by thread, the connection whose request it is working on.
-    :ivar servers: waitress's servers; each is added by its first connection.
+    :ivar servers: waitress's servers.
+    :ivar inline: whether waitress's main loop is running a request itself.
+    :ivar leaving: whether the main loop is to end when it has run that request.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.inside: dict[int, Channel] = {}
-        self.servers: set[BaseWSGIServer] = set()
+        self.servers: set[Inline] = set()
+        self.inline = False
+        self.leaving = False
         self.watchers: tuple[Watcher, ...] = ()
         self._lock = threading.Lock()
 
@@ -97,6 +101,31 @@ class Threads:
             del self.inside[thread]
             self.changed()
 
+    @contextmanager
+    def in_main_loop(self) -> Iterator[None]:
+        """Run a request in waitress's main loop.
+
+        :raises SystemExit: after it, if the instance was to exit meanwhile.
+        """
+        self.inline = True
+        try:
+            yield
+        finally:
+            self.inline = False
+        if self.leaving:
+            raise SystemExit(0)
+
+    def exit(self) -> None:
+        """Leave waitress's main loop; after the request that it runs, if it runs one.
+
+        Call it from a signal handler, which interrupts the main loop anywhere.
+
+        :raises SystemExit: if it runs none.
+        """
+        self.leaving = True
+        if not self.inline:
+            raise SystemExit(0)
+
     def changed(self) -> None:
         """Wake the watchers, because fewer threads may be needed than before."""
         for watcher in self.watchers:
@@ -104,9 +133,11 @@ class Threads:
 
     def needed(self) -> int:
         """Return how many requests need a thread: running, waiting, or not read yet."""
-        return sum(channel.needs_thread() for channel in self.channels()) + sum(
-            connection_waits(server.socket) for server in self.servers
-        )
+        return self.waiting() + sum(bool(channel.needs_thread()) for channel in self.channels())
+
+    def waiting(self) -> int:
+        """Return how many connections wait to be accepted."""
+        return sum(connections_waiting(server.socket) for server in self.servers)
 
     def channels(self) -> list[Channel]:
         """Return every open connection."""
@@ -174,13 +205,17 @@ def hung_up(connection: socket.socket | None) -> bool:
         return True
 
 
-def connection_waits(listening: socket.socket | None) -> bool:
-    """Return whether a connection waits to be accepted."""
+def connections_waiting(listening: socket.socket | None) -> int:
+    """Return how many connections wait to be accepted; of a unix socket, whether one does."""
     if listening is None:
-        return False
-    poll = select.poll()
+        return 0
     try:
+        if listening.family != socket.AF_UNIX:
+            # linux/tcp.h, struct tcp_info: of a listening socket, tcpi_unacked is their number.
+            info = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+            return int.from_bytes(info[24:28], sys.byteorder)
+        poll = select.poll()
         poll.register(listening.fileno(), select.POLLIN)
+        return len(poll.poll(0))
     except (OSError, ValueError):
-        return False  # It was closed meanwhile.
-    return bool(poll.poll(0))
+        return 0  # It was closed meanwhile.

@@ -8,13 +8,11 @@ from zopestack.features.parsers import networks, switch
 #: Trusted proxies one behind the other: a CDN, a balancer, a local proxy, and one to spare.
 MOST_PROXIES = 4
 
-#: Headers, by how their names begin, that tell of a client what only a proxy can know: where it
-#: comes from, and who has logged in. The latter are those of single-sign-on modules and proxies:
-#: Remote-User (mod_auth_*, Authelia, pas.plugins.headers, Products.WebServerAuth), Shibboleth,
-#: client certificates, and the proxies of cloud providers.
-TOLD_BY_PROXIES = (
-    "forwarded$",
-    "x-forwarded-",
+#: Headers, by how their names begin, that tell who has logged in. They are those of single-sign-on
+#: modules and proxies: Remote-User (mod_auth_*, Authelia, pas.plugins.headers,
+#: Products.WebServerAuth), Shibboleth, client certificates, and the proxies of cloud providers.
+LOGINS = (
+    "x-forwarded-(user|preferred-username|email|groups|access-token|tls-client|client-cert)",
     "(x-)?remote-(user|group|name|email|role|ident)",
     "(x-)?(proxy|logged-in|current|authenticated|forwarded|auth|webauth|sso)-?(user|group|email|name|id)",
     "x-auth-request-",
@@ -26,6 +24,9 @@ TOLD_BY_PROXIES = (
     "x-(goog|amzn|goog-iap|authentik|pomerium|vouch|token|oidc|saml)-",
     "(oidc|saml|cf-access|tailscale-user|cas|eppn|mellon)(-|$)",
 )
+
+#: The same for all that only a proxy can know of a client: also where it comes from.
+TOLD_BY_PROXIES = ("forwarded$", "x-forwarded-", *LOGINS)
 
 
 @feature
@@ -65,6 +66,11 @@ class Proxies(Feature):
     def told_by_proxies(self) -> str:
         """The names of headers that nobody but a trusted proxy may send, as a pattern."""
         return f"^({'|'.join(TOLD_BY_PROXIES)})"
+
+    @property
+    def told_logins(self) -> str:
+        """Those of them that tell of a login, as a pattern of a list of names."""
+        return f"(^|,)({'|'.join(LOGINS)})".replace("$", "(,|$)")
 
     @property
     def request_id(self) -> str:

@@ -118,7 +118,7 @@ REFUSALS = (
 )
 
 #: Statuses of what an instance refuses without Zope (the errors of waitress and of the agent).
-FROM_AN_INSTANCE = (400, 403, 408, 413, 429, 500, 501, 503, 504)
+FROM_AN_INSTANCE = (400, 403, 408, 413, 429, 500, 501, 502, 503, 504)
 
 
 def answer(stack: Stack, status: int) -> str:

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from waitress.channel import HTTPChannel
-from waitress.server import BaseWSGIServer, create_server
+from waitress.server import create_server
 
-from zopestack.agent import channel
+from zopestack.agent import server as own
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.threads import Threads
 
@@ -37,12 +36,12 @@ class Serving:
 def serving(application: Application, threads: int = 1, patience: float = 60) -> Iterator[Serving]:
     """Serve an application on a port of its own."""
     books = Serving(Threads(threads), Arrivals(patience), 0)
-    channel.install(books.threads, books.arrivals)
+    own.install(books.threads, books.arrivals)
     server = create_server(
         application, host="127.0.0.1", port=0, threads=threads, outbuf_high_watermark=1 << 26
     )
     books.port = server.effective_port
-    loop = threading.Thread(target=server.run)
+    loop = threading.Thread(target=server.run, daemon=True)
     loop.start()
     try:
         yield books
@@ -50,6 +49,6 @@ def serving(application: Application, threads: int = 1, patience: float = 60) ->
         # waitress's loop ends when it has nothing left to watch. Closed while the loop still
         # waits for them, the sockets would be an error in its thread.
         server.trigger.pull_trigger(server._map.clear)
-        loop.join()
+        loop.join(60)
         server.close()
-        BaseWSGIServer.channel_class = HTTPChannel
+        own.uninstall()

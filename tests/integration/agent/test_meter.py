@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from waitress.server import BaseWSGIServer, create_server
+from waitress.server import create_server
 
-from zopestack.agent import channel
+from zopestack.agent import server as own
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.hang import HangWatch, tracebacks
 from zopestack.agent.meter import Environ, Meter
@@ -77,14 +77,14 @@ def test_it_finds_the_books_of_a_real_waitress() -> None:
         server.close()
 
 
-def test_a_small_answer_leaves_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_answer_leaves_in_one_piece(request: pytest.FixtureRequest) -> None:
     def page(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Length", "5")])
         return [b"whole"]
 
-    monkeypatch.setattr(BaseWSGIServer, "channel_class", None)
+    request.addfinalizer(own.uninstall)
     threads = Threads(1)
-    channel.install(threads, Arrivals(10))
+    own.install(threads, Arrivals(10))
     server = create_server(Meter(page, threads), host="127.0.0.1", port=0, threads=1)
     threading.Thread(target=server.run, daemon=True).start()
     with socket.create_connection(("127.0.0.1", server.effective_port)) as client:

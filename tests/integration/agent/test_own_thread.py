@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 
 import pytest
@@ -24,7 +25,7 @@ BROKEN = "x" * 64
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> Health:
     monkeypatch.setattr(own_thread, "failed", {})
-    own = Configuration("instance1", "::1", 1, BROKEN, 1, 1, 1, 1, 60, 60, 10)
+    own = Configuration("instance1", "::1", 1, BROKEN, 1, 1, 1, 1, 60, 60, 60, 10, "")
     meter = Meter(lambda environ, start: [], Threads(1))
     drain = Drain(meter, 1, 1)
     hang = HangWatch(meter, 1, 60)
@@ -40,6 +41,15 @@ def test_a_warm_up_that_breaks_is_no_start_for_ever(
     assert re.match(r"warm-up failed: Unicode(Encode)?Error: ", why)
     until("the log", lambda: "the agent's thread 'warm-up' has failed" in caplog.text)
     assert "Traceback" in caplog.text
+
+
+def test_a_drain_that_breaks_is_told(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
+    health.drain.serve()
+    monkeypatch.setattr(health.meter, "in_flight", lambda: 1 // 0)
+    health.drain._stop_signal(signal.SIGTERM)
+    told = until("it to say so", health.answer, lambda told: "failed" in told[1])
+    assert told[0] == 404
+    assert told[1].startswith("stopping; drain failed: ZeroDivisionError")
 
 
 def test_an_instance_that_serves_without_a_part_of_its_agent_says_so(health: Health) -> None:

@@ -129,10 +129,9 @@ def test_between_two_requests_a_thread_is_not_idle(two: Serving) -> None:
 def test_nothing_is_done_for_a_client_that_is_gone(application: Application) -> None:
     with serving(application) as one:
         with one.connect(HOLD):
-            needed(one, 1)
+            until("it to run", lambda: application.begun)
             one.connect(PAGE).close()
-            until("it to be here", lambda: len(one.threads.channels()), lambda n: n == 2)
-            until("only the first to be needed", lambda: one.threads.needed() == 1)
+            needed(one, 2)
             application.release.set()
         needed(one, 0)
         with one.connect(b"GET /last HTTP/1.0\r\n\r\n") as connection:

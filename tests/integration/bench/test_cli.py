@@ -11,9 +11,7 @@ from zopestack.features.address import Address
 from zopestack_bench import Broken, advise, cli, plan, record, site, tune
 from zopestack_bench.layouts import counts, generated_layout, layouts
 from zopestack_bench.peers import peers
-from zopestack_bench.record import Measured, Sample
 from zopestack_bench.refine import Refined
-from zopestack_bench.rounds import Quiet
 from zopestack_bench.workloads import WORKLOADS
 
 KNOWN = {**layouts(2), **peers(2)}
@@ -48,6 +46,10 @@ def test_help_has_examples(module):
         (["--url", "/page"], "run bin/buildout"),
         (["--only", "3x7"], "no such layout"),
         (["--frontend", "--only", "2x1"], "leave --url and --only out"),
+        (["--claim", "all", "--only", "2x1"], "--claim has pages and layouts of its own"),
+        (["--claim", "unicorn"], "--claim unicorn: there is no such promise; known are all, gunic"),
+        (["--claim", "uwsgi,"], "--claim : there is no such promise"),
+        (["--claim", "All"], "--claim All: there is no such promise"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_failure(arguments, said, tmp_path):
@@ -56,6 +58,38 @@ def test_a_mistake_is_one_line_and_a_failure(arguments, said, tmp_path):
     assert done.returncode == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--claim", "all", "--quick"], "not allowed with argument"),
+        (["--claim"], "expected one argument"),
+        (["--minutes", "-1"], "-1 is not a number of minutes such as 5 or 0.5"),
+        (["--minutes", "ten"], "ten is not a number of minutes such as 5 or 0.5"),
+        (["--minutes", "1e3"], "1e3 is not a number of minutes such as 5 or 0.5"),
+        (["--minutes", "nan"], "nan is not a number of minutes such as 5 or 0.5"),
+    ],
+)
+def test_a_mistyped_option_is_a_failure_of_usage(arguments, said):
+    command = [sys.executable, "-m", "zopestack_bench.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_every_promise_has_layouts_that_share_a_farm():
+    wanted = cli.claims.named("all")
+    assert [claim.name for claim in wanted] == [claim.name for claim in cli.claims.PROMISES]
+    found = cli._compared(wanted, {})
+    assert counts(found) == {1: 2, 2: 2, 4: 1}
+    assert {claim.this for claim in wanted} | {claim.that for claim in wanted} == set(found)
+
+
+def test_a_promise_over_a_server_that_is_missing_says_how_to_get_it():
+    (claim,) = cli.claims.named("gunicorn")
+    with pytest.raises(Broken, match="--claim gunicorn: needs gunicorn: pip install gunicorn"):
+        cli._compared((claim,), {"gunicorn": "pip install gunicorn"})
 
 
 def test_a_site_elsewhere_is_measured_as_it_is(tmp_path, monkeypatch):
@@ -73,7 +107,7 @@ def test_a_site_that_runs_elsewhere_is_measured_to_a_report(serve, tmp_path, mon
     url = f"http://{server.address}/page"
     monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--out", "out", "--url", url])
     cli.main()
-    assert "site, 8 clients, round 1/1: as it is" in capsys.readouterr().out
+    assert "site, 8 clients, round 1: as it is" in capsys.readouterr().out
     run = record.load(tmp_path / "out" / "samples.json")
     # The warm-up and the series count, too, for the server.
     assert 0 < run.outcomes[0].samples[0].measured.requests < server.answered
@@ -133,14 +167,3 @@ def test_what_is_better_becomes_lines_and_what_is_not_none():
 )
 def test_amounts_of_memory(text, expected):
     assert tune._bytes(text) == expected
-
-
-def busy(others: float) -> Sample:
-    return Sample("2x1", 1, Measured(1, 1), {"cores of others": others})
-
-
-def test_a_disturbed_sample_counts_only_without_patience():
-    assert Quiet().accepts(busy(1.5))
-    assert not Quiet(600).accepts(busy(1.5))
-    assert Quiet(600).accepts(busy(0.1))
-    Quiet().wait()

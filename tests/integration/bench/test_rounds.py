@@ -140,15 +140,6 @@ def test_the_cpu_of_a_family_of_processes_is_counted():
     assert proc.pss(process.pid) == 0
 
 
-def test_who_is_given_a_path_is_found(tmp_path):
-    log, other = tmp_path / "access.log", tmp_path / "access"
-    with subprocess.Popen([sys.executable, "-c", "input()", log], **PIPES) as process:
-        assert proc.given(log) == (process.pid,)
-        assert proc.given(other) == ()
-        process.stdin.close()
-    assert proc.given(log) == ()
-
-
 def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
     monkeypatch.setattr(proc, "PROC", tmp_path)
     (tmp_path / "interrupts").write_text(

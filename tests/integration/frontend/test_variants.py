@@ -63,6 +63,7 @@ VALUES = {
     "affinity": ("cookie", "authenticated", "path"),
     "callback-instances": ("1", "3"),
     "static-cache": ("1MB", "4095MB"),
+    "compression": ("on", "text/html image/svg+xml"),
     "access-log": ("off",),
     "frontend-extra": ("lines",),
     "backend-extra": ("lines",),

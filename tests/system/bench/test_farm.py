@@ -16,19 +16,21 @@ import pytest
 from tests.support import describe
 from tests.support.describe import TEMPLATES
 from zopestack.render.files import render
+from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, fronts, load, proc, rounds
 from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import generated_layout, layouts
-from zopestack_bench.peers import missing, peers
+from zopestack_bench.peers import missing, peers, stock_waitress
 from zopestack_bench.probe import fetch, until
 from zopestack_bench.record import Closed, Experiment, Open
+from zopestack_bench.target import Target
 from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 VERSIONS = Path(__file__).parents[3] / "versions.cfg"
 
-KNOWN = {**layouts(2), **peers(2)}
+KNOWN = {**layouts(2), **peers(2), "waitress": stock_waitress()}
 
 #: Those that this machine has and that two instances of one thread suffice for.
 THERE = [name for name, x in KNOWN.items() if name not in missing() and x.threads == 1]
@@ -48,6 +50,13 @@ def farm(tmp_path_factory):
     # Nothing is left behind.
     until("the processes to end", lambda: not any(map(alive, pids)), timeout=30)
     assert not listens(found.stack.instances[0].address)
+
+
+def _assert_every_process_is_counted_once(farm: Farm, target: Target) -> None:
+    counted = [pid for pids in target.processes.values() for pid in pids]
+    everything = proc.family(Supervisor(farm.stack.supervisor_socket).pid())
+    assert len(counted) == len(set(counted))
+    assert set(counted) == set(everything)
 
 
 def writes(farm: Farm) -> int:
@@ -124,8 +133,9 @@ def test_every_front_end_that_is_compared_answers(farm, name):
     with FRONTS[name].serve(farm, FRONTS[name]) as target:
         measured = load.run(target.address, ("/bench-light",), Open(20), 1, source=target.client)
         assert (measured.requests, measured.errors) == (20, {})
-        assert len(target.crowd) == (1 if "slow" in name else 0)
-        assert proc.usage(target.processes["log"]).cpu > 0
+        assert len(target.crowd) == name.count("slow ")
+        assert proc.usage(target.processes["helpers"]).cpu > 0
+        _assert_every_process_is_counted_once(farm, target)
     assert not listens(target.address)
 
 

@@ -65,6 +65,24 @@ def test_every_round_better_is_a_difference_and_one_worse_is_not():
     assert ratio([0.9, 1.2, 1.3], [1, 1, 1]).verdict == "1.20 (0.90 to 1.30): no difference"
 
 
+@pytest.mark.parametrize(
+    ("median", "low", "high", "rounds", "narrow"),
+    [
+        (1.0, 0.96, 1.05, 5, True),
+        (1.0, 0.95, 1.05, 4, False),
+        (1.0, 0.94, 1.05, 50, False),
+        (0.2, 0.191, 0.21, 9, True),
+        (0.2, 0.19, 0.22, 9, False),
+    ],
+)
+def test_a_spread_is_narrow_by_its_share_of_the_median(median, low, high, rounds, narrow):
+    assert Ratio(median, low, high, rounds).narrow is narrow
+
+
+def test_what_was_not_measured_is_never_narrow():
+    assert not ratio([math.nan] * 9, [1.0] * 9).narrow
+
+
 def test_rounds_without_a_figure_are_left_out():
     assert ratio([1.0, math.nan, 3.0], [1.0, 1.0, 0.0]) == Ratio(1, 1, 1, 1)
     assert ratio([math.nan], [1.0]).verdict == "not measured"

@@ -5,11 +5,14 @@
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
     call?url=     fetches a URL before it answers
     cached        may be cached; says how often this process has made it; cookies:list= sets some
+    text?type=    4 kB of that media type; encoding=, etag=, control= set headers; half= breaks off
     moved         leads to the object itself, by its whole URL
     client        says which address Zope takes for the client's
     fail?text=    an error of that text; with log=, that is logged as well
     note?text=    keeps a text in the database, or in the one that ``of=`` names
     noted         shows it
+    tally         counts in the database, in a transaction of ``seconds=``; shows the count
+    retries       whose wait there is before a retry: ``as=zope`` or ``as=agent``
     management-views    what the management interface consists of; see ``management.py``
 
 Loaded into the instances of ``tests.support.farm`` only.
@@ -22,11 +25,14 @@ import logging
 import os
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from Products.Five.browser import BrowserView
-from ZPublisher.Iterators import filestream_iterator
+from zope.interface import implementer
+from ZPublisher.HTTPRequest import HTTPRequest
+from ZPublisher.Iterators import IUnboundStreamIterator, filestream_iterator
 
 #: Seconds to wait for company, or for a page of one's own.
 PATIENCE = 20
@@ -35,6 +41,9 @@ PATIENCE = 20
 FILE = "FRONTEND_FILE"
 
 _numbers = itertools.count(1)
+
+#: The agent installs its own after this has been loaded.
+_waits = {"zope": HTTPRequest.delay_retry}
 
 logger = logging.getLogger("frontend_pages")
 
@@ -98,6 +107,33 @@ class Cached(BrowserView):
         return str(next(_numbers))
 
 
+class Text(BrowserView):
+    """A page that compression makes shorter, with headers that concern it."""
+
+    def __call__(self) -> Any:
+        form, response = self.request.form, self.request.response
+        names = {"encoding": "Content-Encoding", "etag": "ETag", "control": "Cache-Control"}
+        for name, header in names.items():
+            if name in form:
+                response.setHeader(header, form[name], literal=True)
+        response.setHeader("Content-Type", form.get("type", "text/html"))
+        response.setStatus(int(form.get("status", 200)), lock=True)
+        if "half" in form:
+            response.setHeader("Content-Length", "1000000")
+            return Half()
+        return "text" * 1024
+
+
+@implementer(IUnboundStreamIterator)
+class Half:
+    """A response that fails after half a megabyte."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for _ in range(8):
+            yield b"text" * 16384
+        raise ValueError("as the visitor wants it")
+
+
 class Moved(BrowserView):
     """Leads elsewhere, for which Zope takes its own URL apart and puts it together again."""
 
@@ -143,3 +179,25 @@ class Noted(Note):
 
     def __call__(self) -> str:
         return str(self.root().get("noted"))
+
+
+class Tally(Note):
+    """Counts, and works for some time before it does: two at once conflict."""
+
+    def __call__(self) -> str:
+        root = self.root()
+        count = root.get("tally", 0)
+        done = time.thread_time() + float(self.request.form.get("seconds", 0))
+        while time.thread_time() < done:
+            pass
+        root["tally"] = count + 1
+        return str(count + 1)
+
+
+class Retries(BrowserView):
+    """Chooses between Zope's wait before a retry and the agent's; says where that is from."""
+
+    def __call__(self) -> str:
+        _waits.setdefault("agent", HTTPRequest.delay_retry)
+        HTTPRequest.delay_retry = _waits[self.request.form["as"]]
+        return str(HTTPRequest.delay_retry.__module__)
