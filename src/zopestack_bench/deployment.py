@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zopestack import stack_file
 from zopestack.model import Stack
+from zopestack.supervisor import daemon
 from zopestack.supervisor.client import Process, Supervisor
 from zopestack.supervisor.readiness import NotReady, wait_ready
 from zopestack_bench import Broken
@@ -92,7 +93,8 @@ class Buildout:
         supervisor = Supervisor(self.directory / "var" / "supervisor.sock")
         if supervisor.running():
             supervisor.rpc.shutdown()
-            until("supervisord to end", lambda: not supervisor.running())
+            # It says at once that it no longer runs, and ends when its programs have ended.
+            until("supervisord to end", lambda: daemon.pid(supervisor.path) is None)
 
     def supervised(self) -> dict[str, Process]:
         """supervisord's view of each program by name."""

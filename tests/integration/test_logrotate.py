@@ -73,6 +73,21 @@ def test_supervisord_goes_on_with_new_files(home: Path) -> None:
         assert renamed[0].read_text() == before["instance1.out.log"]
 
 
+def test_supervisord_lives_on_where_a_log_cannot_be_made() -> None:
+    """It goes on with the old files, and with new ones when that is mended."""
+    with Supervised(instances=1) as stack:
+        stack.start()
+        logs = stack.stack.logs
+        gone = logs.rename(logs.with_name("gone"))
+        until(
+            "it to notice",
+            lambda: "a log cannot be opened again" in (gone / "supervisord.log").read_text(),
+        )
+        logs.mkdir()
+        until("new logs", lambda: (logs / "supervisord.log").exists())
+        assert Supervisor(stack.stack.supervisor_socket).running()
+
+
 def test_an_instance_goes_on_with_a_new_file_and_rotates_it(home: Path) -> None:
     log = home / "instance1.log"
     handler = LogFile(str(log), maxBytes=100, backupCount=1)

@@ -40,12 +40,12 @@ class Mend:
                 options.logger.critical(f"supervisorctl cannot reach supervisord: {why}")
 
         def reopen(event: Any) -> None:
-            try:
-                for handler in _log_files(supervisord):
-                    if renamed(handler.baseFilename, handler.stream.fileno()):
-                        handler.reopen()
-            except (OSError, ValueError) as why:
-                options.logger.critical(f"a log cannot be opened again: {why}")
+            for handler in _log_files(supervisord):
+                if renamed(handler.baseFilename, handler.stream.fileno()):
+                    try:
+                        _reopen(handler)
+                    except OSError as why:
+                        options.logger.critical(f"a log cannot be opened again: {why}")
 
         # Made once for each socket; a restarted supervisord is another object.
         if not hasattr(supervisord, "mended"):
@@ -65,6 +65,20 @@ def _log_files(supervisord: Any) -> Iterator[Any]:
             loggers += filter(None, found)
     for logger in loggers:
         yield from (each for each in logger.handlers if hasattr(each, "baseFilename"))
+
+
+def _reopen(handler: Any) -> None:
+    """Go on with a new file; with the old one where it cannot be made.
+
+    Not supervisor's own ``reopen``, which closes the old one first: supervisord would end at its
+    next line, and leave its programs alone.
+
+    :raises OSError: where it cannot be made.
+    """
+    # With buffering and mode of supervisor's own.
+    stream = open(handler.baseFilename, handler.mode)  # noqa: SIM115
+    handler.stream.close()
+    handler.stream = stream
 
 
 def make(supervisord: Any) -> Mend:
