@@ -302,3 +302,26 @@ def test_a_part_of_the_front_end_is_turned_off_by_an_empty_template(
     assert len(files[stack.haproxy_conf]) < len(usual[stack.haproxy_conf])
     verdict = trial.tried(stack, {})
     assert verdict == haproxy.Verdict(accepted=True, said="")
+
+
+@pytest.mark.parametrize(
+    ("options", "rewrites", "asks_for_scheme"),
+    [
+        ({}, False, False),
+        ({"sites": "* = /Plone"}, True, False),
+        ({"trusted-proxies": "127.0.0.8"}, True, True),
+        ({"trusted-proxies": "127.0.0.8", "proxy-protocol": "on"}, False, False),
+        ({"https-address": "8443", "tls-certificate": "self-signed"}, True, True),
+    ],
+    ids=str,
+)
+def test_rules_that_never_apply_are_not_there(
+    home: Path, options: dict[str, str], rewrites: bool, asks_for_scheme: bool
+) -> None:
+    """Each would cost every request something (docs/explanation/measured.rst)."""
+    stack = describe.read(home, options)
+    text = render(stack)[stack.haproxy_conf]
+    assert ("set-path /VirtualHostBase" in text) == rewrites
+    assert ("map_regm(sites.map)" in text) == rewrites
+    assert ("var(txn.scheme)" in text) == asks_for_scheme
+    assert ("txn.own_path" in text) == stack.proxies.believes_headers

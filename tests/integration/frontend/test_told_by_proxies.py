@@ -226,6 +226,13 @@ def test_a_login_is_told_by_a_trusted_proxy_only(door: Door) -> None:
         assert not wanted & set(door.reach("/", sent, source=source).headers)
 
 
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-Host", *LOGINS.split()])
+def test_one_told_header_among_others_is_removed(door: Door, name: str) -> None:
+    """HAProxy looks at the list of all names, in which a name may stand anywhere."""
+    for headers in ({name: "admin", "X-Last": "x"}, {"X-First": "x", name: "admin"}):
+        assert name.lower() not in door.reach("/", headers, source=STRANGER).headers
+
+
 def test_what_clients_send_for_themselves_stays(door: Door) -> None:
     sent = dict.fromkeys(OWN.split(), "x")
     assert {name.lower() for name in OWN.split()} <= set(
