@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from zopestack_bench import plan, rounds
+from zopestack_bench import Broken, plan, rounds
 from zopestack_bench.claims import Claim, compared
 from zopestack_bench.ratios import WIDTH
 from zopestack_bench.record import Closed, Experiment, Open, Outcome, Run
@@ -41,6 +41,7 @@ def measure(
     stayed wide is noted in the run.
 
     :param left: seconds that are left.
+    :raises Broken: where there is no time for one round.
     """
     run.outcomes[:] = [Outcome(replace(each, rounds=0), []) for each in experiments(wanted)]
     number, wide = 0, wanted
@@ -53,6 +54,12 @@ def measure(
         say(f"after round {number}, {len(wide)} of {len(wanted)} ratios are not narrow enough yet")
         for claim in wide:
             say(f"  {claim.name}: {claim.ratio}")
+    if not number:
+        needed = plan.duration(experiments(wanted))
+        raise Broken(
+            f"--minutes: one round takes about {needed:.0f} s, and after the start of the "
+            f"instances {max(0, left()):.0f} s are left."
+        )
     if wide:
         names = ", ".join(claim.name for claim in wide)
         run.notes.append(
