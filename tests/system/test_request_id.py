@@ -37,4 +37,4 @@ def test_an_error_in_the_event_log_is_found_in_the_access_log(site: Site) -> Non
         if " ERROR " in text and number in text
     ]
     assert len(errors) == 1, "one error, which names the request"
-    assert re.search(rf"\[waitress-\d+ id={number}\]", errors[0])
+    assert re.search(rf"\[(waitress-\d+|MainThread) id={number}\]", errors[0])

@@ -234,6 +234,7 @@ class Browser:
 def _exchanges(events: list[dict[str, Any]]) -> list[Exchange]:
     """What the events of Chrome's DevTools protocol, domain Network, come to."""
     asked: dict[str, Exchange] = {}
+    frames: dict[str, str] = {}
     done: list[Exchange] = []
     for event in events:
         told = event["params"]
@@ -243,6 +244,13 @@ def _exchanges(events: list[dict[str, Any]]) -> list[Exchange]:
                 if redirect := told.get("redirectResponse"):
                     before = asked[number]
                     done.append(Exchange(before.method, before.url, redirect["status"]))
+                frames[number] = told.get("frameId", "")
+                if told.get("type") == "Document":
+                    # The page before is left: what it still waited for, as an icon, has no end.
+                    for each, exchange in list(asked.items()):
+                        left = frames.get(each) == frames[number] and each != number
+                        if left and not exchange.status and not exchange.failure:
+                            del asked[each]
                 asked[number] = Exchange(told["request"]["method"], told["request"]["url"])
             case "Network.responseReceived":
                 answered = told["response"]
