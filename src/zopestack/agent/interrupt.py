@@ -27,7 +27,7 @@ from transaction._transaction import Transaction
 
 from zopestack.agent import own_thread
 from zopestack.agent.meter import Application, Environ
-from zopestack.agent.refusal import MARK
+from zopestack.agent.refusal import headers
 
 logger = logging.getLogger("zopestack.agent")
 
@@ -148,8 +148,7 @@ class Interrupts:
 
 def _late(start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer 504, in place of a response that may have begun (PEP 3333, "exc_info")."""
-    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY))), (MARK, "1")]
-    start_response("504 Gateway Timeout", headers, sys.exc_info())
+    start_response("504 Gateway Timeout", headers(BODY), sys.exc_info())
     return [BODY]
 
 

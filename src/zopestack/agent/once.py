@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from zopestack.agent.meter import SAFE, Application, Environ
-from zopestack.agent.refusal import MARK
+from zopestack.agent.refusal import headers
 
 logger = logging.getLogger("zopestack.agent")
 
@@ -42,8 +42,7 @@ class Once:
         # HAProxy sends no others again. Their time may be that of an upload.
         if sent and self._stuck(sent) and environ["REQUEST_METHOD"] in SAFE:
             logger.error("was stuck at another instance: %s", environ.get("PATH_INFO", ""))
-            headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY)))]
-            start_response("504 Gateway Timeout", [*headers, (MARK, "1")])
+            start_response("504 Gateway Timeout", headers(BODY))
             return [BODY]
         return self.application(environ, start_response)
 

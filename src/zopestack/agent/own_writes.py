@@ -17,7 +17,7 @@ from ZODB.POSException import StorageError
 
 from zopestack.agent import storage
 from zopestack.agent.meter import Application, Environ
-from zopestack.agent.refusal import MARK
+from zopestack.agent.refusal import headers
 
 #: The header by which HAProxy says that a client has not written lately, in WSGI's spelling.
 READER = "HTTP_ZOPESTACK_READER"
@@ -49,10 +49,10 @@ class OwnWrites:
         thread = get_ident()
         self.committed.discard(thread)
 
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        def start(status: str, sent: list[tuple[str, str]], *more: Any) -> Any:
             if thread in self.committed:
-                headers = [*headers, COMMITTED]
-            return start_response(status, headers, *more)
+                sent = [*sent, COMMITTED]
+            return start_response(status, sent, *more)
 
         return self.application(environ, start)
 
@@ -74,6 +74,5 @@ class OwnWrites:
 
 def unreachable(start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Answer 503."""
-    headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(UNREACHABLE)))]
-    start_response("503 Service Unavailable", [*headers, ("Retry-After", "5"), (MARK, "1")])
+    start_response("503 Service Unavailable", [("Retry-After", "5"), *headers(UNREACHABLE)])
     return [UNREACHABLE]

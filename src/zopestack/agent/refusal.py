@@ -12,6 +12,11 @@ from waitress.task import ErrorTask
 MARK = "Zopestack-Refused"
 
 
+def headers(body: bytes) -> list[tuple[str, str]]:
+    """The headers of a refusal whose body is plain text, its mark included."""
+    return [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), (MARK, "1")]
+
+
 class MarkedErrorTask(ErrorTask):  # type: ignore[misc]
     """A response to a request that waitress or the agent refuses, or in which Zope's WSGI fails."""
 
