@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,14 +95,14 @@ def test_whoever_asks_hears_as_soon_as_a_thread_is_idle(
         needed(two, 2)
         assert two.threads.answer(QUESTIONS["still"]) == (2, 2)
         assert two.threads.answer(QUESTIONS["next"]) == (2, 2), "an answer in any case"
+        patient = replace(QUESTIONS["next"], longest=60)
         answers: list[tuple[int, int]] = []
-        asking = threading.Thread(
-            target=lambda: answers.append(two.threads.answer(QUESTIONS["next"]))
-        )
+        asking = threading.Thread(target=lambda: answers.append(two.threads.answer(patient)))
         asking.start()
         application.release.set()
         asking.join()
-        assert answers[0][1] == 0
+        # One of the two threads may still be at work.
+        assert answers[0][0] < 2
 
 
 def test_between_two_requests_a_thread_is_not_idle(two: Serving) -> None:
