@@ -25,6 +25,7 @@ from zopestack.features.extras import Extras
 from zopestack.features.instances import VISITORS, Instance, Instances
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.limits import Limits
+from zopestack.features.memory import Memory
 from zopestack.features.option import Feature, Option, options
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
@@ -71,6 +72,7 @@ class Stack(Paths):
     balancer: Balancer
     storage: Storage
     lifecycle: Lifecycle
+    memory: Memory
     durations: Durations
     directories: Directories
     sites: Sites
@@ -202,6 +204,23 @@ class Stack(Paths):
         size.
         """
         return self.limits.concurrent_uploads_per_address // len(self.lane(VISITORS))
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """Every unix socket."""
+        shared = (self.loader_socket,) if self.memory.share_memory else ()
+        return (*super().sockets, *shared)
+
+    def forked(self, instance: Instance) -> bool:
+        """Whether an instance is a fork of the loader."""
+        return self.memory.share_memory and not instance.alone
+
+    @property
+    def loader_seconds(self) -> float:
+        """Seconds that an instance waits for a loader that loads. Where it starts alone then, it
+        still starts in time.
+        """
+        return self.timings.start / 2
 
     @property
     def programs(self) -> tuple[str, ...]:

@@ -175,6 +175,21 @@ class Paths:
         )
 
     @property
+    def loader_socket(self) -> Path:
+        """Where an instance asks the loader for a fork."""
+        return self.var / "loader.sock"
+
+    @property
+    def loader_refusal(self) -> Path:
+        """Where a loader says why it gives no forks; absent where it does."""
+        return self.var / "loader.sock.refusal"
+
+    @property
+    def fork_client(self) -> Path:
+        """What asks, and stands for the fork in supervisord."""
+        return self.configuration / "fork-client"
+
+    @property
     def server_state(self) -> Path:
         """Where the state of the instances is handed from one HAProxy to the next."""
         return self.var / "haproxy.state"

@@ -25,7 +25,7 @@ from tests.support.visitor import Visitors
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.render import programs
-from zopestack.supervisor import guard
+from zopestack.supervisor import group, guard
 from zopestack.supervisor.client import Supervisor
 
 
@@ -208,7 +208,7 @@ def test_memory_is_read_as_the_option_takes_it() -> None:
 
 
 def test_resident_memory_is_that_of_the_process() -> None:
-    own = guard.resident(os.getpid())
+    own = group.resident(os.getpid())
     assert own > 1 << 20
     assert own % os.sysconf("SC_PAGE_SIZE") == 0
 
@@ -216,4 +216,4 @@ def test_resident_memory_is_that_of_the_process() -> None:
 def test_a_process_that_has_ended_has_none() -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    assert guard.resident(process.pid) == 0
+    assert group.resident(process.pid) == 0

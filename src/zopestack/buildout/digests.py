@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from zopestack.features.memory import LOADER
 from zopestack.model import Stack
 
 
@@ -19,9 +20,9 @@ def digests(
 ) -> dict[str, str]:
     """By program, a digest of what it is started with.
 
-    For ZEO and each instance: the options of its part, the distributions it imports, and every
-    file that the part's recipe has made, its executable included. For the reload of HAProxy: the
-    program and every file that HAProxy is given.
+    For ZEO, the loader and each instance: the options of its part, the distributions it imports,
+    and every file that the part's recipe has made, its executable included. For the reload of
+    HAProxy: the program and every file that HAProxy is given.
 
     :param rendered: HAProxy's files.
     :raises OSError: where a file of a part cannot be read.
@@ -30,7 +31,8 @@ def digests(
         part: _digest(
             *_pairs(parts[part]), *distributions.get(part, ()), *_contents(_files(stack, part))
         )
-        for part in ("zeo", *(instance.name for instance in stack.instances))
+        for part in ("zeo", LOADER, *(instance.name for instance in stack.instances))
+        if part in parts
     }
     files = {str(path): text for path, text in rendered.items()}
     return {**found, "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files))}

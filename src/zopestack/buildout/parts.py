@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from zopestack.agent.configuration import Configuration
 from zopestack.config.overrides import OF_AN_INSTANCE
 from zopestack.features.instances import CALLBACKS, Instance
+from zopestack.features.memory import LOADER
 from zopestack.model import Stack
 
 Section = Mapping[str, str]
@@ -38,7 +40,7 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "zeo": {**_zeo(stack), **overrides["zeo"]},
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }
-    for instance in stack.instances:
+    for instance in (*_loader(stack), *stack.instances):
         own = overrides[instance.name]
         options = {**_instance(stack, instance), **_logs(stack, own)}
         made[instance.name] = _completed(options, stack, instance)
@@ -50,6 +52,12 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nwrite-access-log",
     }
     return made
+
+
+def _loader(stack: Stack) -> tuple[Instance, ...]:
+    """What Zope is loaded as, once for all instances: one of them that serves nobody."""
+    first = stack.instances[0]
+    return (replace(first, name=LOADER),) if stack.memory.share_memory else ()
 
 
 def distributions(made: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -19,7 +19,7 @@ from zc.buildout import UserError, configparser
 from zc.recipe.egg import Eggs
 
 from zopestack import files
-from zopestack.buildout import certificates, digests, packages, rehearsal, trial
+from zopestack.buildout import certificates, digests, packages, rehearsal, sharing, trial
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
@@ -90,6 +90,8 @@ class Recipe:
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
             launcher.put(stack.haproxy, stack.balancer.executable)
+            if stack.memory.share_memory:
+                sharing.put(stack.fork_client)
             rendered = balancer(stack)
             known = digests.digests(stack, self.parts, self.distributions, rendered)
             for path, text in {**rendered, **operated(stack, known)}.items():

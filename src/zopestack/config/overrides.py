@@ -14,6 +14,7 @@ from zc.buildout import UserError
 
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.features.instances import Instance, Instances
+from zopestack.features.memory import LOADER, alone
 from zopestack.features.option import options
 from zopestack.features.zope import requirement
 
@@ -76,6 +77,8 @@ def merged(
     _check_eggs(sections, places)
     common = sections.get("instance", {})
     parts = {part: dict(sections.get(part, {})) for part in ("zeo", "supervisor")}
+    # What the instances have in common is what Zope is loaded with for all.
+    parts[LOADER] = dict(common)
     return parts | {
         instance.name: {**common, **sections.get(instance.name, {})} for instance in instances
     }
@@ -92,7 +95,13 @@ def applied(
     :param merged: what :func:`merged` has returned.
     :raises UserError: on the first value that cannot be used.
     """
-    return tuple(_applied(each, merged[each.name], sections, places) for each in instances)
+    return tuple(
+        replace(
+            _applied(each, merged[each.name], sections, places),
+            alone=alone(merged[LOADER], merged[each.name]),
+        )
+        for each in instances
+    )
 
 
 def written(part: str, option: str, sections: Mapping[str, Section], places: Places) -> Place:

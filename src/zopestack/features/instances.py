@@ -34,6 +34,7 @@ class Instance:
     :param lane: the backend of HAProxy that it belongs to.
     :param switch_interval: seconds a thread may keep the interpreter lock while another
         waits for it; None for Python's own.
+    :param alone: why it cannot share memory with the others; empty where it can.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Instance:
     lane: str
     threads: int
     switch_interval: float | None
+    alone: str = ""
 
     @property
     def maxconn(self) -> int:

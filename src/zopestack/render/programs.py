@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zopestack.features.instances import Instance
+from zopestack.features.memory import LOADER
 from zopestack.model import Stack
 
 #: Seconds that ``haproxy-reload`` gets to check HAProxy's files. supervisord waits as long, so
@@ -36,7 +37,8 @@ class Program:
     :param priority: lower starts first and stops last.
     :param startsecs: seconds after which it counts as started.
     :param startretries: how often one that has not run so long is started again.
-    :param autorestart: whether it is started again when it has ended.
+    :param autorestart: whether it is started again when it has ended; ``unexpected``: if it has not
+        ended with exit status 0.
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param stopasgroup: whether the stop signal goes to its children as well.
     :param python: the interpreter with its eggs; that of the first instance unless it has its own.
@@ -51,7 +53,7 @@ class Program:
     priority: int
     startsecs: int = 1
     startretries: int = TRIES
-    autorestart: bool = True
+    autorestart: bool | str = True
     stopsignal: str = "TERM"
     stopwaitsecs: float = 10
     stopasgroup: bool = False
@@ -72,6 +74,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
     """
     every = (
         _zeo(stack),
+        *_loader(stack),
         *(_instance(stack, instance) for instance in stack.instances),
         _access_log(stack),
         _haproxy(stack),
@@ -105,12 +108,38 @@ def _zeo(stack: Stack) -> Program:
     )
 
 
+def _loader(stack: Stack) -> tuple[Program, ...]:
+    if not stack.memory.share_memory:
+        return ()
+    part = stack.parts / LOADER
+    return (
+        Program(
+            name=LOADER,
+            comment="Loads Zope once. Each instance is a fork of it, which goes on without it.",
+            command=f"{part}/bin/interpreter -m zopestack.loader.main "
+            f"{stack.loader_socket} {part}/etc/zope.conf {part}/etc/wsgi.ini",
+            python=f"{part}/bin/interpreter",
+            priority=150,
+            # It ends with 0 where Zope cannot be forked, and says why.
+            autorestart="unexpected",
+        ),
+    )
+
+
+def _console(stack: Stack, instance: Instance) -> str:
+    alone = f"{stack.bin}/{instance.name} console"
+    if not stack.forked(instance):
+        return alone
+    wsgi = f"{stack.parts}/{instance.name}/etc/wsgi.ini"
+    return f"{stack.fork_client} {stack.loader_socket} {stack.loader_seconds:g} {wsgi} {alone}"
+
+
 def _instance(stack: Stack, instance: Instance) -> Program:
     return Program(
         name=instance.name,
         comment=f"A Zope with {instance.threads} thread(s) on {instance.address}; it waits for "
         f"zeo.\n; A stop is a drain: requests get {stack.lifecycle.stop_grace} s to finish.",
-        command=f"{stack.bin}/{instance.name} console",
+        command=_console(stack, instance),
         python=_python(stack, instance),
         priority=200,
         # Longer than an instance that cannot start takes to end, shorter than the 31 s

@@ -24,6 +24,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TextIO
 
+from zopestack.supervisor import group
 from zopestack.supervisor.client import Supervisor
 
 #: Seconds an agent gets to answer; a thread of its own does so in milliseconds. Instances that do
@@ -107,7 +108,7 @@ class Guard:
         }
         # The largest only: instances with the same load reach the limit together.
         if self.memory_limit and running and not due:
-            size, name = max((resident(pid), name) for name, pid in running.items())
+            size, name = max((group.resident(pid), name) for name, pid in running.items())
             if size > self.memory_limit:
                 limit = self.memory_limit >> 20
                 due[name] = f"uses {size >> 20} MB of memory, the limit is {limit} MB"
@@ -179,15 +180,6 @@ def answer(agent: str) -> bool | None:
         return None
     finally:
         connection.close()
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory a process has in use (proc(5), ``statm``); 0 where it has ended."""
-    try:
-        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def memory(text: str) -> int:

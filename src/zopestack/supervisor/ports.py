@@ -12,6 +12,7 @@ import psutil
 
 from zopestack.features.address import Address
 from zopestack.model import Listener
+from zopestack.supervisor import group
 
 #: Explanations of the usual errors of bind(2).
 REASONS = {
@@ -35,9 +36,10 @@ def held_by(pid: int) -> set[int]:
         family = [process := psutil.Process(pid), *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return held
-    for process in family:
+    # A fork whose loader has died is no descendant any more.
+    for pid in {each for process in family for each in group.members(process.pid)}:
         with suppress(psutil.NoSuchProcess):
-            connections = process.net_connections("tcp")
+            connections = psutil.Process(pid).net_connections("tcp")
             held |= {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
     return held
 

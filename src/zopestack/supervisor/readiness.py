@@ -15,7 +15,7 @@ from zopestack.features.instances import LANES, Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.probe import probe
-from zopestack.supervisor import ports
+from zopestack.supervisor import group, ports
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.wait import POLL_INTERVAL
@@ -114,7 +114,7 @@ def _unhealthy(stack: Stack, instance: Instance, process: Process) -> str:
     report = ask(instance)
     if report is None:
         return f"its agent does not answer on {instance.agent}"
-    if report.pid != process.pid:
+    if report.pid not in group.members(process.pid):
         return f"another process, {report.pid}, answers on {instance.agent}"
     # Drained by hand, and so it stays.
     drained = report.status == DRAINING and stack.drained(instance).exists()

@@ -14,6 +14,7 @@ from functools import partial
 from supervisor.xmlrpc import Faults
 
 from zopestack.features.instances import LANES, VISITORS, Instance
+from zopestack.features.memory import LOADER
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
@@ -23,6 +24,9 @@ from zopestack.wait import POLL_INTERVAL, until
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
 CHECK_TIMEOUT = 15
+
+#: Timeout in seconds for the loader to stop: longer than the 10 s after which supervisord kills it.
+LOADER_STOP = 15
 
 
 class Stopped(Exception):
@@ -63,6 +67,8 @@ class Rotation:
         for start in range(0, len(instances), at_once):
             group = instances[start : start + at_once]
             self.others_serve(group)
+            if not start:
+                self._load_again(instances)
             for instance in group:
                 self.say(f"{instance.name}: draining")
                 self._call("stopProcess", instance, ignore=Faults.NOT_RUNNING)
@@ -74,6 +80,22 @@ class Rotation:
                 self.wait_back(instance)
         seconds = time.monotonic() - began
         self.say(f"{len(instances)} instance(s) restarted in {seconds:.1f} s")
+
+    def _load_again(self, instances: Sequence[Instance]) -> None:
+        """Restart the loader before every fork is: their code may have changed.
+
+        Forks do not need it any more, and an instance that starts waits until it has loaded.
+        """
+        forks = {each.name for each in self.stack.instances if self.stack.forked(each)}
+        every = forks and forks <= {each.name for each in instances}
+        # One that an operator has stopped stays so.
+        if not every or self._state_of(LOADER) in (*IDLE, ""):
+            return
+        self.supervisor.rpc.stopProcess(LOADER, False)
+        if not until(lambda: self._state_of(LOADER) in IDLE, LOADER_STOP):
+            raise Stopped(f"{LOADER} does not stop; nothing further was changed")
+        self.supervisor.rpc.startProcess(LOADER, False)
+        self.say(f"{LOADER}: loads Zope anew")
 
     def drain(self, instances: Sequence[Instance]) -> None:
         """Take instances out of rotation and wait until their running requests are done."""
@@ -211,10 +233,14 @@ class Rotation:
         return report is None or report.in_flight == 0
 
     def _state(self, instance: Instance) -> str:
-        process = self.supervisor.processes().get(instance.name)
-        if process is None:
-            raise Stopped(f"{instance.name} is unknown to supervisord; run `update`")
-        return process.state
+        if state := self._state_of(instance.name):
+            return state
+        raise Stopped(f"{instance.name} is unknown to supervisord; run `update`")
+
+    def _state_of(self, name: str) -> str:
+        """supervisord's word for a program; empty for one that it does not know."""
+        process = self.supervisor.processes().get(name)
+        return process.state if process else ""
 
     def _wait(
         self, instance: Instance, what: str, timeout: float, done: Callable[[], bool]

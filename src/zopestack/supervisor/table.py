@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-
-import psutil
+from contextlib import suppress
 
 from zopestack.columns import columns
-from zopestack.features.instances import LANES
+from zopestack.features.instances import LANES, Instance
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
+from zopestack.supervisor import group
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import Report, ask
 
@@ -44,7 +44,8 @@ def table(stack: Stack) -> str:
         rows.append(
             tuple(
                 _cells(
-                    instance.name,
+                    stack,
+                    instance,
                     processes.get(instance.name),
                     ask(instance),
                     servers.get(instance.name),
@@ -55,16 +56,23 @@ def table(stack: Stack) -> str:
 
 
 def _cells(
-    name: str, process: Process | None, report: Report | None, server: Server | None
+    stack: Stack,
+    instance: Instance,
+    process: Process | None,
+    report: Report | None,
+    server: Server | None,
 ) -> Iterator[str]:
-    yield name
+    yield instance.name
     if process is None:
         yield from ("unknown, run update", *["-"] * (len(HEADINGS) - 2))
         return
-    yield report.why if report and process.state == "RUNNING" else process.state.lower()
+    if report and process.state == "RUNNING":
+        yield "; ".join(filter(None, (report.why, _alone(stack, instance, process.pid))))
+    else:
+        yield process.state.lower()
     yield str(process.pid) if process.pid else "-"
     yield _duration(time.time() - process.started) if process.pid else "-"
-    yield _memory(process.pid) if process.pid else "-"
+    yield f"{group.memory(process.pid) >> 20} MB" if process.pid else "-"
     if report:
         yield f"{report.busy}/{report.threads}"
         yield from (str(report.in_flight), str(report.queue), str(report.requests))
@@ -74,12 +82,15 @@ def _cells(
     yield f"{server.check} {server.status}" if server else "-"
 
 
-def _memory(pid: int) -> str:
-    """Return a process's share of memory (PSS, which divides shared pages among processes)."""
-    try:
-        return f"{psutil.Process(pid).memory_full_info().pss / 1024 / 1024:.0f} MB"
-    except psutil.Error:
-        return "-"
+def _alone(stack: Stack, instance: Instance, pid: int) -> str:
+    """Why an instance that runs shares no memory, where others do."""
+    if not stack.memory.share_memory or len(group.members(pid)) > 1:
+        return ""
+    why = instance.alone
+    if not why:
+        with suppress(OSError):
+            why = stack.loader_refusal.read_text(encoding="utf-8")
+    return f"alone: {why or 'there was no loader when it started'}"
 
 
 def _duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ import xmlrpc.client
 from collections.abc import Collection, Sequence
 
 from zopestack.features.instances import LANES, VISITORS, Instance
+from zopestack.features.memory import LOADER
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
 from zopestack.supervisor.rotation import Rotation, Stopped
@@ -55,14 +56,16 @@ class _Update:
         self.removed = removed
 
     def run(self) -> None:
-        """Change ZEO first, then instances, then HAProxy; last of all the guard."""
+        """Change ZEO first, then the loader, instances and HAProxy; last of all the guard."""
         if not (self.added or self.changed or self.removed):
             self.say("nothing has changed")
         instances = {each.name: each for each in self.stack.instances}
         changed = [instances[name] for name in self.changed if name in instances]
         others = [name for name in self.changed if name not in instances]
-        if "zeo" in others:
-            self._replace("zeo")
+        # An instance that starts waits for a loader that loads.
+        for name in ("zeo", LOADER):
+            if name in others:
+                self._replace(name)
         new = [name for name in self.added if name != RELOAD]
         for name in new:
             self.supervisor.rpc.addProcessGroup(name)
@@ -83,7 +86,7 @@ class _Update:
         for name in self.removed:
             self._remove(name)
         for name in others:
-            if name not in ("zeo", HAPROXY, RELOAD):
+            if name not in ("zeo", LOADER, HAPROXY, RELOAD):
                 self._replace(name)
 
     def _instances(self, changed: Sequence[Instance]) -> None:

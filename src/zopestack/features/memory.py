@@ -1,0 +1,54 @@
+"""Whether instances share the memory of one Zope, and which of them cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zopestack.features.option import Feature, feature, option
+from zopestack.features.parsers import switch
+
+#: The program that loads Zope for all, and its part.
+LOADER = "loader"
+
+#: Options of an [instanceN] that a fork reads for itself, from its own files, when it starts.
+#: Any other one could matter while Zope is loaded, which has been done for all alike.
+OWN = (
+    *("access-log", "access-log-args", "access-log-handler", "access-log-kwargs"),
+    *("asyncore-use-poll", "client-home", "event-log", "event-log-args", "event-log-handler"),
+    *("event-log-kwargs", "event-log-level", "max-request-body-size", "switch-interval"),
+    *("threads", "z2-log", "z2-log-level", "zeo-client-blob-cache-size"),
+    *("zeo-client-cache-size", "zeo-client-client", "zeo-var", "zodb-cache-size"),
+    "zodb-cache-size-bytes",
+)
+
+#: An option with which no instance can be a fork: its file is the user's own.
+WSGI = "wsgi"
+
+#: Values of it with which the recipe makes the file.
+STANDARD = ("on", "true", "1")
+
+
+@feature
+class Memory(Feature):
+    """What several instances may have in common."""
+
+    share_memory: bool = option(
+        switch,
+        "off",
+        "Load Zope once and fork it for each instance: an instance takes a fraction of the memory "
+        "and starts at once. See :doc:`/howto/memory`.",
+    )
+
+
+def alone(common: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """Why an instance cannot be a fork; empty where it can.
+
+    :param common: the options of [instance], with which Zope is loaded.
+    :param given: those of this instance, with the common ones.
+    """
+    others = [
+        name
+        for name, text in sorted(given.items())
+        if (name == WSGI and text not in STANDARD) or (name not in OWN and common.get(name) != text)
+    ]
+    return f"other {', '.join(others)}" if others else ""

@@ -1,0 +1,186 @@
+"""The loader's socket: each request over it is a fork, and the loader tells how that ended.
+
+One thread does all, since only a process of one thread may be forked. It is the parent of its
+forks. When it ends they go on, and init is their parent.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import select
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from zopestack.loader import client
+
+logger = logging.getLogger("zopestack.loader")
+
+#: Bytes of a request: twice what Linux sends in one piece (``net.core.wmem_default``).
+REQUEST = 1 << 19
+
+#: Seconds that a client gets to send its request, while no other is served.
+ASKING = 2.0
+
+#: Clients that wait while the loader loads: those of every instance.
+BACKLOG = 512
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an instance is to be made of.
+
+    :param wsgi_ini: what it serves.
+    :param streams: its standard input, output and error.
+    :param watched: ends with the client that has asked.
+    :param client: the connection to that; its last word goes there.
+    """
+
+    wsgi_ini: str
+    directory: bytes
+    environment: dict[bytes, bytes]
+    streams: Sequence[int]
+    watched: int
+    client: socket.socket
+
+
+class Refused(Exception):
+    """A request that is not answered with a fork; the message says why."""
+
+
+class Forks:
+    """The loader's socket and its forks."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        #: By the pidfd of a fork, its pid and the connection to its client.
+        self.running: dict[int, tuple[int, socket.socket]] = {}
+        self._poll = select.poll()
+
+    def bind(self) -> None:
+        """Make the socket, for this user only; clients wait there until :meth:`serve`.
+
+        :raises OSError: where it cannot be made.
+        """
+        new = f"{self.path}.{os.getpid()}"
+        before = os.umask(0o177)
+        try:
+            self.socket.bind(new)
+        finally:
+            os.umask(before)
+        self.socket.listen(BACKLOG)
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self.path}{client.REFUSAL}")
+        # One that a loader has left behind is replaced at once.
+        Path(new).rename(self.path)
+        self._inode = self.path.stat().st_ino
+        self._poll.register(self.socket, select.POLLIN)
+
+    def serve(self) -> Request:
+        """Fork at each request. Returns in the forks only."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor in self.running:
+                    self._ended(descriptor)
+                elif request := self._accept():
+                    return request
+
+    def refuse(self, why: str) -> None:
+        """Have every instance start alone: those that wait, and those that start later."""
+        Path(f"{self.path}{client.REFUSAL}").write_text(why, encoding="utf-8")
+        self.unlink()
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                connection, _ = self.socket.accept()
+                connection.send(client.REFUSED + os.fsencode(why))
+
+    def unlink(self) -> None:
+        """Remove the socket, unless another loader has made its own since."""
+        with suppress(OSError):
+            if self.path.stat().st_ino == self._inode:
+                self.path.unlink()
+
+    def _accept(self) -> Request | None:
+        """Answer a client; what it has asked for, in the fork."""
+        connection, _ = self.socket.accept()
+        connection.settimeout(ASKING)
+        descriptors: list[int] = []
+        try:
+            words, descriptors, _, _ = socket.recv_fds(connection, REQUEST, 4)
+            request = _request(connection, words, descriptors)
+            if self._fork(request):
+                return request
+        # One client's end or mistake is not that of the others.
+        except (Refused, OSError) as why:
+            logger.warning("no fork: %s", why)
+            with suppress(OSError):
+                connection.send(client.REFUSED + os.fsencode(str(why)))
+            connection.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def _fork(self, request: Request) -> bool:
+        """Whether this is the fork."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # What has been allocated since the last fork.
+        gc.freeze()
+        pid = os.fork()
+        if not pid:
+            self._leave()
+            return True
+        pidfd = os.pidfd_open(pid)
+        self.running[pidfd] = pid, request.client
+        self._poll.register(pidfd, select.POLLIN)
+        logger.info("forked %s as %d", request.wsgi_ini, pid)
+        socket.send_fds(request.client, [client.FORKED], [pidfd])
+        return False
+
+    def _leave(self) -> None:
+        """Close, in a fork, what is the loader's."""
+        self.socket.close()
+        for pidfd, (_, connection) in self.running.items():
+            os.close(pidfd)
+            connection.close()
+        self.running.clear()
+
+    def _ended(self, pidfd: int) -> None:
+        pid, connection = self.running.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        logger.info("%d has ended: %d", pid, status)
+        # The client may have been killed.
+        with suppress(OSError):
+            connection.send(client.ENDED + b"%d" % status)
+        connection.close()
+
+
+def _request(connection: socket.socket, words: bytes, descriptors: Sequence[int]) -> Request:
+    """What a client asks for.
+
+    :raises Refused: where it may not, or has another version.
+    """
+    if client.owner(connection) != os.geteuid():
+        raise Refused("asked by another user")
+    version, *rest = words.split(b"\0")
+    if version != client.VERSION or len(rest) < 2 or len(descriptors) != 4:
+        raise Refused(f"this loader is {os.fsdecode(client.VERSION)}: restart it")
+    wsgi_ini, directory, *variables = rest
+    pairs = (each.partition(b"=") for each in variables)
+    return Request(
+        os.fsdecode(wsgi_ini),
+        directory,
+        {name: text for name, _, text in pairs},
+        descriptors[:3],
+        descriptors[3],
+        connection,
+    )

@@ -1,0 +1,95 @@
+"""The program ``loader``: Zope, loaded once, waits to be forked for each instance.
+
+    interpreter -m zopestack.loader.main SOCKET ZOPE_CONF WSGI_INI
+
+supervisord runs it beside the instances. While it waits it has no database open and serves nobody.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from zopestack.agent.configuration import Configuration
+from zopestack.loader import child, client, load
+from zopestack.loader.forks import Forks, Request
+
+logger = logging.getLogger("zopestack.loader")
+
+
+def main(path: str, zope_conf: str, wsgi_ini: str) -> int:
+    """Load Zope and wait; the exit status, of the loader or of a fork.
+
+    Where Zope cannot be forked, it becomes ``cat``: an end would have supervisord load it again.
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
+    )
+    forks = Forks(Path(path))
+    forks.bind()
+    try:
+        generators = prepare(zope_conf, wsgi_ini, forks.socket.fileno())
+        # Not before: code that is being imported may catch what this raises.
+        signal.signal(signal.SIGTERM, _stop)
+        request = forks.serve()
+    except load.NotForkable as why:
+        logger.error("instances start alone: %s", why)
+        forks.refuse(str(why))
+        os.execvp("cat", ["cat"])
+    except BaseException:
+        forks.unlink()
+        raise
+    return run(request, generators)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def prepare(zope_conf: str, wsgi_ini: str, own: int) -> list[random.Random]:
+    """Load Zope until it may be forked; its generators of random numbers.
+
+    :param own: the descriptor of the loader's socket.
+    :raises NotForkable: where it must not be.
+    """
+    began = time.monotonic()
+    application = load.load(zope_conf, wsgi_ini)
+    # zope.conf has set the agent's environment.
+    given = Configuration.read(os.environ)
+    load.warm(application, given.warm_up, f"{given.http_host}:{given.http_port}")
+    load.close()
+    load.check(own)
+    found = [each for each in gc.get_objects() if issubclass(type(each), random.Random)]
+    gc.freeze()
+    # A collection would write to what is shared.
+    gc.disable()
+    logger.info("ready to be forked after %.1f s", time.monotonic() - began)
+    return found
+
+
+def run(request: Request, generators: list[random.Random]) -> int:
+    """Be the instance; the exit status, which the client hears where the loader has gone."""
+    status = 1
+    try:
+        child.become(request, generators)
+        status = child.serve(request)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    finally:
+        with suppress(OSError):
+            request.client.send(client.ENDED + b"%d" % status)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

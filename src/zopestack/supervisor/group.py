@@ -1,0 +1,61 @@
+"""The processes of one program: what supervisord has started, and the fork that this stands for.
+
+The client of a fork holds a pidfd of it, by which the kernel tells which process that is: also when
+the instance does not answer, or its loader has died (proc(5), ``/proc/PID/fdinfo``).
+
+The guard uses this, so it imports little.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def members(pid: int) -> tuple[int, ...]:
+    """A program's processes, the one that supervisord knows first."""
+    return (pid, *_held(Path(f"/proc/{pid}/fdinfo")))
+
+
+def _held(descriptors: Path) -> list[int]:
+    found = []
+    try:
+        for descriptor in descriptors.iterdir():
+            words = descriptor.read_text(encoding="ascii").split()
+            # -1 for a process that has ended.
+            if "Pid:" in words and (pid := int(words[words.index("Pid:") + 1])) > 0:
+                found.append(pid)
+    # It ends meanwhile, or is another user's.
+    except OSError:
+        pass
+    return found
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a program has in use; 0 where it has ended.
+
+    Pages that forks share are divided among them: otherwise each would count the whole loader.
+    """
+    return _statm(pid) if len(members(pid)) == 1 else memory(pid)
+
+
+def memory(pid: int) -> int:
+    """Bytes of a program's share of memory (proc(5), ``smaps_rollup``, Pss)."""
+    return sum(map(_share, members(pid)))
+
+
+def _statm(pid: int) -> int:
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _share(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    words = text.split()
+    return int(words[words.index("Pss:") + 1]) << 10

@@ -1,0 +1,79 @@
+"""What keeps a process from being forked, and what it lets go of."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+#: What an add-on may do at import, and what the loader says of it.
+CASES = {
+    "nothing": ("", "forkable"),
+    "a thread": (
+        "import threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,), name='busy', daemon=True).start()",
+        "an add-on has started a thread at import: busy",
+    ),
+    "a thread of a library": (
+        "import _thread, time\n_thread.start_new_thread(time.sleep, (60,))",
+        "an add-on has started a thread at import: 1 that Python does not know",
+    ),
+    "a connection": (
+        "import ZODB\nkept = ZODB.DB(None).open()",
+        "something still holds a connection to the database",
+    ),
+    "a socket": (
+        "import socket\nkept = socket.socket()",
+        "an add-on has opened a socket at import: descriptor ",
+    ),
+}
+
+CHECK = """
+import os
+from zopestack.loader import load
+try:
+    load.check(-1)
+    print("forkable", flush=True)
+except load.NotForkable as why:
+    print(why, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_in_the_way_of_a_fork_is_named(name: str) -> None:
+    code, expected = CASES[name]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{CHECK}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip().startswith(expected)
+
+
+def test_a_warm_up_page_that_hangs_or_fails_is_logged_and_the_next_one_fetched() -> None:
+    code = """
+import logging, sys
+from zopestack.loader import load
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+load.PAGE = 0.1
+def application(environment, start_response):
+    if environment["PATH_INFO"] == "/hangs":
+        while True: pass
+    if environment["PATH_INFO"] == "/fails":
+        raise RuntimeError("no")
+    start_response("200 OK", [])
+    return [environment["QUERY_STRING"].encode(), environment["HTTP_HOST"].encode()]
+load.warm(application, ("/hangs", "/fails", "/works?a=b"), "127.0.0.1:8081")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "warm-up path /hangs: TimeoutError: no answer within 0.1 s",
+        "warm-up path /fails: RuntimeError: no",
+        "warm-up path /works?a=b: 200 OK",
+    ]

@@ -1,0 +1,40 @@
+"""The loader with no Zope: real sockets, forks and clients, and what a fork runs is given as code.
+
+    python -m tests.support.loader SOCKET CODE
+
+CODE is a program as text; ``number`` is a generator of random numbers made before any fork.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+
+from zopestack.loader import child, load
+from zopestack.loader import main as loader
+from zopestack.loader.forks import Request
+
+
+def main(path: str, code: str) -> None:
+    """Fork at each request, and run the code in the forks; ``refuse`` as code refuses."""
+    number = random.Random(1)
+
+    def serve(request: Request) -> int:
+        exec(code, {"number": number, "request": request})
+        return 0
+
+    child.serve = serve
+    loader.prepare = lambda *_: [number]
+    if code == "refuse":
+        loader.prepare = refuse
+    sys.exit(loader.main(path, "zope.conf", "wsgi.ini"))
+
+
+def refuse(*_: object) -> list[random.Random]:
+    """Have nothing to fork, once a client waits."""
+    sys.stdin.readline()
+    raise load.NotForkable("an add-on has started a thread at import: busy")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,167 @@
+"""Instances that share the memory of one Zope: real Zope, ZEO, HAProxy and supervisord."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.harness import Site, until
+from zopestack.supervisor import group
+from zopestack.supervisor.health import ask
+
+#: The third one is loaded with other variables than the rest.
+SECTIONS = "[instance3]\nenvironment-vars = LANG C\n"
+
+FORKED = ("instance1", "instance2")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Site]:
+    with Site(SECTIONS, instances=3, share_memory="on", warm_up="/", stop_grace="5s") as running:
+        running.start()
+        yield running
+
+
+def fork_of(site: Site, name: str) -> psutil.Process:
+    """The process that serves in an instance's name."""
+    _, pid = until(f"the fork of {name}", lambda: group.members(site.pids()[name]), lambda m: m[1:])
+    return psutil.Process(pid)
+
+
+def alone(site: Site, name: str) -> bool:
+    return len(group.members(site.pids()[name])) == 1
+
+
+def line(site: Site, name: str) -> str:
+    """What ``stack`` says of an instance."""
+    lines = site.supervisorctl("stack", check=True).stdout.splitlines()
+    return next(each for each in lines if each.startswith(name))
+
+
+def test_instances_are_forks_of_one_loader_and_serve(shared: Site) -> None:
+    shared.wait_ready()
+    loader = shared.pids()["loader"]
+    for name in FORKED:
+        assert fork_of(shared, name).ppid() == loader
+        # A page that needs the database.
+        assert shared.get("/manage_main", at=name, login=shared.admin).status == 200
+    assert shared.get("/").status == 200
+    # Each its own zope.conf, and nothing the loader's.
+    assert psutil.Process(loader).num_threads() == 1
+    assert not psutil.Process(loader).net_connections("tcp")
+
+
+def test_each_fork_has_its_own_logs_caches_and_agent(shared: Site) -> None:
+    shared.wait_ready()
+    files = {}
+    for name in FORKED:
+        fork = fork_of(shared, name)
+        links = list(Path(f"/proc/{fork.pid}/fd").iterdir())
+        opened = [(str(each.readlink()), each.stat().st_ino) for each in links]
+        # The cache of a ZEO client is a file that has no name any more.
+        files[name] = {each for each in opened if "/log/" in each[0] or "deleted" in each[0]}
+        assert str(shared.stack.logs / f"{name}.log") in {path for path, _ in files[name]}
+        assert any("deleted" in path for path, _ in files[name])
+        instance = next(each for each in shared.stack.instances if each.name == name)
+        report = ask(instance)
+        assert report is not None
+        assert report.pid == fork.pid
+    assert not files["instance1"] & files["instance2"]
+
+
+def test_what_cannot_share_is_alone_and_stack_says_why(shared: Site) -> None:
+    shared.wait_ready()
+    assert alone(shared, "instance3")
+    assert "serving; alone: other environment-vars" in line(shared, "instance3")
+    assert "alone" not in line(shared, "instance1")
+    # A fork and its client together.
+    megabytes = group.memory(shared.pids()["instance1"]) / (1 << 20)
+    assert f" {megabytes:.0f}"[:-1] in line(shared, "instance1")
+
+
+def test_a_roll_a_drain_and_a_stop_work_as_ever(shared: Site) -> None:
+    shared.wait_ready()
+    before = {name: fork_of(shared, name).pid for name in FORKED}
+    loader = shared.pids()["loader"]
+    # All of them: code that has changed is to be loaded.
+    assert "loader: loads Zope anew" in shared.supervisorctl("roll", *FORKED, check=True).stdout
+    after = {name: fork_of(shared, name) for name in FORKED}
+    assert not {*before.values()} & {fork.pid for fork in after.values()}
+    assert shared.pids()["loader"] != loader
+    assert {fork.ppid() for fork in after.values()} == {shared.pids()["loader"]}
+    shared.supervisorctl("drain", "instance1", check=True)
+    assert "draining" in line(shared, "instance1")
+    shared.supervisorctl("ready", "instance1", check=True)
+    fork = fork_of(shared, "instance1")
+    shared.supervisorctl("stop", "instance1", check=True)
+    assert not fork.is_running()
+    assert "stopped: instance1 (exit status 0)" in shared.log("supervisord.log")
+    shared.supervisorctl("start", "instance1", check=True)
+    shared.wait_ready()
+
+
+@pytest.mark.parametrize("whose", ["client", "fork"])
+def test_a_killed_client_or_fork_is_replaced_and_nothing_is_left(shared: Site, whose: str) -> None:
+    shared.wait_ready()
+    before = shared.pids()
+    fork = fork_of(shared, "instance1")
+    os.kill(before["instance1"] if whose == "client" else fork.pid, signal.SIGKILL)
+    until(
+        "another client",
+        shared.pids,
+        lambda pids: pids["instance1"] not in (0, before["instance1"]),
+    )
+    shared.wait_ready()
+    assert not fork.is_running()
+    assert {n for n, pid in shared.pids().items() if pid != before[n]} == {"instance1"}
+    assert fork_of(shared, "instance1").ppid() == before["loader"]
+
+
+def test_a_killed_loader_takes_no_instance_with_it(shared: Site) -> None:
+    shared.wait_ready()
+    before = shared.pids()
+    forks = {name: fork_of(shared, name) for name in FORKED}
+    os.kill(before["loader"], signal.SIGKILL)
+    until("another loader", shared.pids, lambda pids: pids["loader"] not in (0, before["loader"]))
+    after = shared.pids()
+    assert {n for n, pid in after.items() if pid != before[n]} == {"loader"}
+    assert all(fork.is_running() for fork in forks.values())
+    assert all(shared.get("/", at=name).status == 200 for name in FORKED)
+    # The next one comes of the new loader, which may load still; the old fork is gone for good.
+    shared.supervisorctl("restart", "instance1", check=True)
+    shared.wait_ready()
+    assert not forks["instance1"].is_running()
+    assert fork_of(shared, "instance1").ppid() == after["loader"]
+
+
+def test_without_a_loader_an_instance_starts_alone(shared: Site) -> None:
+    shared.wait_ready()
+    shared.supervisorctl("stop", "loader", check=True)
+    shared.supervisorctl("restart", "instance1", check=True)
+    shared.wait_ready()
+    assert alone(shared, "instance1")
+    assert "no fork of the loader (it does not run): starting alone" in shared.log(
+        "instance1.out.log"
+    )
+    assert "alone: there was no loader when it started" in line(shared, "instance1")
+    shared.supervisorctl("start", "loader", check=True)
+    shared.supervisorctl("restart", "instance1", check=True)
+    shared.wait_ready()
+    assert not alone(shared, "instance1")
+
+
+def test_switched_off_again(shared: Site) -> None:
+    """Last: the site shares nothing any more."""
+    shared.configure(SECTIONS, share_memory="off")
+    shared.buildout()
+    shared.supervisorctl("update", check=True)
+    shared.wait_ready()
+    assert "loader" not in shared.pids()
+    assert all(alone(shared, name) for name in FORKED)
+    assert not shared.stack.loader_socket.exists()
+    assert "alone" not in shared.supervisorctl("stack", check=True).stdout
