@@ -32,6 +32,16 @@ SECOND_STACK = Bad(
     {"more": {"recipe": "zopestack"}, "buildout": {"parts": "stack more"}},
 )
 
+OWN_LOADER = Bad(
+    "a section of the loader's name",
+    "stack",
+    "share-memory",
+    "on",
+    "no section [loader]: it is a part now",
+    {"instances": "2", "share-memory": "on"},
+    {"loader": {"recipe": "zopestack:files"}},
+)
+
 
 def buildout(directory: Path) -> subprocess.CompletedProcess[str]:
     """Run buildout as a user does, but with no network and none of his own defaults."""
@@ -108,7 +118,7 @@ def check_refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [*(case for case in BAD if case.buildout), *TEMPLATES, SECOND_STACK],
+    [*(case for case in BAD if case.buildout), *TEMPLATES, SECOND_STACK, OWN_LOADER],
     ids=lambda case: case.name,
 )
 def test_bad_input_changes_nothing(case: Bad, site: Path, forked: Buildout) -> None:

@@ -23,10 +23,12 @@ PAGES = ("/", "/ledger/page", "/ledger/light")
 
 def megabytes(site: Site) -> dict[str, float]:
     """PSS of each program."""
+    instances = {instance.name for instance in site.stack.instances}
+    # The loader knows every fork; each is counted with its own client.
     return {
-        name: group.memory(pid) / (1 << 20)
+        name: (group.memory(pid) if name in instances else group.share(pid)) / (1 << 20)
         for name, pid in site.pids().items()
-        if name in ("zeo", "loader") or name.startswith("instance")
+        if name in instances | {"zeo", "loader"}
     }
 
 

@@ -25,6 +25,7 @@ from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
 from zopestack.config.errors import Place, Places, error
 from zopestack.features.certificates import Unusable
+from zopestack.features.memory import LOADER
 from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
 from zopestack.render.files import TemplateProblem, balancer, operated
@@ -57,6 +58,8 @@ class Recipe:
         places = _places(buildout, (name, *sections))
         described = read.read(name, dict(options), sections, where, places)
         self.stack = described.stack
+        if self.stack.memory.share_memory and LOADER in buildout:
+            raise error(name, "share-memory", "on", f"no section [{LOADER}]: it is a part now")
         try:
             self.certificates = certificates.material(self.stack)
             trial.check(self.stack, self.certificates, name, options)

@@ -99,7 +99,10 @@ class Forks:
         with suppress(BlockingIOError):
             while True:
                 connection, _ = self.socket.accept()
-                connection.send(client.REFUSED + os.fsencode(why))
+                with connection, suppress(OSError):
+                    # Closed with the request unread, it would be a reset instead of an answer.
+                    _hear(connection)
+                    connection.send(client.REFUSED + os.fsencode(why))
 
     def unlink(self) -> None:
         """Remove the socket, unless another loader has made its own since."""
@@ -110,19 +113,22 @@ class Forks:
     def _accept(self) -> Request | None:
         """Answer a client; what it has asked for, in the fork."""
         connection, _ = self.socket.accept()
-        connection.settimeout(ASKING)
         descriptors: list[int] = []
         try:
-            words, descriptors, _, _ = socket.recv_fds(connection, REQUEST, 4)
+            words, descriptors = _hear(connection)
             request = _request(connection, words, descriptors)
-            if self._fork(request):
-                return request
+            forked = self._fork(request)
         # One client's end or mistake is not that of the others.
         except (Refused, OSError) as why:
             logger.warning("no fork: %s", why)
             with suppress(OSError):
                 connection.send(client.REFUSED + os.fsencode(str(why)))
             connection.close()
+        else:
+            # Not where an error of the fork's own would make it a loader.
+            if forked:
+                self._leave()
+                return request
         for descriptor in descriptors:
             os.close(descriptor)
         return None
@@ -135,7 +141,6 @@ class Forks:
         gc.freeze()
         pid = os.fork()
         if not pid:
-            self._leave()
             return True
         pidfd = os.pidfd_open(pid)
         self.running[pidfd] = pid, request.client
@@ -162,6 +167,16 @@ class Forks:
         with suppress(OSError):
             connection.send(client.ENDED + b"%d" % status)
         connection.close()
+
+
+def _hear(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """The words of a client, and the descriptors that it hands over."""
+    connection.settimeout(ASKING)
+    words, descriptors, _, _ = socket.recv_fds(connection, REQUEST, 4)
+    for descriptor in descriptors:
+        # Python 3.11 leaves them to what is executed; its recv_fds does not pass flags on.
+        os.set_inheritable(descriptor, False)
+    return words, descriptors
 
 
 def _request(connection: socket.socket, words: bytes, descriptors: Sequence[int]) -> Request:

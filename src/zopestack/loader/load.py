@@ -39,6 +39,8 @@ def load(zope_conf: str, wsgi_ini: str) -> Callable[..., Any]:
 
     # The steps of Zope2.Startup.run.make_wsgi_app and of WSGIStarter.prepare (Zope 6.3).
     options = ZopeWSGIOptions(configfile=zope_conf)()
+    # Forks read their zope.conf with it; made anew, it would be 1 MB in each.
+    ZopeWSGIOptions.schema = options.schema
     handleWSGIConfig(options.configroot, options.confighandlers)
     setConfiguration(options.configroot)
     starter = get_wsgi_starter()

@@ -41,7 +41,7 @@ def resident(pid: int) -> int:
 
 def memory(pid: int) -> int:
     """Bytes of a program's share of memory (proc(5), ``smaps_rollup``, Pss)."""
-    return sum(map(_share, members(pid)))
+    return sum(map(share, members(pid)))
 
 
 def _statm(pid: int) -> int:
@@ -52,7 +52,8 @@ def _statm(pid: int) -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _share(pid: int) -> int:
+def share(pid: int) -> int:
+    """Bytes of one process's share of memory; 0 where it has ended."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     except OSError:

@@ -56,6 +56,7 @@ class Loader:
         self.socket = home / "loader.sock"
         self.process: subprocess.Popen[str] | None = None
         self.clients: list[subprocess.Popen[str]] = []
+        self._forked: set[int] = set()
 
     def start(self, code: str) -> None:
         """Start it, and wait for its socket."""
@@ -95,13 +96,18 @@ class Loader:
         assert asked.stdout.readline() == "runs\n"
         # It may be faster than the answer to its client.
         _, fork = until("the fork", lambda: group.members(asked.pid), lambda found: found[1:])
+        self._forked.add(fork)
         return asked, psutil.Process(fork)
 
     def stop(self) -> None:
         """End everything."""
         processes = [each for each in (self.process, *self.clients) if each]
+        # Forks as well, which hold pipes open that are waited for.
+        every = {pid for each in processes for pid in group.members(each.pid)}
+        for pid in every | self._forked:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for process in processes:
-            process.kill()
             process.communicate(timeout=PATIENCE)
 
 
