@@ -32,8 +32,11 @@ ENDED = b"ended "
 #: Signals that mean the instance: a stop, a drain, its end, and the reopening of logs.
 PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 
-#: Seconds in which a loader that supervisord has started with the instances makes its socket.
-BOUND = 3.0
+#: A word of the loader's command line.
+PROGRAM = b"zopestack.loader.main"
+
+#: Seconds until supervisord has executed what it has forked before the instances.
+EXECUTED = 2.0
 
 #: Seconds between two looks for the socket.
 POLL_INTERVAL = 0.05
@@ -60,7 +63,7 @@ def main(path: str, patience: str, wsgi_ini: str, *command: str) -> None:
     # The kernel kills the fork when nobody holds this end any more.
     watched, _held = os.pipe()
     try:
-        loader = connect(path)
+        loader = connect(path, float(patience))
         fork = ask(loader, float(patience), wsgi_ini, watched)
     # What cannot be sent is one of them: EMSGSIZE for an environment that is too large.
     except (NoFork, OSError) as why:
@@ -80,12 +83,13 @@ def main(path: str, patience: str, wsgi_ini: str, *command: str) -> None:
     sys.exit(status)
 
 
-def connect(path: str) -> socket.socket:
+def connect(path: str, patience: float) -> socket.socket:
     """The loader.
 
+    :param patience: seconds that one which has just been started gets to make its socket.
     :raises NoFork: where it does not run, or belongs to somebody else.
     """
-    deadline = time.monotonic() + BOUND
+    began = time.monotonic()
     loader = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     while True:
         try:
@@ -94,12 +98,32 @@ def connect(path: str) -> socket.socket:
         except (FileNotFoundError, ConnectionRefusedError):
             if why := refusal(path):
                 raise NoFork(why) from None
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > patience or (waited > EXECUTED and not started()):
                 raise NoFork("it does not run") from None
             time.sleep(POLL_INTERVAL)
     if owner(loader) != os.geteuid():
         raise NoFork(f"{path} belongs to another user")
     return loader
+
+
+def started() -> bool:
+    """Whether supervisord runs a loader (proc(5), ``children``)."""
+    parent = os.getppid()
+    try:
+        with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as file:
+            return any(map(_is_loader, file.read().split()))
+    except OSError:
+        return False
+
+
+def _is_loader(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return PROGRAM in file.read().split(b"\0")
+    # It has ended meanwhile.
+    except OSError:
+        return False
 
 
 def refusal(path: str) -> str:

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -181,6 +182,20 @@ def test_a_killed_client_takes_its_fork_with_it(loader: Loader, code: str) -> No
     assert not gone(other)
 
 
+def test_a_programs_memory_is_its_clients_and_its_forks(loader: Loader) -> None:
+    loader.start(WAIT)
+    asked, fork = loader.running()
+    assert group.members(asked.pid) == (asked.pid, fork.pid)
+    least = group.share(fork.pid) // 2
+    assert least > 1 << 20
+    for counted in (group.resident(asked.pid), group.memory(asked.pid)):
+        assert counted > group.share(asked.pid) + least
+    # Pages that it has in common with the loader are counted in part.
+    assert group.resident(asked.pid) < group.resident(fork.pid)
+    fork.kill()
+    until("its end", lambda: group.members(asked.pid) == (asked.pid,))
+
+
 def test_a_client_killed_while_it_waits_leaves_no_fork(loader: Loader) -> None:
     """The loader stands still, as while it loads, and forks for a client that has gone."""
     loader.start(WAIT)
@@ -330,7 +345,7 @@ def test_a_loader_of_another_version(loader: Loader, monkeypatch: pytest.MonkeyP
     loader.start("")
     monkeypatch.setattr(client, "VERSION", b"zopestack-loader-0")
     with pytest.raises(client.NoFork, match="this loader is zopestack-loader-1: restart it"):
-        client.ask(client.connect(str(loader.socket)), 60, "wsgi.ini", 0)
+        client.ask(client.connect(str(loader.socket), PATIENCE), 60, "wsgi.ini", 0)
     assert said(loader.client()) == ""
 
 
@@ -355,15 +370,37 @@ def test_an_environment_that_cannot_be_passed(loader: Loader) -> None:
 
 
 def test_no_loader(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "BOUND", 0)
+    monkeypatch.setattr(client, "EXECUTED", 0)
     with pytest.raises(client.NoFork, match="it does not run"):
-        client.connect(str(home / "loader.sock"))
+        client.connect(str(home / "loader.sock"), PATIENCE)
     # One that was killed leaves its socket.
     left = Forks(home / "loader.sock")
     left.bind()
     left.socket.close()
     with pytest.raises(client.NoFork, match="it does not run"):
-        client.connect(str(home / "loader.sock"))
+        client.connect(str(home / "loader.sock"), PATIENCE)
+
+
+def test_a_loader_that_starts_slowly_is_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """supervisord is the parent of both; here it is the test."""
+    monkeypatch.setattr(client, "EXECUTED", 0)
+    monkeypatch.setattr(os, "getppid", os.getpid)
+    wait = [sys.executable, "-c", "input()", client.PROGRAM.decode()]
+    with subprocess.Popen(wait, stdin=subprocess.PIPE) as starting:
+        until("it to be executed", client.started)
+        made = Forks(home / "loader.sock")
+        late = threading.Timer(0.2, made.bind)
+        late.start()
+        client.connect(str(home / "loader.sock"), PATIENCE).close()
+        late.join()
+        made.socket.close()
+        # One that never makes its socket is given up.
+        with pytest.raises(client.NoFork, match="it does not run"):
+            client.connect(str(home / "loader.sock"), 0.1)
+        starting.kill()
+    assert not client.started()
 
 
 def test_neither_end_talks_to_another_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,7 +408,7 @@ def test_neither_end_talks_to_another_user(home: Path, monkeypatch: pytest.Monke
     made.bind()
     monkeypatch.setattr(client, "owner", lambda peer: 65534)
     with pytest.raises(client.NoFork, match="belongs to another user"):
-        client.connect(str(home / "loader.sock"))
+        client.connect(str(home / "loader.sock"), PATIENCE)
     connection, _ = made.socket.accept()
     with pytest.raises(forks.Refused, match="asked by another user"):
         forks._request(connection, client.VERSION + b"\0a\0b", [0, 1, 2, 3])

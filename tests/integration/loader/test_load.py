@@ -56,7 +56,7 @@ def test_what_is_in_the_way_of_a_fork_is_named(name: str) -> None:
 
 def test_a_warm_up_page_that_hangs_or_fails_is_logged_and_the_next_one_fetched() -> None:
     code = """
-import logging, sys
+import logging, signal, sys
 from zopestack.loader import load
 logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
 load.PAGE = 0.1
@@ -68,6 +68,7 @@ def application(environment, start_response):
     start_response("200 OK", [])
     return [environment["QUERY_STRING"].encode(), environment["HTTP_HOST"].encode()]
 load.warm(application, ("/hangs", "/fails", "/works?a=b"), "127.0.0.1:8081")
+print(signal.getitimer(signal.ITIMER_REAL))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
@@ -76,4 +77,5 @@ load.warm(application, ("/hangs", "/fails", "/works?a=b"), "127.0.0.1:8081")
         "warm-up path /hangs: TimeoutError: no answer within 0.1 s",
         "warm-up path /fails: RuntimeError: no",
         "warm-up path /works?a=b: 200 OK",
+        "(0.0, 0.0)",
     ]
