@@ -63,8 +63,9 @@ def main(path: str, patience: str, wsgi_ini: str, *command: str) -> None:
     # The kernel kills the fork when nobody holds this end any more.
     watched, _held = os.pipe()
     try:
-        loader = connect(path, float(patience))
-        fork = ask(loader, float(patience), wsgi_ini, watched)
+        deadline = time.monotonic() + float(patience)
+        loader = connect(path, deadline)
+        fork = ask(loader, deadline, wsgi_ini, watched)
     # What cannot be sent is one of them: EMSGSIZE for an environment that is too large.
     except (NoFork, OSError) as why:
         print(f"no fork of the loader ({why}): starting alone", file=sys.stderr, flush=True)
@@ -83,10 +84,10 @@ def main(path: str, patience: str, wsgi_ini: str, *command: str) -> None:
     sys.exit(status)
 
 
-def connect(path: str, patience: float) -> socket.socket:
+def connect(path: str, deadline: float) -> socket.socket:
     """The loader.
 
-    :param patience: seconds that one which has just been started gets to make its socket.
+    :param deadline: until when to wait for one that has just been started; monotonic seconds.
     :raises NoFork: where it does not run, or belongs to somebody else.
     """
     began = time.monotonic()
@@ -98,8 +99,8 @@ def connect(path: str, patience: float) -> socket.socket:
         except (FileNotFoundError, ConnectionRefusedError):
             if why := refusal(path):
                 raise NoFork(why) from None
-            waited = time.monotonic() - began
-            if waited > patience or (waited > EXECUTED and not started()):
+            now = time.monotonic()
+            if now > deadline or (now > began + EXECUTED and not started()):
                 raise NoFork("it does not run") from None
             time.sleep(POLL_INTERVAL)
     if owner(loader) != os.geteuid():
@@ -141,8 +142,10 @@ def owner(peer: socket.socket) -> int:
     return int.from_bytes(credentials[4:8], sys.byteorder)
 
 
-def ask(loader: socket.socket, patience: float, wsgi_ini: str, watched: int) -> int:
+def ask(loader: socket.socket, deadline: float, wsgi_ini: str, watched: int) -> int:
     """A pidfd of a new fork.
+
+    :param deadline: until when to wait for a loader that loads; monotonic seconds.
 
     :raises NoFork: where the loader refuses, or does not answer in time.
     :raises OSError: where it ends, or cannot be sent the environment.
@@ -150,7 +153,8 @@ def ask(loader: socket.socket, patience: float, wsgi_ini: str, watched: int) -> 
     variables = [name + b"=" + text for name, text in os.environb.items()]
     # Neither paths nor variables can have a NUL.
     words = b"\0".join((VERSION, os.fsencode(wsgi_ini), os.getcwdb(), *variables))  # noqa: PTH109
-    loader.settimeout(patience)
+    # Not 0, which would not wait at all.
+    loader.settimeout(max(POLL_INTERVAL, deadline - time.monotonic()))
     try:
         socket.send_fds(loader, [words], [0, 1, 2, watched])
         answer = ENDED
@@ -158,7 +162,7 @@ def ask(loader: socket.socket, patience: float, wsgi_ini: str, watched: int) -> 
         while answer.startswith(ENDED):
             answer, descriptors, _, _ = socket.recv_fds(loader, ANSWER, 1)
     except TimeoutError:
-        raise NoFork(f"no answer within {patience:g} s") from None
+        raise NoFork("no answer in time") from None
     if answer == FORKED and descriptors:
         return descriptors[0]
     raise NoFork(os.fsdecode(answer.removeprefix(REFUSED)) or "it has ended; its log says why")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
@@ -121,6 +122,11 @@ def loader(home: Path) -> Iterator[Loader]:
 
 def said(process: subprocess.Popen[str], given: str = "") -> str:
     return process.communicate(given, timeout=PATIENCE)[0]
+
+
+def soon(seconds: float = PATIENCE) -> float:
+    """A deadline."""
+    return time.monotonic() + seconds
 
 
 def gone(process: psutil.Process) -> bool:
@@ -341,11 +347,18 @@ def test_a_loader_that_dies_while_it_loads(loader: Loader) -> None:
     assert said(waiting).endswith(": starting alone\nalone\n")
 
 
+def test_a_loader_that_does_not_answer(loader: Loader) -> None:
+    loader.start("refuse")
+    connection = client.connect(str(loader.socket), soon())
+    with connection, pytest.raises(client.NoFork, match="no answer in time"):
+        client.ask(connection, soon(0.1), "wsgi.ini", 0)
+
+
 def test_a_loader_of_another_version(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     loader.start("")
     monkeypatch.setattr(client, "VERSION", b"zopestack-loader-0")
     with pytest.raises(client.NoFork, match="this loader is zopestack-loader-1: restart it"):
-        client.ask(client.connect(str(loader.socket), PATIENCE), 60, "wsgi.ini", 0)
+        client.ask(client.connect(str(loader.socket), soon()), soon(), "wsgi.ini", 0)
     assert said(loader.client()) == ""
 
 
@@ -372,13 +385,13 @@ def test_an_environment_that_cannot_be_passed(loader: Loader) -> None:
 def test_no_loader(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "EXECUTED", 0)
     with pytest.raises(client.NoFork, match="it does not run"):
-        client.connect(str(home / "loader.sock"), PATIENCE)
+        client.connect(str(home / "loader.sock"), soon())
     # One that was killed leaves its socket.
     left = Forks(home / "loader.sock")
     left.bind()
     left.socket.close()
     with pytest.raises(client.NoFork, match="it does not run"):
-        client.connect(str(home / "loader.sock"), PATIENCE)
+        client.connect(str(home / "loader.sock"), soon())
 
 
 def test_a_loader_that_starts_slowly_is_waited_for(
@@ -393,12 +406,12 @@ def test_a_loader_that_starts_slowly_is_waited_for(
         made = Forks(home / "loader.sock")
         late = threading.Timer(0.2, made.bind)
         late.start()
-        client.connect(str(home / "loader.sock"), PATIENCE).close()
+        client.connect(str(home / "loader.sock"), soon()).close()
         late.join()
         made.socket.close()
         # One that never makes its socket is given up.
         with pytest.raises(client.NoFork, match="it does not run"):
-            client.connect(str(home / "loader.sock"), 0.1)
+            client.connect(str(home / "loader.sock"), soon(0.1))
         starting.kill()
     assert not client.started()
 
@@ -408,7 +421,7 @@ def test_neither_end_talks_to_another_user(home: Path, monkeypatch: pytest.Monke
     made.bind()
     monkeypatch.setattr(client, "owner", lambda peer: 65534)
     with pytest.raises(client.NoFork, match="belongs to another user"):
-        client.connect(str(home / "loader.sock"), PATIENCE)
+        client.connect(str(home / "loader.sock"), soon())
     connection, _ = made.socket.accept()
     with pytest.raises(forks.Refused, match="asked by another user"):
         forks._request(connection, client.VERSION + b"\0a\0b", [0, 1, 2, 3])
