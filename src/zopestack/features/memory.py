@@ -35,8 +35,8 @@ class Memory(Feature):
     share_memory: bool = option(
         switch,
         "off",
-        "Load Zope once and fork it for each instance: an instance takes a fraction of the memory "
-        "and starts at once. See :doc:`/howto/memory`.",
+        "Load Zope once and fork it for each instance: several take less memory, and one that "
+        "starts need not load Zope again. See :doc:`/howto/memory`.",
     )
 
 
