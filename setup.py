@@ -103,6 +103,7 @@ setup(
             "guard-instances = zopestack.supervisor.guard:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",
+            "run-zeo = zopestack.supervisor.zeo:main",
             "write-access-log = zopestack.haproxy.log_writer:main",
         ],
     },

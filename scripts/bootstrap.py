@@ -31,9 +31,10 @@ COMMANDS = {
 
 ENVIRONMENT = Path(".venv")
 
-#: Variables that are meant for this script alone: what follows runs in the environment.
+#: Variables that are not handed on: what follows runs in the environment.
 #: plone.recipe.zope2instance would start instances with PYTHON, which has none of their packages.
-OWN_VARIABLES = ("PYTHON", "PYTHONPATH")
+#: Without compiled bytecode, every instance compiles all of Zope again at each start.
+FORGOTTEN = ("PYTHON", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
 #: What buildout.cfg reads from the environment (see scripts/develop.cfg).
 PROVISIONED = """\
@@ -58,7 +59,7 @@ def main(command: str, *arguments: str) -> None:
         sys.exit(f"{why}")
     python = ENVIRONMENT / "bin" / "python"
     sys.stdout.flush()
-    environment = {key: value for key, value in os.environ.items() if key not in OWN_VARIABLES}
+    environment = {key: value for key, value in os.environ.items() if key not in FORGOTTEN}
     os.execve(python, [str(python), "-m", module, *arguments], environment)
 
 

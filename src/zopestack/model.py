@@ -34,6 +34,7 @@ from zopestack.features.storage import Storage
 from zopestack.features.timings import Sizes, Timings
 from zopestack.features.tls import Tls
 from zopestack.features.zope import Zope
+from zopestack.paths import Paths
 
 #: HAProxy needs two file descriptors a connection and does not start where the system
 #: grants fewer; most grant at least 20000.
@@ -53,7 +54,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Stack:
+class Stack(Paths):
     """A whole deployment on one machine.
 
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
@@ -87,171 +88,6 @@ class Stack:
     extras: Extras
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
-
-    @property
-    def var(self) -> Path:
-        """Directory of everything that changes while the stack runs."""
-        return self.directories.var
-
-    @property
-    def logs(self) -> Path:
-        """Directory of every log file."""
-        return self.var / "log"
-
-    @property
-    def access_log(self) -> Path:
-        """Where HAProxy's line for every request goes."""
-        return self.logs / "access.log"
-
-    @property
-    def access_pipe(self) -> Path:
-        """The pipe from HAProxy to what writes its access log."""
-        return self.var / "access-log.pipe"
-
-    @property
-    def database(self) -> Path:
-        """The FileStorage that ZEO serves."""
-        return self.var / "filestorage" / "Data.fs"
-
-    @property
-    def blobs(self) -> Path:
-        """The blob directory that ZEO and the instances share."""
-        return self.var / "blobstorage"
-
-    @property
-    def temporary(self) -> Path:
-        """Temporary files of every process, such as uploads on their way into the database."""
-        return self.var / "tmp"
-
-    @property
-    def password_file(self) -> Path:
-        """The password of the initial administrator, readable by its owner only."""
-        return self.var / "admin-password"
-
-    @property
-    def supervisor_socket(self) -> Path:
-        """Where supervisorctl reaches supervisord."""
-        return self.var / "supervisor.sock"
-
-    @property
-    def lock(self) -> Path:
-        """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
-        return self.var / "stack.lock"
-
-    @property
-    def begun(self) -> Path:
-        """What ran before a command that restarts or drains, while that is under way."""
-        return self.var / "begun.json"
-
-    @property
-    def conflicts_lock(self) -> Path:
-        """Held by the instance that runs a request again after a conflict."""
-        return self.var / "conflicts.lock"
-
-    def drained(self, instance: Instance) -> Path:
-        """A file that is there while an instance is drained by hand."""
-        return self.var / instance.name / "drained"
-
-    @property
-    def haproxy_socket(self) -> Path:
-        """HAProxy's runtime API."""
-        return self.var / "haproxy.sock"
-
-    @property
-    def peers_socket(self) -> Path:
-        """Where HAProxy's worker hands its tables to the next one at a reload."""
-        return self.var / "peers.sock"
-
-    @property
-    def configuration(self) -> Path:
-        """Directory of the rendered files."""
-        return self.parts / "stack-files"
-
-    @property
-    def haproxy_conf(self) -> Path:
-        """The rendered HAProxy configuration."""
-        return self.configuration / "haproxy.cfg"
-
-    @property
-    def haproxy(self) -> Path:
-        """What executes HAProxy: a reload executes it again, so another program takes over without
-        a dropped connection.
-        """
-        return self.configuration / "haproxy"
-
-    @property
-    def supervisord_conf(self) -> Path:
-        """The rendered supervisord configuration."""
-        return self.configuration / "supervisord.conf"
-
-    @property
-    def system_unit(self) -> Path:
-        """The unit for systemd, to start the stack at boot."""
-        return self.configuration / "zopestack.service"
-
-    @property
-    def user_unit(self) -> Path:
-        """The same for ``systemctl --user``, without root."""
-        return self.configuration / "zopestack-user.service"
-
-    @property
-    def slots_lua(self) -> Path:
-        """What keeps the slots in HAProxy in step with the instances' threads."""
-        return self.configuration / "slots.lua"
-
-    @property
-    def outcome_lua(self) -> Path:
-        """What answers a POST whose instance has died."""
-        return self.configuration / "outcome.lua"
-
-    @property
-    def sites_map(self) -> Path:
-        """Which object in Zope a host and path show."""
-        return self.configuration / "sites.map"
-
-    @property
-    def redirects_map(self) -> Path:
-        """Which host another one redirects to."""
-        return self.configuration / "redirects.map"
-
-    @property
-    def preferred_map(self) -> Path:
-        """Which instance a user or a path prefers, by its hash."""
-        return self.configuration / "preferred.map"
-
-    @property
-    def acme_lua(self) -> Path:
-        """What answers a certificate authority's challenges from a directory."""
-        return self.configuration / "acme.lua"
-
-    @property
-    def stack_file(self) -> Path:
-        """This value itself, for the operator commands."""
-        return self.configuration / "stack.json"
-
-    @property
-    def pages_map(self) -> Path:
-        """What people see when HAProxy itself answers."""
-        return self.configuration / "pages.map"
-
-    @property
-    def balancer_files(self) -> tuple[Path, ...]:
-        """Every rendered file that HAProxy is given."""
-        return (
-            self.haproxy_conf,
-            self.slots_lua,
-            self.outcome_lua,
-            self.acme_lua,
-            self.sites_map,
-            self.redirects_map,
-            self.preferred_map,
-            self.pages_map,
-        )
-
-    @property
-    def server_state(self) -> Path:
-        """Where the state of the instances is handed from one HAProxy to the next."""
-        return self.var / "haproxy.state"
 
     @property
     def certificate(self) -> Path | None:
@@ -306,11 +142,6 @@ class Stack:
         given = self.durations.hard_stop_after
         least = (self.timings.hard_stop, self.durations.server, self.lifecycle.stop_grace)
         return given if given is not None else max(least)
-
-    @property
-    def sockets(self) -> tuple[Path, ...]:
-        """Every unix socket."""
-        return self.supervisor_socket, self.haproxy_socket, self.peers_socket
 
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import re
 import subprocess
@@ -203,7 +204,8 @@ def test_the_help_of_up_knows_every_option_that_is_shown() -> None:
 
 def known_paths(of: Stack, home: Path) -> set[Path]:
     """Everything below ``home`` that the pages may name."""
-    paths = {getattr(of, name) for name, each in vars(Stack).items() if isinstance(each, property)}
+    derived = inspect.getmembers(Stack, lambda each: isinstance(each, property))
+    paths = {getattr(of, name) for name, _ in derived}
     known = {path for path in paths if isinstance(path, Path)} | {of.database.parent}
     known |= set(of.directories.shared.values())
     for program in programs(of, {}):

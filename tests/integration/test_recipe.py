@@ -212,7 +212,13 @@ def test_sections_of_the_user(home: Path) -> None:
         path.name for path in (home / "bin").iterdir() if "antigravity" in path.read_text()
     }
     assert {"instance1", "instance2"} <= initialized
-    assert not initialized & {"guard-instances", "reload-haproxy", "run-haproxy", "supervisord"}
+    assert not initialized & {
+        "guard-instances",
+        "reload-haproxy",
+        "run-haproxy",
+        "run-zeo",
+        "supervisord",
+    }
     assert "write-access-log" not in initialized
 
 

@@ -49,7 +49,9 @@ def test_zeo_sets_up_the_database_first(made: dict[str, Program], home: Path) ->
         str(home / "var/filestorage/Data.fs"),
         "root",
         str(home / "var/admin-password"),
-        str(home / "parts/zeo/bin/runzeo"),
+        str(home / "bin/run-zeo"),
+        "-C",
+        str(home / "parts/zeo/etc/zeo.conf"),
     ]
 
 

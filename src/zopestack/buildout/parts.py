@@ -46,8 +46,9 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
     # their own paths and `initialization`.
     made[GUARDS] = {
         "recipe": "zc.recipe.egg:scripts",
-        "eggs": "zopestack",
-        "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nwrite-access-log",
+        # Those of the database server, such as a storage of the user's.
+        "eggs": "zopestack\n" + made["zeo"]["eggs"],
+        "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
     }
     return made
 

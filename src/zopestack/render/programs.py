@@ -97,7 +97,8 @@ def _zeo(stack: Stack) -> Program:
         # The interpreter that has the instances' own eggs.
         command=f"{_python(stack, stack.instances[0])} "
         "-m zopestack.supervisor.database "
-        f"{stack.database} {stack.zope.user} {stack.password_file} {stack.parts}/zeo/bin/runzeo",
+        f"{stack.database} {stack.zope.user} {stack.password_file} "
+        f"{stack.bin}/run-zeo -C {stack.parts}/zeo/etc/zeo.conf",
         priority=100,
         startretries=FOR_EVER,
         stopsignal="INT",

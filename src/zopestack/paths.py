@@ -1,0 +1,185 @@
+"""Where every file of a deployment is. All follow from two directories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zopestack.features.directories import Directories
+from zopestack.features.instances import Instance
+
+
+class Paths:
+    """The files and directories of a :class:`zopestack.model.Stack`."""
+
+    parts: Path
+    directories: Directories
+
+    @property
+    def var(self) -> Path:
+        """Directory of everything that changes while the stack runs."""
+        return self.directories.var
+
+    @property
+    def logs(self) -> Path:
+        """Directory of every log file."""
+        return self.var / "log"
+
+    @property
+    def access_log(self) -> Path:
+        """Where HAProxy's line for every request goes."""
+        return self.logs / "access.log"
+
+    @property
+    def access_pipe(self) -> Path:
+        """The pipe from HAProxy to what writes its access log."""
+        return self.var / "access-log.pipe"
+
+    @property
+    def database(self) -> Path:
+        """The FileStorage that ZEO serves."""
+        return self.var / "filestorage" / "Data.fs"
+
+    @property
+    def blobs(self) -> Path:
+        """The blob directory that ZEO and the instances share."""
+        return self.var / "blobstorage"
+
+    @property
+    def temporary(self) -> Path:
+        """Temporary files of every process, such as uploads on their way into the database."""
+        return self.var / "tmp"
+
+    @property
+    def password_file(self) -> Path:
+        """The password of the initial administrator, readable by its owner only."""
+        return self.var / "admin-password"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Where supervisorctl reaches supervisord."""
+        return self.var / "supervisor.sock"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
+        return self.var / "stack.lock"
+
+    @property
+    def begun(self) -> Path:
+        """What ran before a command that restarts or drains, while that is under way."""
+        return self.var / "begun.json"
+
+    @property
+    def conflicts_lock(self) -> Path:
+        """Held by the instance that runs a request again after a conflict."""
+        return self.var / "conflicts.lock"
+
+    def drained(self, instance: Instance) -> Path:
+        """A file that is there while an instance is drained by hand."""
+        return self.var / instance.name / "drained"
+
+    @property
+    def haproxy_socket(self) -> Path:
+        """HAProxy's runtime API."""
+        return self.var / "haproxy.sock"
+
+    @property
+    def peers_socket(self) -> Path:
+        """Where HAProxy's worker hands its tables to the next one at a reload."""
+        return self.var / "peers.sock"
+
+    @property
+    def configuration(self) -> Path:
+        """Directory of the rendered files."""
+        return self.parts / "stack-files"
+
+    @property
+    def haproxy_conf(self) -> Path:
+        """The rendered HAProxy configuration."""
+        return self.configuration / "haproxy.cfg"
+
+    @property
+    def haproxy(self) -> Path:
+        """What executes HAProxy: a reload executes it again, so another program takes over without
+        a dropped connection.
+        """
+        return self.configuration / "haproxy"
+
+    @property
+    def supervisord_conf(self) -> Path:
+        """The rendered supervisord configuration."""
+        return self.configuration / "supervisord.conf"
+
+    @property
+    def system_unit(self) -> Path:
+        """The unit for systemd, to start the stack at boot."""
+        return self.configuration / "zopestack.service"
+
+    @property
+    def user_unit(self) -> Path:
+        """The same for ``systemctl --user``, without root."""
+        return self.configuration / "zopestack-user.service"
+
+    @property
+    def slots_lua(self) -> Path:
+        """What keeps the slots in HAProxy in step with the instances' threads."""
+        return self.configuration / "slots.lua"
+
+    @property
+    def outcome_lua(self) -> Path:
+        """What answers a POST whose instance has died."""
+        return self.configuration / "outcome.lua"
+
+    @property
+    def sites_map(self) -> Path:
+        """Which object in Zope a host and path show."""
+        return self.configuration / "sites.map"
+
+    @property
+    def redirects_map(self) -> Path:
+        """Which host another one redirects to."""
+        return self.configuration / "redirects.map"
+
+    @property
+    def preferred_map(self) -> Path:
+        """Which instance a user or a path prefers, by its hash."""
+        return self.configuration / "preferred.map"
+
+    @property
+    def acme_lua(self) -> Path:
+        """What answers a certificate authority's challenges from a directory."""
+        return self.configuration / "acme.lua"
+
+    @property
+    def stack_file(self) -> Path:
+        """This value itself, for the operator commands."""
+        return self.configuration / "stack.json"
+
+    @property
+    def pages_map(self) -> Path:
+        """What people see when HAProxy itself answers."""
+        return self.configuration / "pages.map"
+
+    @property
+    def balancer_files(self) -> tuple[Path, ...]:
+        """Every rendered file that HAProxy is given."""
+        return (
+            self.haproxy_conf,
+            self.slots_lua,
+            self.outcome_lua,
+            self.acme_lua,
+            self.sites_map,
+            self.redirects_map,
+            self.preferred_map,
+            self.pages_map,
+        )
+
+    @property
+    def server_state(self) -> Path:
+        """Where the state of the instances is handed from one HAProxy to the next."""
+        return self.var / "haproxy.state"
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """Every unix socket."""
+        return self.supervisor_socket, self.haproxy_socket, self.peers_socket
