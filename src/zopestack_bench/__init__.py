@@ -2,12 +2,13 @@
 
 This package imports zopestack; nothing of zopestack imports it, and no wheel holds it.
 
-``cli`` is ``scripts/bench``, ``tune`` is ``scripts/tune``. ``farm`` runs Zope instances, whose
-``pages`` answer the requests of ``workloads``. ``layouts``, ``peers`` and ``fronts`` put something
-in front of them, a running ``target``. ``load`` sends requests, ``slow`` are slow clients beside,
-``proc`` reads the kernel's counters, and ``rounds`` interleaves it all. ``ratios`` and ``claims``
-judge the samples of a ``record``; ``plots`` and ``report`` show them. ``advise`` searches for the
-best layout (``halving``), then for its best settings (``refine``).
+``cli`` is ``scripts/bench``, ``tune`` is ``scripts/tune``. ``farm`` is a ``deployment`` that runs
+Zope instances, whose ``pages`` answer the requests of ``workloads``. ``target`` says what a layout
+is; ``layouts``, ``fronts`` and ``peers`` are those there are. ``load`` sends requests, ``slow`` are
+slow clients beside, ``proc`` reads the kernel's counters, and ``rounds`` interleaves it all: as
+often as a ``plan`` says, or until the ratios of ``claims`` are ``narrow``. ``ratios`` are the
+statistics of a ``record``; ``plots`` and ``report`` show them. ``advise`` finds the best layout
+and settings for what ``visitors`` request by a ``search``.
 """
 
 

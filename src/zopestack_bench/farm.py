@@ -11,11 +11,14 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import jinja2
 
+from zopestack.config.listeners import MAX_SOCKET_PATH
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
 from zopestack.model import Listener, Stack
@@ -32,6 +35,9 @@ PATIENCE = 240
 #: ip_local_port_range), so that no connection takes one first; and below those of the tests.
 FIRST_PORT, LAST_PORT = 10000, 20000
 
+#: How much of a unix socket's path the directories of a farm take.
+OWN_PATH = 46
+
 #: What the buildout of the farm, and the configuration of what runs on it, are made from.
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -42,13 +48,19 @@ class Farm(Buildout):
     :param counts: how many instances by number of threads.
     :param theirs: the Stack of the user's own buildout, a copy of whose database is served; the
         built-in pages without one.
+    :param hosts: whether the front end tells the hosts of the user's ``sites`` apart, or takes
+        every path as one in Zope.
     """
 
     def __init__(
-        self, directory: Path, counts: Mapping[int, int], theirs: Stack | None = None
+        self,
+        directory: Path,
+        counts: Mapping[int, int],
+        theirs: Stack | None = None,
+        hosts: bool = True,
     ) -> None:
         self.directory = directory.resolve()
-        self.theirs = theirs
+        self.theirs, self.hosts = theirs, hosts
         self.threads = [threads for threads, count in counts.items() for _ in range(count)]
         if theirs:
             # The user's file may have sections for as many as it makes.
@@ -63,6 +75,7 @@ class Farm(Buildout):
             "buildout.cfg.j2",
             extends=Path("buildout.cfg" if self.theirs else "versions.cfg").resolve(),
             theirs=self.theirs,
+            hosts=self.hosts,
             here=self.directory,
             threads=self.threads,
             port=free_ports(3 + 2 * len(self.threads)),
@@ -83,6 +96,33 @@ class Farm(Buildout):
     def instances(self, count: int, threads: int) -> tuple[Instance, ...]:
         """So many instances of so many threads."""
         return tuple(x for x in self.stack.instances if x.threads == threads)[:count]
+
+
+@contextmanager
+def running(
+    counts: Mapping[int, int],
+    say: Callable[[str], None],
+    theirs: Stack | None = None,
+    hosts: bool = True,
+) -> Iterator[Farm]:
+    """A farm in a directory of its own, started; all of it ends with the body.
+
+    The copy of a user's site goes beside its own data, whose blobs can be linked there and which
+    has room for it, unless a socket's path would be too long.
+
+    :param counts, theirs, hosts: as of the :class:`Farm`.
+    :raises Broken: where a step fails.
+    """
+    var = theirs.var if theirs else None
+    if var and len(str(var).encode()) + OWN_PATH > MAX_SOCKET_PATH:
+        var = None
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=var) as directory:
+        farm = Farm(Path(directory), counts, theirs, hosts)
+        try:
+            farm.start(say)
+            yield farm
+        finally:
+            farm.stop()
 
 
 def rendered(name: str, **values: object) -> str:

@@ -1,94 +1,27 @@
-"""Layouts: some instances, and the balancer in front of them."""
+"""The project's own layouts: an instance alone, or some behind the generated HAProxy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from zopestack.features.instances import Instance
 from zopestack.features.option import options
+from zopestack.haproxy.runtime import Runtime
 from zopestack.model import FEATURES, OPTIONS, Stack
+from zopestack.render.files import balancer
+from zopestack.supervisor.client import Supervisor
+from zopestack.supervisor.readiness import listens
+from zopestack_bench import Broken, proc
 from zopestack_bench.farm import Farm
-from zopestack_bench.probe import fetch
-from zopestack_bench.target import Target, roots, supervised
+from zopestack_bench.probe import fetch, until
+from zopestack_bench.target import Layout, Target, roots, tail
 
-
-@dataclass(frozen=True)
-class Layout:
-    """One way to serve a Zope.
-
-    :param name: short, for tables and plots: instances x threads, or the peer's name.
-    :param help: one sentence for the report.
-    :param serve: starts it on a farm, and stops it again.
-    :param threads: of each instance that it uses.
-    :param lasting: whether it is started once for all rounds, since that takes seconds.
-    :param settings: options of [stack] that differ from the farm's.
-    :param templates: templates in place of the product's, as ``templates`` of [stack].
-    """
-
-    name: str
-    help: str
-    instances: int
-    threads: int
-    serve: Callable[[Farm, Layout], AbstractContextManager[Target]] = field(repr=False)
-    lasting: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
-    templates: Path | None = None
-
-
-@contextmanager
-def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """The first instance itself, without a balancer."""
-    instances = farm.instances(1, layout.threads)
-    yield Target(instances[0].address, roots(farm, instances), instances)
-
-
-@contextmanager
-def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """Behind HAProxy, configured and run as bin/buildout does: supervisord starts it and keeps
-    its log, which is part of what it costs."""
-    instances = farm.instances(layout.instances, layout.threads)
-    found = {name: OPTIONS[name].parse(text) for name, text in layout.settings.items()}
-    own = farm.stack
-    if layout.templates:
-        found["templates"] = layout.templates
-    stack = _with(replace(own, instances=instances), found)
-    with ExitStack() as lasting:
-        if "switch-interval" in found:
-            lasting.enter_context(switching(instances, found["switch-interval"]))
-        yield lasting.enter_context(supervised(farm, stack))
-
-
-def _with(stack: Stack, settings: Mapping[str, Any]) -> Stack:
-    """The Stack with other values of these options."""
-    changed = {
-        name: {
-            option.name.replace("-", "_"): settings[option.name]
-            for option in options(feature)
-            if option.name in settings
-        }
-        for name, feature in FEATURES.items()
-    }
-    return replace(stack, **{x: replace(getattr(stack, x), **own) for x, own in changed.items()})
-
-
-@contextmanager
-def switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None]:
-    """Another switch interval in the running instances, set through a built-in page.
-
-    :raises Broken: where they do not have the page.
-    """
-    before = [float(fetch(each.address, "/bench-switch-interval")) for each in instances]
-    try:
-        for each in instances:
-            fetch(each.address, f"/bench-switch-interval?seconds={seconds!r}")
-        yield
-    finally:
-        for each, own in zip(instances, before, strict=True):
-            fetch(each.address, f"/bench-switch-interval?seconds={own!r}")
+#: supervisord's states of a program that starts or runs, and of one that does not.
+STARTS = ("STARTING", "RUNNING")
+STOPPED = ("STOPPED", "EXITED", "FATAL")
 
 
 def layouts(number: int) -> dict[str, Layout]:
@@ -122,12 +55,100 @@ def generated_layout(count: int, threads: int, settings: Mapping[str, str] | Non
     )
 
 
-def counts(wanted: Mapping[str, Layout]) -> dict[int, int]:
+def counts(wanted: Iterable[Layout]) -> dict[int, int]:
     """How many instances a farm needs for these layouts, by number of threads."""
     most: dict[int, int] = {}
-    for layout in wanted.values():
+    for layout in wanted:
         most[layout.threads] = max(most.get(layout.threads, 0), layout.instances)
     return dict(sorted(most.items()))
+
+
+@contextmanager
+def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """The first instance itself, without a balancer."""
+    instances = farm.instances(1, layout.threads)
+    yield Target(instances[0].address, roots(farm, instances), instances)
+
+
+@contextmanager
+def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """Behind HAProxy, configured and run as bin/buildout does: supervisord starts it and keeps
+    its log, which is part of what it costs.
+
+    :raises Broken: where HAProxy does not start; with the last lines of its log.
+    """
+    instances = farm.instances(layout.instances, layout.threads)
+    found = {name: OPTIONS[name].parse(text) for name, text in layout.settings.items()}
+    if layout.templates:
+        found["templates"] = layout.templates
+    stack = _with(replace(farm.stack, instances=instances), found)
+    with ExitStack() as lasting:
+        if "switch-interval" in found:
+            lasting.enter_context(_switching(instances, found["switch-interval"]))
+        yield lasting.enter_context(_haproxy(farm, stack))
+
+
+def _with(stack: Stack, settings: Mapping[str, Any]) -> Stack:
+    """The Stack with other values of these options."""
+    changed = {
+        name: {
+            option.name.replace("-", "_"): settings[option.name]
+            for option in options(feature)
+            if option.name in settings
+        }
+        for name, feature in FEATURES.items()
+    }
+    return replace(stack, **{x: replace(getattr(stack, x), **own) for x, own in changed.items()})
+
+
+@contextmanager
+def _switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None]:
+    """Another switch interval in the running instances, set through a built-in page."""
+    before = [float(fetch(each.address, "/bench-switch-interval")) for each in instances]
+    try:
+        for each in instances:
+            fetch(each.address, f"/bench-switch-interval?seconds={seconds!r}")
+        yield
+    finally:
+        for each, own in zip(instances, before, strict=True):
+            fetch(each.address, f"/bench-switch-interval?seconds={own!r}")
+
+
+@contextmanager
+def _haproxy(farm: Farm, stack: Stack) -> Iterator[Target]:
+    """The farm's own program ``haproxy``, configured for a Stack."""
+    for path, text in balancer(stack).items():
+        path.write_text(text, encoding="utf-8")
+    supervisor = Supervisor(stack.supervisor_socket)
+    address, runtime = stack.balancer.local_address, Runtime(stack.haproxy_socket)
+
+    def state() -> str:
+        return supervisor.processes()["haproxy"].state
+
+    def listening() -> bool:
+        # HAProxy listens on its unix socket a moment after it does on its addresses.
+        return listens(address) and bool(runtime.command("show info"))
+
+    # Do not wait for startsecs: it listens long before.
+    supervisor.rpc.startProcess("haproxy", False)
+    try:
+        until("HAProxy to listen", lambda: listening() or state() not in STARTS)
+        if state() not in STARTS:
+            log = stack.logs / "haproxy.out.log"
+            raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{tail(log)}")
+        pids = {**roots(farm, stack.instances), "balancer": (farm.pid("haproxy"),)}
+        yield Target(address, pids, stack.instances, runtime, _helpers(farm, supervisor))
+    finally:
+        if state() not in STOPPED:
+            supervisor.rpc.stopProcess("haproxy", False)
+        until("HAProxy to stop", state, lambda found: found in STOPPED)
+
+
+def _helpers(farm: Farm, supervisor: Supervisor) -> tuple[int, ...]:
+    counted = {"haproxy", "zeo", *(instance.name for instance in farm.stack.instances)}
+    programs = {each.pid for name, each in supervisor.processes().items() if name in counted}
+    served = {pid for program in programs if program for pid in proc.family(program)}
+    return tuple(pid for pid in proc.family(supervisor.pid()) if pid not in served)
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,20 +4,55 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from zopestack.features.address import Address
+from zopestack.supervisor.readiness import listens
+from zopestack_bench import Broken
 from zopestack_bench.farm import TEMPLATES, Farm, free_ports, rendered
-from zopestack_bench.layouts import Layout, generated
-from zopestack_bench.probe import status, until
-from zopestack_bench.target import Target, roots, running
+from zopestack_bench.layouts import generated
+from zopestack_bench.probe import TooLate, status, until
+from zopestack_bench.target import Layout, Target, roots, tail
 
 #: Where gunicorn and uWSGI find Zope.
 APPLICATION = "zopestack_bench.wsgi:application"
+
+#: Seconds for a server to end.
+PATIENCE = 60
+
+
+@contextmanager
+def running(
+    command: list[str], log: Path, address: Address, environment: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """A process that listens on the address; its id.
+
+    :raises Broken: where it ends, or does not listen; with the last lines of its log.
+    """
+    with open(log, "w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    try:
+        until(command[0], lambda: process.poll() is not None or listens(address))
+        if process.poll() is not None:
+            raise Broken(f"{' '.join(command)} ended with {process.returncode}:\n{tail(log)}")
+        yield process.pid
+    except TooLate:
+        raise Broken(f"{' '.join(command)} does not listen on {address}:\n{tail(log)}") from None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager

@@ -1,112 +1,150 @@
-"""What a run measures, and how long that takes."""
+"""What is measured, round by round, until that says enough or the time is over."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
 
-from zopestack_bench.layouts import Layout
-from zopestack_bench.record import Closed, Experiment, Open
-from zopestack_bench.workloads import Workload
+from zopestack_bench import Broken, rounds
+from zopestack_bench.claims import Claim, compared
+from zopestack_bench.ratios import WIDTH
+from zopestack_bench.record import Closed, Experiment, Open, Outcome, Run
+from zopestack_bench.rounds import Track
+from zopestack_bench.workloads import KNOWN, LIBRARY, Workload
+
+#: Seconds of load in a measurement; in a quick run and of pages that count what they do, one
+#: second has to do.
+SECONDS, FEW_SECONDS = 4.0, 1.0
 
 #: Seconds around a measurement: start of a balancer, warm-up, requests in flight, stop.
 OVERHEAD = 0.9
 
-#: Seconds to start what is started once, and to stop everything and write the report.
-START, END = 5, 20
+#: Seconds to stop everything and write the report.
+END = 20
 
-#: Arrival rates of the open loop, as shares of what one 1x4 serves in a closed loop: easy for
-#: all, near its limit, and past it.
-ARRIVALS = (0.5, 0.9, 1.4)
+#: Clients of the closed loops with a few layouts, beside those with 8.
+CLIENTS = (1, 2, 32)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How thorough a run is.
+def everything(
+    layouts: Collection[str], own: Workload | None = None, seconds: float = SECONDS
+) -> list[Experiment]:
+    """One round of all pages with all layouts, the most telling first.
 
-    :param rounds: of the two comparisons with every layout.
-    :param few_rounds: of the other comparisons.
-    :param seconds: of load in each measurement.
-    :param clients: of the closed loops with a few layouts.
-    :param phase: seconds of load on each layout in the time series.
-    :param limit: seconds after which no experiment is begun; what is left out is said.
+    :param own: a page of the user's in place of the built-in ones.
     """
+    few = main_layouts(layouts)
+    more = few + tuple(name for name in ("gunicorn",) if name in layouts)
+    alone = few + tuple(name for name in ("1x1 direct",) if name in layouts and name not in few)
 
-    rounds: int
-    few_rounds: int
-    seconds: int
-    clients: tuple[int, ...]
-    phase: float
-    limit: float = math.inf
+    def each(page: str, clients: int, names: Collection[str]) -> Experiment:
+        return Experiment(page, Closed(clients), tuple(names), seconds)
 
-    def closed(self, layouts: Mapping[str, Layout], workload: Workload | None) -> list[Experiment]:
-        """The closed-loop experiments, the most telling first.
-
-        :param workload: one of the user's own in place of the built-in ones.
-        """
-        everyone, own = tuple(layouts), main_layouts(layouts)
-
-        def every(name: str) -> Experiment:
-            return Experiment(name, Closed(8), everyone, self.rounds, self.seconds)
-
-        def few(name: str, clients: int, names: tuple[str, ...] = own) -> Experiment:
-            return Experiment(name, Closed(clients), names, self.few_rounds, self.seconds)
-
-        if workload:
-            return [every(workload.name)] + [few(workload.name, n) for n in self.clients if n != 8]
-        alone = tuple(name for name in ("1x1 direct",) if name in layouts)
-        more = own + tuple(name for name in ("gunicorn",) if name in layouts)
-        return [
-            every("cpu"),
-            every("light"),
-            few("cpu", 1, alone + own),
-            *(few(name, 8, more) for name in ("wait", "mixed", "write")),
-            *(few("cpu", n) for n in self.clients if n not in (1, 8)),
-        ]
-
-    def open(self, layouts: Mapping[str, Layout], workload: str, base: float) -> list[Experiment]:
-        """The open-loop experiments.
-
-        :param base: requests/s that one instance with 4 threads serves.
-        """
-        own = main_layouts(layouts)
-        return [
-            Experiment(workload, Open(round(share * base, 1)), own, 1, self.seconds)
-            for share in ARRIVALS
-            if base > 0
-        ]
-
-    def total(self, layouts: Mapping[str, Layout], workload: Workload | None) -> float:
-        """Seconds of everything that is measured."""
-        # There are as many open loops whatever the rate.
-        experiments = self.closed(layouts, workload) + self.open(layouts, "", 1)
-        starts = START * sum(layout.lasting for layout in layouts.values())
-        return starts + duration(experiments) + self.series(layouts) + END
-
-    def series(self, layouts: Mapping[str, Layout]) -> float:
-        """Seconds of the time series, which is always made."""
-        return len(main_layouts(layouts)) * (self.phase + OVERHEAD)
+    page = own.name if own else "cpu"
+    return [
+        each(page, 8, layouts),
+        *([] if own else [each("light", 8, layouts)]),
+        *([] if own else [each(name, 8, more) for name in ("wait", "mixed", "write")]),
+        *(each(page, n, alone if n == 1 else few) for n in CLIENTS),
+    ]
 
 
-#: Within 5 minutes on 2 cores.
-QUICK = Plan(rounds=3, few_rounds=1, seconds=1, clients=(1, 2, 8, 32), phase=6, limit=300)
+def of_claims(wanted: Iterable[Claim]) -> list[Experiment]:
+    """One round of everything that these claims compare; what several need is measured once."""
+    sides: dict[tuple[str, Closed | Open], dict[str, None]] = {}
+    for claim in wanted:
+        for load, layout in ((claim.load, claim.this), (claim.under or claim.load, claim.that)):
+            sides.setdefault((claim.workload, load), {})[layout] = None
+    return [
+        Experiment(workload, load, tuple(names), FEW_SECONDS if workload in LIBRARY else SECONDS)
+        for (workload, load), names in sides.items()
+    ]
 
-#: Rounds enough for a spread that says something.
-FULL = Plan(rounds=9, few_rounds=5, seconds=4, clients=(1, 2, 4, 8, 16, 32), phase=20)
 
-
-def main_layouts(layouts: Mapping[str, Layout]) -> tuple[str, ...]:
+def main_layouts(layouts: Collection[str]) -> tuple[str, ...]:
     """The layouts of the claim the project starts from, as far as they are measured."""
     found = tuple(name for name in ("1x4 direct", "2x2", "2x1") if name in layouts)
     return found or tuple(layouts)
 
 
-def duration(experiments: list[Experiment]) -> float:
-    """Seconds that experiments take, about."""
-    return sum(len(x.layouts) * x.rounds * (x.seconds + OVERHEAD) for x in experiments)
+def duration(experiments: Iterable[Experiment]) -> float:
+    """Seconds that a round of these takes, about."""
+    return sum(len(each.layouts) * (each.seconds + OVERHEAD) for each in experiments)
 
 
-def fits(experiment: Experiment, seconds: float) -> bool:
-    """Whether an experiment, and the end of a run, are over within so many seconds."""
-    return duration([experiment]) + END <= seconds
+def measure(
+    track: Track,
+    run: Run,
+    wanted: Callable[[int], list[Experiment]],
+    left: Callable[[], float],
+    say: Callable[[str], None],
+    own: Workload | None = None,
+) -> None:
+    """Add the outcomes of as many rounds as there is time for to a run that has none yet.
+
+    No experiment is begun that is not over in time, if it takes as long as it did before.
+
+    :param wanted: what the next round is to measure, after so many; nothing ends the run.
+    :param left: seconds that are left.
+    :param own: a page of the user's.
+    :raises Broken: where there is no time for one round.
+    """
+    outcomes: dict[tuple[str, Closed | Open], Outcome] = {}
+    took: dict[tuple[str, Closed | Open], float] = {}
+    number = 0
+    while batch := wanted(number):
+        if not number and duration(batch) > left():
+            raise Broken(
+                f"--minutes: one round takes about {duration(batch):.0f} s, and after the start of "
+                f"the instances {max(0, left()):.0f} s are left."
+            )
+        number += 1
+        for each in batch:
+            key, began = (each.workload, each.load), left()
+            if took.get(key, duration([each])) > began:
+                if number == 1:
+                    run.notes.append(f"no time for {each.workload}, {each.load}, and the rest")
+                    say(run.notes[-1])
+                return
+            outcome = outcomes.setdefault(key, Outcome(each, []))
+            run.outcomes[:] = outcomes.values()
+            rounds.add(track, outcome, number, own or KNOWN[each.workload], say, each.layouts)
+            took[key] = began - left()
+
+
+def measure_claims(
+    track: Track,
+    run: Run,
+    claims: tuple[Claim, ...],
+    left: Callable[[], float],
+    say: Callable[[str], None],
+) -> None:
+    """Add rounds to a run until the ratio of each claim is narrow, or the time is over.
+
+    A claim whose ratio is narrow is measured no more, so the rest have more rounds. Which claims
+    stayed wide is noted in the run.
+
+    :param left, say: as of :func:`measure`.
+    :raises Broken: where there is no time for one round.
+    """
+
+    def wide() -> list[Claim]:
+        known = {claim.title: claim for claim in compared(run, claims)}
+        found = [known.get(claim.title, claim) for claim in claims]
+        return [claim for claim in found if not claim.ratio.narrow]
+
+    def wanted(number: int) -> list[Experiment]:
+        if not number:
+            return of_claims(claims)
+        found = wide()
+        say(f"after round {number}, {len(found)} of {len(claims)} ratios are not narrow enough yet")
+        for claim in found:
+            say(f"  {claim.title}: {claim.ratio}")
+        return of_claims(found)
+
+    measure(track, run, wanted, left, say)
+    if late := wide():
+        run.notes.append(
+            f"the time was over while the spread of these was wider than {WIDTH:.0%} of the "
+            f"median, or had too few rounds: {'; '.join(claim.title for claim in late)}"
+        )
+        say(run.notes[-1])

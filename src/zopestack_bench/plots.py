@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-import statistics
-import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 import matplotlib
 
@@ -17,7 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from zopestack_bench.record import Closed, Open, Outcome, Run
+from zopestack_bench.plan import main_layouts
+from zopestack_bench.record import Closed, Run
 
 #: One colour a layout, the same in every plot; told apart with any colour vision
 #: (Okabe and Ito, 2008).
@@ -34,11 +34,14 @@ COLOURS = {
 }
 OTHER = "#777777"
 
-#: What stacked bars are made of.
-ROLES = {
-    "zope": ("Zope", "#0072B2"),
-    "balancer": ("balancer", "#E69F00"),
-    "zeo": ("ZEO", "#009E73"),
+#: What the CPU of a request is made of, and its colours.
+ROLES = {"Zope": "#0072B2", "balancer": "#E69F00", "ZEO": "#009E73"}
+
+#: What a fight for the interpreter lock costs, and what it is called in the plot.
+LOCK = {
+    "GIL wait ms": "ms of waiting for the GIL",
+    "context switches": "context switches",
+    "rescheduling interrupts": "rescheduling interrupts of the whole machine",
 }
 
 #: Inches: a plot for a page, and one for a phone, where a shrunk one could not be read.
@@ -64,49 +67,56 @@ def draw(run: Run, width: float = WIDE) -> dict[str, bytes]:
     return found
 
 
-def handover(run: Run, width: float) -> Figure | None:
-    """What threads that fight for one interpreter lock cost a request, while the layout changes
-    under load: waiting for the GIL, context switches, and the interrupts of the graph of 2010."""
-    if not run.moments:
+def lock(run: Run, width: float) -> Figure | None:
+    """What threads that fight for one interpreter lock cost a request: waiting for the GIL,
+    context switches, and the interrupts of the graph of 2010."""
+    found = next((x for x in run.outcomes if x.experiment.load == Closed(8)), None)
+    if not found:
         return None
-    names = [
-        name
-        for name in run.moments[0].figures
-        if all(each.figures[name] is not None for each in run.moments)
-    ]
-    title = "A request under the same load, while the layout changes"
-    figure, axes = _figure(len(names), width, title)
-    for axis, name in zip(axes, names, strict=True):
-        axis.set_ylabel(textwrap.fill(name, 16))
-        _phases(axis, run, name)
-    axes[-1].set_xlabel("seconds")
+    names = main_layouts(found.experiment.layouts)[::-1]
+    medians = {title: [found.median(name, what) for name in names] for what, title in LOCK.items()}
+    shown = {title: sizes for title, sizes in medians.items() if all(map(math.isfinite, sizes))}
+    if not shown:
+        return None
+    title = f"A request of the {found.experiment.workload} page, 8 clients"
+    figure, axes = _figure(len(shown), width, title, height=1.6, sharex=False)
+    colours = [COLOURS.get(name, OTHER) for name in names]
+    for axis, (what, sizes) in zip(axes, shown.items(), strict=True):
+        _bars(axis, names, [(None, colours, sizes)])
+        axis.set_title(what, loc="left", fontsize="medium")
     return figure
 
 
 def clients(run: Run, width: float) -> Figure | None:
-    """Throughput and latency against the number of clients, of the page with the most of them."""
-    found = [x for x in run.outcomes if isinstance(x.experiment.load, Closed)]
-    pages = Counter(x.experiment.workload for x in found).most_common(1)
+    """Throughput and latency against the number of clients, of the page with the most of them: a
+    line for every layout measured more than once."""
+    found = [(x.experiment.load, x) for x in run.outcomes]
+    loads = [(load.clients, x) for load, x in found if isinstance(load, Closed)]
+    pages = Counter(x.experiment.workload for _, x in loads).most_common(1)
     if not pages or pages[0][1] < 2:
         return None
-    swept = [x for x in found if x.experiment.workload == pages[0][0]]
-    figure, axes = _swept(swept, width, "Closed loop", {x: x for x in ("requests/s", "p95 ms")})
+    page = pages[0][0]
+    swept = sorted(((n, x) for n, x in loads if x.experiment.workload == page), key=itemgetter(0))
+    figure, axes = _figure(2, width, f"{page} page")
+    for axis, figured in zip(axes, ("requests/s", "p95 ms"), strict=True):
+        for layout in dict.fromkeys(name for _, x in swept for name in x.experiment.layouts):
+            points = [(n, x.median(layout, figured)) for n, x in swept]
+            points = [(n, median) for n, median in points if math.isfinite(median)]
+            if len(points) > 1:
+                colour = COLOURS.get(layout, OTHER)
+                axis.plot(*zip(*points, strict=True), "o-", color=colour, label=layout)
+        axis.set_ylabel(figured)
     axes[0].set_xscale("log", base=2)
-    axes[0].set_xticks(sorted({_amount(x) for x in swept}))
+    axes[0].set_xticks([n for n, _ in swept])
     axes[0].xaxis.set_major_formatter("{x:.0f}")
     axes[0].set_ylim(bottom=0)
     axes[1].set_xlabel("clients")
-    return figure
-
-
-def arrivals(run: Run, width: float) -> Figure | None:
-    """Latency against the arrival rate, from the intended start of each request."""
-    found = [x for x in run.outcomes if isinstance(x.experiment.load, Open)]
-    if not found:
-        return None
-    names = {"p95 ms": "p95 ms from the\nintended start"}
-    figure, axes = _swept(found, width, "Open loop", names)
-    axes[0].set_xlabel("arrivals a second")
+    # Twice is as far at the bottom as at the top, in plain numbers.
+    axes[1].set_yscale("log")
+    axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes[1].yaxis.set_major_formatter("{x:g}")
+    axes[1].yaxis.set_minor_formatter(NullFormatter())
+    _legend(figure, axes[0])
     return figure
 
 
@@ -125,42 +135,21 @@ def cost(run: Run, width: float) -> Figure | None:
     figure, axes = _figure(len(chosen), width, "", height=3.2, sharex=False)
     for axis, workload in zip(axes, chosen, strict=True):
         names = found[workload].experiment.layouts[::-1]
-        bars = {
-            role: [found[workload].median(name, f"{title} CPU ms") for name in names]
-            for role, (title, _) in ROLES.items()
-        }
-        ends = _stacked(axis.barh, names, bars)
-        for name, end in zip(names, ends, strict=True):
-            axis.annotate(f" {end:.2g}", (end, name), va="center")
-        # Room for the figure at the end of the longest bar.
-        axis.set_xlim(right=1.12 * max(ends) or 1)
-        axis.grid(visible=False)
+        parts = [
+            (role, colour, [found[workload].median(name, f"{role} CPU ms") for name in names])
+            for role, colour in ROLES.items()
+        ]
+        _bars(axis, names, parts)
         axis.set_title(f"{workload} page, 8 clients", loc="left")
     axes[-1].set_xlabel("CPU ms per request")
     _legend(figure, axes[0])
     return figure
 
 
-def memory(run: Run, width: float) -> Figure | None:
-    """Memory against the number of instances."""
-    if not run.memory:
-        return None
-    figure, (axis,) = _figure(1, width, "Memory of a stack")
-    sizes = {role: [x.get(role, 0) / 1e6 for x in run.memory.values()] for role in ("zeo", "zope")}
-    _stacked(axis.bar, list(run.memory), sizes)
-    axis.set_xticks(list(run.memory))
-    axis.set_xlabel("instances")
-    axis.set_ylabel("MB (PSS)")
-    _legend(figure, axis)
-    return figure
-
-
 PLOTS: dict[str, Callable[[Run, float], Figure | None]] = {
-    "rescheduling": handover,
+    "lock": lock,
     "clients": clients,
-    "arrivals": arrivals,
     "cost": cost,
-    "memory": memory,
 }
 
 
@@ -183,64 +172,22 @@ def _legend(figure: Figure, axis: Axes) -> None:
     figure.legend(handles, labels, frameon=False, loc="outside lower left", ncols=columns)
 
 
-def _logarithmic(axis: Axes) -> None:
-    """A scale on which twice is as far at the bottom as at the top, in plain numbers."""
-    axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(NullFormatter())
+def _bars(
+    axis: Axes,
+    names: Sequence[str],
+    parts: Sequence[tuple[str | None, str | Sequence[str], Sequence[float]]],
+) -> None:
+    """Bars by layout, with the sum at the end of each.
 
-
-def _phases(axis: Axes, run: Run, name: str) -> None:
-    """A figure of the series as an area, each layout in its colour and named above it."""
-    for layout, rate in run.rates.items():
-        found = {x.seconds: x.figures[name] or 0 for x in run.moments if x.layout == layout}
-        seconds, values = list(found), list(found.values())
-        colour = COLOURS.get(layout, OTHER)
-        axis.fill_between(seconds, values, color=colour, alpha=0.35, step="mid")
-        axis.step(seconds, values, color=colour, where="mid")
-        label = f"{layout}\n{rate:.0f} requests/s\n{statistics.mean(values):.3g} a request"
-        where = ("data", "axes fraction")
-        axis.annotate(label, (seconds[0], 1), xycoords=where, va="top", fontsize="small")
-    axis.set_ylim(bottom=0, top=1.5 * max(x.figures[name] or 0 for x in run.moments) or 1)
-
-
-def _swept(
-    outcomes: list[Outcome], width: float, title: str, names: Mapping[str, str]
-) -> tuple[Figure, list[Axes]]:
-    """Figures by name, with what their axes say, against the number of clients or arrivals: a line
-    for every layout measured more than once. The last one is a latency."""
-    page = outcomes[0].experiment.workload
-    figure, axes = _figure(len(names), width, f"{title}, {page} page")
-    for axis, (name, label) in zip(axes, names.items(), strict=True):
-        for layout in dict.fromkeys(each for x in outcomes for each in x.experiment.layouts):
-            points = sorted(
-                (_amount(x), x.median(layout, name))
-                for x in outcomes
-                if math.isfinite(x.median(layout, name))
-            )
-            if len(points) > 1:
-                colour = COLOURS.get(layout, OTHER)
-                axis.plot(*zip(*points, strict=True), "o-", color=colour, label=layout)
-        axis.set_ylabel(label)
-    _logarithmic(axes[-1])
-    _legend(figure, axes[0])
-    return figure, axes
-
-
-def _amount(outcome: Outcome) -> float:
-    load = outcome.experiment.load
-    return load.clients if isinstance(load, Closed) else load.rate
-
-
-def _stacked(
-    draw: Callable[..., object], places: Sequence[object], values: Mapping[str, list[float]]
-) -> list[float]:
-    """Bars of values by role, drawn one on the other by ``bar`` or ``barh``; where each ends."""
-    ends = [0.0] * len(places)
-    for role, found in values.items():
-        title, colour = ROLES[role]
+    :param parts: drawn one beside the other: what it is, its colour, and its sizes.
+    """
+    ends = [0.0] * len(names)
+    for label, colour, found in parts:
         sizes = [x if math.isfinite(x) else 0.0 for x in found]
-        draw(places, sizes, 0.7, ends, color=colour, label=title)
+        axis.barh(names, sizes, 0.7, ends, color=colour, label=label)
         ends = [end + size for end, size in zip(ends, sizes, strict=True)]
-    return ends
+    for name, end in zip(names, ends, strict=True):
+        axis.annotate(f" {end:.2g}", (end, name), va="center")
+    # Room for the figure at the end of the longest bar.
+    axis.set_xlim(right=1.12 * max(ends) or 1)
+    axis.grid(visible=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,11 +30,6 @@ class Closed:
 
     clients: int
 
-    @property
-    def most(self) -> int:
-        """The most requests in flight."""
-        return self.clients
-
     def __str__(self) -> str:
         return f"{self.clients} client{'s' if self.clients > 1 else ''}"
 
@@ -48,11 +42,6 @@ class Open:
     """
 
     rate: float
-
-    @property
-    def most(self) -> int:
-        """The most requests in flight: there is no limit."""
-        return sys.maxsize
 
     def __str__(self) -> str:
         return f"{self.rate:.4g} arrivals/s"
@@ -107,7 +96,6 @@ class Experiment:
     workload: str
     load: Closed | Open
     layouts: tuple[str, ...]
-    rounds: int
     seconds: float
 
 
@@ -136,6 +124,11 @@ class Outcome:
     experiment: Experiment
     samples: list[Sample]
 
+    @property
+    def rounds(self) -> int:
+        """How many there were."""
+        return max((sample.round for sample in self.samples), default=0)
+
     def series(self, layout: str, figure: str) -> list[float]:
         """A figure of one layout, round by round."""
         return [s.figure(figure) for s in self.samples if s.layout == layout]
@@ -159,27 +152,12 @@ class Outcome:
         return ratios.ratio([these[n] for n in both], [those[n] for n in both])
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A point of the series in which the layout changes under load.
-
-    :param seconds: since the series began.
-    :param figures: of a request by name; None where one was not measured.
-    """
-
-    seconds: float
-    layout: str
-    figures: Mapping[str, float | None]
-
-
 @dataclass
 class Run:
     """A whole run.
 
     :param layouts: what each layout's name stands for.
     :param notes: what the reader should know, such as a peer that is missing.
-    :param memory: bytes by number of instances and role, for instances of one thread.
-    :param rates: requests a second of each layout of the series.
     """
 
     command: str
@@ -187,9 +165,6 @@ class Run:
     machine: dict[str, str]
     layouts: dict[str, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
-    moments: list[Moment] = field(default_factory=list)
-    rates: dict[str, float] = field(default_factory=dict)
-    memory: dict[int, dict[str, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -69,7 +69,7 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         findings=findings(run),
         wide=_base64(drawn),
         narrow=_base64(plots.draw(run, plots.NARROW)),
-        tables=[(outcome.experiment, *table(outcome)) for outcome in run.outcomes],
+        tables=[(x.experiment, x.rounds, *table(x)) for x in run.outcomes if x.samples],
         pages=KNOWN,
     )
 

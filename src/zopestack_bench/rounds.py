@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from http import HTTPStatus
 
-from zopestack_bench import load, proc
+from zopestack_bench import Broken, proc
+from zopestack_bench import load as generator
 from zopestack_bench.farm import Farm, counters
-from zopestack_bench.layouts import Layout
-from zopestack_bench.record import STOLEN, Closed, Experiment, Measured, Outcome, Sample
+from zopestack_bench.probe import status
+from zopestack_bench.record import STOLEN, Closed, Experiment, Measured, Open, Outcome, Sample
 from zopestack_bench.slow import slow_clients
-from zopestack_bench.target import Target
-from zopestack_bench.workloads import BLOB, MODEM, Workload
+from zopestack_bench.target import Layout, Target
+from zopestack_bench.workloads import Workload, host_and_path
 
 #: Seconds of load before a layout is measured with a workload for the first time: each process
 #: compiles templates, and fills caches, for pages that it has not served before.
@@ -44,68 +46,85 @@ class Track:
         """The layout, ready for requests."""
         layout = self.layouts[name]
         if not layout.lasting:
-            with layout.serve(self.farm, layout) as target:
+            with layout.running(self.farm) as target:
                 yield target
             return
         if name not in self._started:
-            target = self._lasting.enter_context(layout.serve(self.farm, layout))
+            target = self._lasting.enter_context(layout.running(self.farm))
             target.settle()
             self._started[name] = target
         yield self._started[name]
 
-    def warm_up(self, name: str, target: Target, workload: Workload, clients: int) -> None:
+    def warm_up(self, name: str, target: Target, workload: Workload, load: Closed | Open) -> None:
         """Send requests that are not counted, as many at once as there are threads; twice as
         many, and longer, the first time, so that no thread is left out.
 
-        :param clients: of the load that follows; no more than these, so that caches hold what
-            they will hold then.
+        :param load: that follows; no more clients than it has, so that caches hold what they will
+            hold then.
         """
         layout, pair = self.layouts[name], (name, workload.name)
         first = pair not in self._served
         self._served.add(pair)
         threads = layout.instances * layout.threads * (2 if first else 1)
         seconds = max(workload.warm_up, FIRST_WARM_UP if first else 0)
-        before = Closed(min(threads, clients))
-        load.run(target.address, workload.paths, before, seconds, cookies=workload.cookies)
+        clients = min(threads, load.clients) if isinstance(load, Closed) else threads
+        generator.run(
+            target.address, workload.paths, Closed(clients), seconds, cookies=workload.cookies
+        )
 
 
-def run(
-    track: Track, experiment: Experiment, workload: Workload, say: Callable[[str], None]
-) -> Outcome:
-    """Measure every layout of the experiment in every round."""
-    turns = interleaved(experiment)
-    samples = [one(track, experiment, workload, number, name, say) for number, name in turns]
-    return Outcome(experiment, samples)
-
-
-def interleaved(experiment: Experiment) -> Iterator[tuple[int, str]]:
-    """Round and layout, in the order they are measured."""
-    for number in range(1, experiment.rounds + 1):
-        for name in experiment.layouts:
-            yield number, name
-
-
-def one(
+def add(
     track: Track,
-    experiment: Experiment,
-    workload: Workload,
+    outcome: Outcome,
     number: int,
-    name: str,
+    workload: Workload,
     say: Callable[[str], None],
-) -> Sample:
-    """Measure one layout in one round, and say what came out."""
-    with track.running(name) as target:
-        track.warm_up(name, target, workload, experiment.load.most)
-        sample = measure(name, number, target, workload, experiment)
+    names: tuple[str, ...] = (),
+) -> None:
+    """Add a round with this number to an outcome.
+
+    :param names: the layouts to measure; all of the experiment unless given.
+    """
+    experiment = outcome.experiment
+    for name in names or experiment.layouts:
+        with track.running(name) as target:
+            track.warm_up(name, target, workload, experiment.load)
+            sample = measure(name, number, target, workload, experiment)
+        outcome.samples.append(sample)
+        say(f"{workload.name}, {experiment.load}, round {number}: {name:14} {_said(sample)}")
+
+
+def answered(track: Track, workload: Workload, say: Callable[[str], None]) -> Workload:
+    """The workload with what has a good response without a login, asked for once so that caches
+    are warm.
+
+    :raises Broken: where nothing has.
+    """
+    distinct = tuple(dict.fromkeys(workload.paths))
+    say(f"asking for {len(distinct)} page{'s' if len(distinct) > 1 else ''} once")
+    largest = max(track.layouts.values(), key=lambda layout: layout.instances)
+    with track.running(largest.name) as target:
+        statuses = {
+            asked: status(target.address, path, host)
+            for asked in distinct
+            for host, path in (host_and_path(asked, target.address),)
+        }
+    bad = [path for path, found in statuses.items() if not 0 < found < HTTPStatus.BAD_REQUEST]
+    if len(bad) == len(distinct):
+        raise Broken(f"no page can be read without a login, {distinct[0]} for one")
+    if bad:
+        say(f"left out, an error without a login: {len(bad)} pages, such as {bad[0]}")
+    return replace(workload, paths=tuple(path for path in workload.paths if path not in bad))
+
+
+def _said(sample: Sample) -> str:
     cpu, stolen = sample.figure("CPU ms"), sample.figure("stolen %")
-    say(
-        f"{workload.name}, {experiment.load}, round {number}: {name:14} "
-        + (f"{cpu:7.2f} CPU ms, " if math.isfinite(cpu) else "")
+    return (
+        (f"{cpu:7.2f} CPU ms, " if math.isfinite(cpu) else "")
         + f"{sample.measured.rate:8.1f} requests/s, p99 {sample.figure('p99 ms'):7.1f} ms"
         + (f", {stolen:.0f}% stolen" if stolen > STOLEN else "")
         + (f", {sample.measured.failed} errors" if sample.measured.failed else "")
     )
-    return sample
 
 
 def measure(
@@ -115,13 +134,13 @@ def measure(
 
     CPU, switches and interrupts are those until the load ends.
     """
-    with slow_clients(target.address, workload.slow_readers, BLOB, MODEM) as readers:
+    with slow_clients(target.address, workload.slow) as readers:
         processes, crowd = target.processes, (*readers, *target.crowd)
         counted = count(target, workload)
         before = {role: proc.usage(pids) for role, pids in processes.items()}
         interrupts = proc.rescheduling()
         began, others, stolen = time.monotonic(), _others(crowd), proc.stolen()
-        measured = load.run(
+        measured = generator.run(
             target.address,
             workload.paths,
             experiment.load,
@@ -134,7 +153,6 @@ def measure(
         used = {role: proc.usage(pids) - before[role] for role, pids in processes.items()}
         after = proc.rescheduling()
     found = figures(measured, used, None if interrupts is None else (after or 0) - interrupts)
-    found["queue ms"] = _queue(target)
     found |= a_request(counted, count(target, workload))
     memory = {role: sum(map(proc.pss, pids)) / 1e6 for role, pids in processes.items()}
     found["Zope memory MB"] = memory.get("zope")
@@ -213,14 +231,3 @@ def a_request(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str
 def _others(crowd: tuple[int, ...]) -> float:
     """Seconds of CPU used by others than this process and the slow clients."""
     return proc.busy() - proc.own() - proc.usage(crowd).cpu
-
-
-def _queue(target: Target) -> float | None:
-    """The mean queue time of the last 1024 requests, in milliseconds (HAProxy, ``qtime``)."""
-    if target.runtime is None:
-        return None
-    answer = target.runtime.command("show stat").lstrip("# ")
-    for row in csv.DictReader(answer.splitlines()):
-        if row["pxname"] == "zope" and row["svname"] == "BACKEND":
-            return int(row["qtime"] or 0)
-    return None

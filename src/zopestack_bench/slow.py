@@ -13,8 +13,9 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from zopestack.features.address import Address
 
@@ -32,42 +33,55 @@ PATIENCE = 2.0
 SHARED = 100
 
 
-@contextmanager
-def slow_clients(
-    address: Address, number: int, path: str = "", speed: int = 1
-) -> Iterator[tuple[int, ...]]:
-    """So many clients that download a path at a speed in bytes a second; their process.
+@dataclass(frozen=True)
+class Slow:
+    """Slow clients of one kind.
 
-    Without a path they send a header now and then and never finish ("slowloris"), and connect
-    again when the server closes the connection.
+    :param path: what they download. Without one they send a header now and then and never finish
+        ("slowloris"), and connect again when the server closes the connection.
+    :param speed: bytes a second of the download.
     """
-    if not number:
-        yield ()
-        return
-    command = [sys.executable, "-m", __name__, address.host, str(address.port), str(number)]
-    command += [path, str(speed)]
+
+    number: int
+    path: str = ""
+    speed: int = 1
+
+
+@contextmanager
+def slow_clients(address: Address, groups: Iterable[Slow]) -> Iterator[tuple[int, ...]]:
+    """Clients of these kinds; the process of each kind."""
+    with ExitStack() as held:
+        yield tuple(held.enter_context(_process(address, each)) for each in groups)
+
+
+@contextmanager
+def _process(address: Address, slow: Slow) -> Iterator[int]:
+    command = [sys.executable, "-m", __name__, address.host, str(address.port)]
+    command += [str(slow.number), slow.path, str(slow.speed)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin  # noqa: S101
         assert process.stdout  # noqa: S101
         process.stdout.readline()
         try:
-            yield (process.pid,)
+            yield process.pid
         finally:
             # It ends when its standard input does, also when this process is killed.
             process.stdin.close()
 
 
-async def _client(
-    address: Address, source: str, path: str, speed: int, begun: asyncio.Event
-) -> None:
+async def _client(address: Address, source: str, slow: Slow, begun: asyncio.Event) -> None:
     while True:
         with contextlib.suppress(OSError), _socket(address, source) as connection:
             async with asyncio.timeout(PATIENCE):
                 loop = asyncio.get_running_loop()
                 await loop.sock_connect(connection, (address.host, address.port))
-            request = f"GET {path or '/'} HTTP/1.1\r\nHost: {address}\r\n"
-            await loop.sock_sendall(connection, (request + ("\r\n" if path else "")).encode())
-            await (_read(connection, speed, begun) if path else _send(connection, begun))
+            end = "\r\n" if slow.path else ""
+            request = f"GET {slow.path or '/'} HTTP/1.1\r\nHost: {address}\r\n{end}"
+            await loop.sock_sendall(connection, request.encode())
+            if slow.path:
+                await _read(connection, slow.speed, begun)
+            else:
+                await _send(connection, begun)
         await asyncio.sleep(1 / PIECES)
 
 
@@ -100,13 +114,12 @@ def _socket(address: Address, source: str) -> socket.socket:
     return connection
 
 
-async def _run(address: Address, number: int, path: str, speed: int) -> None:
-    """Be so many clients until standard input ends."""
-    begun = [asyncio.Event() for _ in range(number)]
-    sources = [f"127.0.1.{1 + each // SHARED}" for each in range(number)]
+async def _run(address: Address, slow: Slow) -> None:
+    """Be these clients until standard input ends."""
+    begun = [asyncio.Event() for _ in range(slow.number)]
     clients = [
-        asyncio.create_task(_client(address, source, path, speed, event))
-        for source, event in zip(sources, begun, strict=True)
+        asyncio.create_task(_client(address, f"127.0.1.{1 + each // SHARED}", slow, event))
+        for each, event in enumerate(begun)
     ]
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
@@ -120,4 +133,5 @@ async def _run(address: Address, number: int, path: str, speed: int) -> None:
 if __name__ == "__main__":
     host, port, count, wanted, bytes_per_second = sys.argv[1:]
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(Address(host, int(port)), int(count), wanted, int(bytes_per_second)))
+        kind = Slow(int(count), wanted, int(bytes_per_second))
+        asyncio.run(_run(Address(host, int(port)), kind))

@@ -1,41 +1,29 @@
-"""A layout that is running: where it takes requests, and which processes it has."""
+"""What is measured: layouts, each one way to serve a Zope, and a layout that is running."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime
-from zopestack.model import Stack
-from zopestack.render.files import balancer
-from zopestack.supervisor.client import Supervisor
-from zopestack.supervisor.readiness import listens
-from zopestack_bench import Broken, proc
+from zopestack_bench import proc
 from zopestack_bench.farm import Farm
-from zopestack_bench.probe import TooLate, until
+from zopestack_bench.probe import until
+from zopestack_bench.slow import Slow, slow_clients
 
 #: Processes that use less than this share of a core over so many seconds are idle.
 SETTLED_SHARE = 0.1
 SETTLED_SECONDS = 0.5
 
-#: Seconds for a server to end.
-PATIENCE = 60
-
-#: supervisord's states of a program that starts or runs, and of one that does not.
-STARTS = ("STARTING", "RUNNING")
-STOPPED = ("STOPPED", "EXITED", "FATAL")
-
 
 @dataclass(frozen=True)
 class Target:
-    """A layout that is running.
+    """A layout that is running: where it takes requests, and which processes it has.
 
     :param roots: ids of its first processes by role: ``zope``, ``balancer``, ``zeo``.
     :param instances: the instances of the farm that it uses.
@@ -80,71 +68,40 @@ class Target:
         until("the layout to be idle", idle)
 
 
-@contextmanager
-def supervised(farm: Farm, stack: Stack) -> Iterator[Target]:
-    """The farm's own program ``haproxy``, configured for a Stack.
+@dataclass(frozen=True)
+class Layout:
+    """One way to serve a Zope.
 
-    :raises Broken: where HAProxy does not start; with the last lines of its log.
+    :param name: short, for tables and plots: instances x threads, or the peer's name.
+    :param help: one sentence for the report.
+    :param threads: of each instance that it uses.
+    :param serve: starts it on a farm, and stops it again.
+    :param lasting: whether it is started once for all rounds, since that takes seconds.
+    :param settings: options of [stack] that differ from the farm's.
+    :param templates: templates in place of the product's, as ``templates`` of [stack].
+    :param client: as of the :class:`Target`.
+    :param slow: slow clients that it has while it runs.
     """
-    for path, text in balancer(stack).items():
-        path.write_text(text, encoding="utf-8")
-    supervisor = Supervisor(stack.supervisor_socket)
-    address, runtime = stack.balancer.local_address, Runtime(stack.haproxy_socket)
 
-    def state() -> str:
-        return supervisor.processes()["haproxy"].state
+    name: str
+    help: str
+    instances: int
+    threads: int
+    serve: Callable[[Farm, Layout], AbstractContextManager[Target]] = field(repr=False)
+    lasting: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    templates: Path | None = None
+    client: str = ""
+    slow: tuple[Slow, ...] = ()
 
-    def listening() -> bool:
-        # HAProxy listens on its unix socket a moment after it does on its addresses.
-        return listens(address) and bool(runtime.command("show info"))
-
-    # Do not wait for startsecs: it listens long before.
-    supervisor.rpc.startProcess("haproxy", False)
-    try:
-        until("HAProxy to listen", lambda: listening() or state() not in STARTS)
-        if state() not in STARTS:
-            log = stack.logs / "haproxy.out.log"
-            raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{_tail(log)}")
-        pid = farm.pid("haproxy")
-        yield Target(
-            address,
-            {**roots(farm, stack.instances), "balancer": (pid,)},
-            stack.instances,
-            runtime,
-            _helpers(farm, supervisor),
-        )
-    finally:
-        if state() not in STOPPED:
-            supervisor.rpc.stopProcess("haproxy", False)
-        until("HAProxy to stop", state, lambda found: found in STOPPED)
-
-
-@contextmanager
-def running(
-    command: list[str], log: Path, address: Address, environment: Mapping[str, str] | None = None
-) -> Iterator[int]:
-    """A process that listens on the address; its id.
-
-    :raises Broken: where it ends, or does not listen; with the last lines of its log.
-    """
-    with open(log, "w", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
-    try:
-        until(command[0], lambda: process.poll() is not None or listens(address))
-        if process.poll() is not None:
-            raise Broken(f"{' '.join(command)} ended with {process.returncode}:\n{_tail(log)}")
-        yield process.pid
-    except TooLate:
-        raise Broken(f"{' '.join(command)} does not listen on {address}:\n{_tail(log)}") from None
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    @contextmanager
+    def running(self, farm: Farm) -> Iterator[Target]:
+        """The layout on a farm, ready for requests."""
+        with (
+            self.serve(farm, self) as target,
+            slow_clients(target.address, self.slow) as crowd,
+        ):
+            yield replace(target, client=self.client, crowd=crowd)
 
 
 def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
@@ -152,12 +109,6 @@ def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, .
     return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
 
 
-def _helpers(farm: Farm, supervisor: Supervisor) -> tuple[int, ...]:
-    counted = {"haproxy", "zeo", *(instance.name for instance in farm.stack.instances)}
-    programs = {each.pid for name, each in supervisor.processes().items() if name in counted}
-    served = {pid for program in programs if program for pid in proc.family(program)}
-    return tuple(pid for pid in proc.family(supervisor.pid()) if pid not in served)
-
-
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """The last lines of a log, for the message of an error."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])

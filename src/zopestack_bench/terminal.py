@@ -1,5 +1,4 @@
-"""What a command takes from a person, and prints for one: lines of progress and one message at its
-end."""
+"""What a command takes from a person, and says to one: progress, and one message at its end."""
 
 from __future__ import annotations
 
@@ -7,16 +6,11 @@ import argparse
 import re
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
 
 from zopestack_bench import Broken
-
-#: Seconds without a line after which a dot is printed, and then the next.
-SILENCE = 5.0
 
 
 def minutes(text: str) -> float:
@@ -44,24 +38,10 @@ def exits(stopped: str) -> Iterator[None]:
 
 
 class Progress:
-    """Prints what happens, with the time since the start, and dots while nothing new does."""
+    """Prints what happens, with the time since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._lock = threading.Lock()
-        self._said = threading.Event()
-        self._over = self._dots = False
-        self._thread = threading.Thread(target=self._wait, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *why: object) -> None:
-        self._over = True
-        self._said.set()
-        self._thread.join()
-        self._end_dots()
 
     @property
     def passed(self) -> float:
@@ -71,25 +51,4 @@ class Progress:
     def say(self, what: str) -> None:
         """Print a line of progress."""
         passed = int(self.passed)
-        self.show(f"* {passed // 60:2}:{passed % 60:02} {what}")
-
-    def show(self, text: str) -> None:
-        """Print lines as they are."""
-        with self._lock:
-            self._end_dots()
-            print(text, flush=True)
-        self._said.set()
-
-    def _wait(self) -> None:
-        while not self._over:
-            if self._said.wait(SILENCE):
-                self._said.clear()
-                continue
-            with self._lock:
-                print(".", end="", flush=True)
-                self._dots = True
-
-    def _end_dots(self) -> None:
-        if self._dots:
-            print(flush=True)
-            self._dots = False
+        print(f"* {passed // 60:2}:{passed % 60:02} {what}", flush=True)

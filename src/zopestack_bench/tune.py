@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -11,69 +14,156 @@ import psutil
 from zopestack.features import cpus
 from zopestack.features.instances import VISITORS
 from zopestack.model import Stack
-from zopestack_bench import Broken, edit, visitors
-from zopestack_bench.advise import Task, advise
-from zopestack_bench.site import own_stack
+from zopestack.supervisor.health import ask
+from zopestack_bench import Broken, proc, rounds, visitors
+from zopestack_bench.farm import Farm, running
+from zopestack_bench.layouts import counts, generated_layout
+from zopestack_bench.record import Closed, Experiment, Outcome
+from zopestack_bench.search import Search
+from zopestack_bench.target import Layout
 from zopestack_bench.terminal import Progress, exits, minutes
 from zopestack_bench.workloads import WORKLOADS, Workload
 
-#: The file that --write changes.
-BUILDOUT = Path("buildout.cfg")
-
-#: What it may put there.
-OPTIONS = ("instances", "threads", "switch-interval", "nbthread", "affinity")
-
 #: Share of the memory that is free now that tune uses where it is told nothing.
 MEMORY_SHARE = 0.5
+
+#: Bytes an instance is taken to need before it is measured: a Plone with warm caches.
+INSTANCE_BYTES = 200 * 1024**2
+
+#: Threads that are tried; more share one interpreter lock and have never won.
+THREADS = (1, 2)
+
+#: Switch intervals that are tried: a tenth of Python's own, Python's own, and four and ten times
+#: that.
+INTERVALS = ("0.5ms", "5ms", "20ms", "50ms")
+
+#: Seconds of load in one measurement.
+SECONDS = 1.0
 
 EPILOG = """\
 examples:
   scripts/tune --url /Plone --url /Plone/news     two pages of your site
   scripts/tune --log var/log/access.log           what your visitors have asked for
   scripts/tune --memory 2G --minutes 10           how much it may take
-  scripts/tune --url /Plone --write               put the result into buildout.cfg
   scripts/tune --workload wait                    one of the built-in pages
-  scripts/tune --workload cpu --check             and how good the answer was, as long again
 """
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to tune for.
+
+    :param clients: of the closed loop.
+    :param memory: bytes that Zope, ZEO and HAProxy may take.
+    :param seconds: the time for measuring.
+    :param current: instances and threads in use.
+    :param stack: of the user's buildout, a copy of whose site is measured.
+    """
+
+    workload: Workload
+    clients: int
+    memory: int
+    seconds: float
+    current: tuple[int, int]
+    stack: Stack | None = None
 
 
 def main() -> None:
     """Run ``scripts/tune``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
-    with exits("stopped; nothing was changed"):
-        if arguments.write:
-            # What keeps the file from being changed is found before minutes of measuring.
-            edit.changed(BUILDOUT, dict.fromkeys(OPTIONS, "1"))
-        with Progress() as progress:
-            evidence, changes = advise(_task(arguments), progress.say)
-        print("\n".join(evidence))
-        if arguments.write and changes:
-            edit.write(BUILDOUT, changes)
-            print(f"\n{BUILDOUT} is changed; bin/buildout && bin/supervisorctl update applies it")
+    with exits("stopped"):
+        print(*advise(_task(arguments), Progress().say), sep="\n")
+
+
+def advise(task: Task, say: Callable[[str], None]) -> list[str]:
+    """Try layouts and settings within the time and memory of the task.
+
+    :param say: called with each line of progress.
+    :return: what was found, in lines for a person.
+    :raises Broken: where the instances do not come up or no page answers.
+    """
+    plain = candidates(task)
+    current = next(each for each in plain if (each.instances, each.threads) == task.current)
+    with running(counts(plain), say, task.stack) as farm, ExitStack() as lasting:
+        tried = plain + alternatives(current, _in_use(farm), task.workload.paths, cpus.usable())
+        track = rounds.Track(farm, {layout.name: layout for layout in tried}, lasting)
+        workload = rounds.answered(track, task.workload, say)
+
+        def measure(outcome: Outcome, number: int) -> None:
+            rounds.add(track, outcome, number, workload, say)
+
+        memory = {layout.name: float(_memory(farm, layout)) for layout in plain}
+        experiment = Experiment(workload.name, Closed(task.clients), (), SECONDS)
+        search = Search(measure, experiment, tried, current, memory, task.memory, say)
+        search.run(task.seconds)
+    return search.report()
+
+
+def candidates(task: Task) -> list[Layout]:
+    """What is tried: up to two instances a core, as far as memory is likely to go."""
+    cores = cpus.usable()
+    affordable = max(1, int(task.memory / INSTANCE_BYTES))
+    numbers = sorted({1, max(1, cores // 2), cores, cores + (cores + 1) // 2, 2 * cores})
+    pairs = [(n, t) for t in THREADS for n in numbers if n <= affordable]
+    return [generated_layout(*pair) for pair in dict.fromkeys([*pairs, task.current])]
+
+
+def alternatives(
+    layout: Layout, in_use: Mapping[str, str], paths: Sequence[str], cores: int
+) -> list[Layout]:
+    """A layout with each of the settings that may serve it better, alone.
+
+    Of affinity, ``path`` only: replayed requests have no cookie and no login.
+
+    :param in_use: the options and values of the layout as it is.
+    """
+    values = {"switch-interval": INTERVALS, "nbthread": ("1", "2")[:cores], "affinity": ()}
+    if layout.instances > 1 and len(set(paths)) > 1 and in_use["affinity"] in ("none", "path"):
+        values["affinity"] = ("none", "path")
+    return [
+        generated_layout(layout.instances, layout.threads, {option: value})
+        for option, found in values.items()
+        for value in found
+        if value != in_use[option]
+    ]
+
+
+def _in_use(farm: Farm) -> dict[str, str]:
+    """The options that may be set otherwise, as the farm has them."""
+    stack = farm.stack
+    report = ask(stack.instances[0])
+    if report is None:
+        raise Broken(f"{stack.instances[0].name} does not answer any more")
+    return {
+        "switch-interval": f"{1000 * report.switch_interval:g}ms",
+        "nbthread": str(stack.balancer.nbthread),
+        "affinity": stack.affinity.affinity,
+    }
+
+
+def _memory(farm: Farm, layout: Layout) -> int:
+    programs = ["zeo", *(x.name for x in farm.instances(layout.instances, layout.threads))]
+    return sum(proc.pss(farm.pid(name)) for name in programs)
 
 
 def _task(arguments: argparse.Namespace) -> Task:
-    stack = own_stack()
-    serving = stack.lane(VISITORS) if stack else ()
-    replayed = bool(arguments.url or arguments.log)
-    return Task(
-        stack=stack if replayed else None,
-        workload=_replayed(arguments, stack) if replayed else WORKLOADS[arguments.workload],
-        clients=arguments.clients,
-        memory=arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
-        seconds=arguments.minutes * 60,
-        current=(len(serving), serving[0].threads) if serving else (cpus.usable(), 1),
-        check=arguments.check,
-    )
-
-
-def _replayed(arguments: argparse.Namespace, stack: Stack | None) -> Workload:
-    if stack is None:
+    stack = visitors.own_stack()
+    replays = bool(arguments.url or arguments.log)
+    if replays and stack is None:
         raise Broken("--url and --log are for this buildout's site; run bin/buildout first")
-    paths = [visitors.from_url(url, stack) for url in arguments.url]
-    if arguments.log:
-        paths += visitors.from_log(visitors.logged(arguments.log), stack)
-    return Workload("site", tuple(paths), "the user's site")
+    workload = WORKLOADS[arguments.workload]
+    if stack and replays:
+        paths = visitors.paths(arguments.url, arguments.log, stack)
+        workload = Workload("site", paths, "the user's site")
+    serving = stack.lane(VISITORS) if stack else ()
+    return Task(
+        workload,
+        arguments.clients,
+        arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
+        arguments.minutes * 60,
+        (len(serving), serving[0].threads) if serving else (cpus.usable(), 1),
+        stack if replays else None,
+    )
 
 
 def _bytes(text: str) -> int:
@@ -92,9 +182,9 @@ def _number(text: str) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/tune",
-        description="Try numbers of instances and threads, then other settings, on a copy of "
-        "your site, and recommend the [stack] lines that serve it best within a memory and a "
-        "time budget.",
+        description="Try numbers of instances and threads, and other settings, on a copy of your "
+        "site, and recommend the [stack] lines that serve it best within a memory and a time "
+        "budget.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -108,12 +198,6 @@ def _arguments() -> argparse.Namespace:
         "--memory", type=_bytes, metavar="SIZE", help="such as 2G; default half of what is free"
     )
     parser.add_argument("--minutes", type=minutes, default=5, help="for measuring (default 5)")
-    parser.add_argument("--write", action="store_true", help="put the result into buildout.cfg")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="then measure every layout as long again and compare the recommended one",
-    )
     return parser.parse_args()
 
 

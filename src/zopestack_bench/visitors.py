@@ -1,4 +1,4 @@
-"""What visitors have requested, from HAProxy's access log or a --url, to be requested again.
+"""The user's own site: what visitors have requested, by HAProxy's access log or a --url.
 
 The benchmark's front end listens on another port and speaks plain http; the hosts of ``sites`` are
 the same.
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from zopestack import stack_file
 from zopestack.model import Stack
+from zopestack.supervisor.up import STACK_FILE
 from zopestack_bench import Broken
 
 #: How many of the last requests are replayed.
@@ -48,6 +50,23 @@ class Logged:
 
     host: str
     path: str
+
+
+def own_stack() -> Stack | None:
+    """The Stack of the buildout in the current directory, if there is one."""
+    try:
+        return stack_file.load(STACK_FILE)
+    except OSError:
+        return None
+
+
+def paths(urls: Iterable[str], log: Path | None, stack: Stack) -> tuple[str, ...]:
+    """These URLs and what is in a log, as the paths of a workload.
+
+    :raises Broken: where one is no page of this stack's site.
+    """
+    found = tuple(from_url(url, stack) for url in urls)
+    return found + (from_log(logged(log), stack) if log else ())
 
 
 def logged(log: Path) -> tuple[Logged, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zopestack.features.address import Address
+from zopestack_bench.slow import Slow
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Workload:
 
     :param paths: requested in turn; one with a host of its own is a whole URL.
     :param help: one sentence for the report.
-    :param slow_readers: clients that download :data:`BLOB` at modem speed meanwhile.
+    :param slow: slow clients meanwhile.
     :param cookies: sent with each of the paths.
     :param warm_up: seconds of load before a measurement, so that caches are warm.
     """
@@ -23,7 +24,7 @@ class Workload:
     name: str
     paths: tuple[str, ...]
     help: str
-    slow_readers: int = 0
+    slow: tuple[Slow, ...] = ()
     cookies: tuple[str, ...] = ()
     warm_up: float = 0.3
 
@@ -52,8 +53,8 @@ FEW = 10
 #: Requests until the order of users repeats itself.
 ORDER = 1000
 
-#: Bytes a second of a slow reader: a modem of 56 kbit/s.
-MODEM = 7000
+#: Who downloads at the speed of a modem of 56 kbit/s.
+MODEMS = Slow(2, BLOB, 7000)
 
 WORKLOADS = {
     workload.name: workload
@@ -66,7 +67,7 @@ WORKLOADS = {
             ("/bench-light", "/bench-light", "/bench-light", "/bench-cpu"),
             "light and CPU-bound pages 3 to 1, while two clients download a blob of 16 MB "
             "at modem speed",
-            slow_readers=2,
+            slow=(MODEMS,),
         ),
         Workload("write", ("/bench-write",), "adds to one of 4 counters in the database"),
     )

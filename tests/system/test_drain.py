@@ -59,6 +59,8 @@ def test_a_running_request_finishes(site: Site, number: signal.Signals) -> None:
         assert draining.why == "stopping"
         assert draining.in_flight == 1
     assert answer[0].status == 200  # type: ignore[attr-defined]
+    # Of its one thread waitress's main loop is the first to run a request.
+    assert answer[0].text == "MainThread"  # type: ignore[attr-defined]
     gone(pid)
     log = site.log("instance1.log")
     assert f"{number.name}: draining" in log

@@ -16,6 +16,10 @@ from zopestack.agent.parser import Parser
 from zopestack.agent.refusal import MarkedErrorTask
 from zopestack.agent.threads import Threads, hung_up, unread
 
+#: The header by which HAProxy's requests are known, in waitress's spelling
+#: (``templates/haproxy.cfg.j2``).
+SENT = "ZOPESTACK_SENT"
+
 
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One connection to an instance.
@@ -26,6 +30,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     :ivar receiving: whether the main thread is reading from the socket.
     :ivar due: whether the main thread is to run the request that it has just received.
     :ivar begun: whether the response to the request that a thread works on has begun.
+    :ivar balanced: whether HAProxy has sent a request on this connection.
     """
 
     parser_class = Parser
@@ -40,6 +45,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     receiving = False
     due = False
     begun = False
+    balanced = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -68,6 +74,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def service(self) -> None:
         """Run a request, unless its client has gone."""
         self.begun = False
+        self.balanced = SENT in self.requests[0].headers
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False
@@ -113,6 +120,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Take a piece of a response."""
         self.begun = True
         return int(super().write_soon(data))
+
+    @property
+    def kept(self) -> bool:
+        """Whether this is a connection that HAProxy keeps for its next request."""
+        return self.balanced and self.request is None and not self.total_outbufs_len
 
     def readable(self) -> bool:
         """Return whether to read from the socket. waitress asks at least once a second."""

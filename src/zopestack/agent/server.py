@@ -73,6 +73,17 @@ class Inline:
         if not self.threads.inline:
             super().pull_trigger()  # type: ignore[misc]
 
+    def maintenance(self, now: float) -> None:
+        """Close the connections on which nothing has happened for long (``channel_timeout``).
+
+        HAProxy closes those that it keeps for its next request. If the instance did, such a request
+        might just be on its way, and nobody could tell whether it has been served.
+        """
+        for channel in self.active_channels.values():
+            if channel.kept:
+                channel.last_activity = now
+        super().maintenance(now)  # type: ignore[misc]
+
     def _idle(self) -> bool:
         """Return whether there is one worker thread, and no request runs or waits.
 

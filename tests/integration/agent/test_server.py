@@ -318,3 +318,22 @@ def test_an_exit_waits_for_the_request_that_the_main_loop_runs(
     with pytest.raises(SystemExit):
         one.threads.exit()
     one.threads.leaving = False
+
+
+def test_an_idle_connection_is_closed_by_haproxy_and_not_by_the_instance(one: Serving) -> None:
+    """HAProxy might just be sending the next request."""
+    marked = get("thread").replace(b"Host: x", b"Host: x\r\nZopestack-Sent: 1")
+    with one.connect(marked) as haproxy, one.connect(get("thread")) as other:
+        assert body(haproxy)
+        assert body(other)
+        (server,) = one.threads.servers
+        server.adj.channel_timeout = 0
+        server.next_channel_cleanup = 0
+        assert other.recv(1) == b""
+        haproxy.sendall(marked)
+        assert body(haproxy)
+        # It has stopped in the middle of a request: the timeout counts for it, too.
+        haproxy.sendall(marked[:20])
+        until("half of one to be there", lambda: [c for c in one.threads.channels() if c.request])
+        server.next_channel_cleanup = 0
+        assert haproxy.recv(1) == b""

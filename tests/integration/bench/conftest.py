@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from zopestack.features.address import Address
+from zopestack_bench.farm import Farm
+from zopestack_bench.target import Layout, Target
 
 
 class KnownServer(ThreadingHTTPServer):
@@ -123,3 +125,13 @@ def serve() -> Iterator[Callable[..., KnownServer]]:
     """Start a server that behaves as told; it is stopped after the test."""
     with ExitStack() as stack:
         yield lambda **known: stack.enter_context(running(KnownServer(**known)))
+
+
+def answering(server: KnownServer, name: str) -> Layout:
+    """A layout that is such a server."""
+
+    @contextmanager
+    def serve(farm: Farm, layout: Layout) -> Iterator[Target]:
+        yield Target(server.address, {})
+
+    return Layout(name, "", 1, 1, serve)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from zopestack.features.address import Address
-from zopestack_bench import Broken, advise, cli, plan, record, site, tune
-from zopestack_bench.layouts import counts, generated_layout, layouts
+from tests.integration.bench.conftest import answering
+from zopestack_bench import Broken, cli, plan, record, rounds, tune
+from zopestack_bench.layouts import counts, layouts
 from zopestack_bench.peers import peers
-from zopestack_bench.refine import Refined
 from zopestack_bench.workloads import WORKLOADS
 
 KNOWN = {**layouts(2), **peers(2)}
@@ -41,11 +43,12 @@ def test_help_has_examples(module):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--url", "ftp://host/"], "expected http://host:port/path"),
-        (["--url", "http://host:99999/"], "expected http://host:port/path"),
+        (["--url", "page"], "expected a path in this buildout's Zope, such as /Plone/page"),
+        (["--url", "http://host/page"], "expected a path in this buildout's Zope"),
         (["--url", "/page"], "run bin/buildout"),
         (["--only", "3x7"], "no such layout"),
         (["--frontend", "--only", "2x1"], "leave --url and --only out"),
+        (["--frontend", "--url", "/page"], "--frontend has pages and layouts of its own"),
         (["--claim", "all", "--only", "2x1"], "--claim has pages and layouts of its own"),
         (["--claim", "unicorn"], "--claim unicorn: there is no such promise; known are all, gunic"),
         (["--claim", "uwsgi,"], "--claim : there is no such promise"),
@@ -82,7 +85,7 @@ def test_every_promise_has_layouts_that_share_a_farm():
     wanted = cli.claims.named("all")
     assert [claim.name for claim in wanted] == [claim.name for claim in cli.claims.PROMISES]
     found = cli._compared(wanted, {})
-    assert counts(found) == {1: 2, 2: 2, 4: 1}
+    assert counts(found.values()) == {1: 2, 2: 2, 4: 1}
     assert {claim.this for claim in wanted} | {claim.that for claim in wanted} == set(found)
 
 
@@ -92,45 +95,58 @@ def test_a_promise_over_a_server_that_is_missing_says_how_to_get_it():
         cli._compared((claim,), {"gunicorn": "pip install gunicorn"})
 
 
-def test_a_site_elsewhere_is_measured_as_it_is(tmp_path, monkeypatch):
+@pytest.fixture
+def bench(serve, tmp_path, monkeypatch):
+    """A short run, and layouts that are a known server."""
     monkeypatch.chdir(tmp_path)
-    found = site.find("http://localhost:1234/a/b?c=d")
-    assert found.target.address == Address("127.0.0.1", 1234)
-    assert found.workload.paths == ("/a/b?c=d",)
-    assert list(found.as_it_is()) == ["as it is"]
+    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--only", "1x1,2x1", "--out", "out"])
+    made = cli.Bench(cli._arguments())
+    made.server = serve(delay=0.001)
+    monkeypatch.setattr(plan, "FEW_SECONDS", 0.1)
+    monkeypatch.setattr(plan, "CLIENTS", (1,))
+    monkeypatch.setattr(rounds, "FIRST_WARM_UP", 0)
+    with ExitStack() as lasting:
+        layouts = {name: answering(made.server, name) for name in made.layouts}
+        made.track = rounds.Track(None, layouts, lasting)
+        yield made
 
 
-def test_a_site_that_runs_elsewhere_is_measured_to_a_report(serve, tmp_path, monkeypatch, capsys):
-    server = serve(delay=0.001)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "QUICK", plan.Plan(1, 1, 1, (8,), 0.5))
-    url = f"http://{server.address}/page"
-    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--out", "out", "--url", url])
-    cli.main()
-    assert "site, 8 clients, round 1: as it is" in capsys.readouterr().out
-    run = record.load(tmp_path / "out" / "samples.json")
-    # The warm-up and the series count, too, for the server.
-    assert 0 < run.outcomes[0].samples[0].measured.requests < server.answered
-    assert (tmp_path / "out" / "report.html").exists()
+def test_everything_is_measured_to_a_report(bench, capsys):
+    pages = ["cpu", "light", "wait", "mixed", "write", "cpu"]
+
+    class OneRound:
+        """The time is over as soon as all pages have been measured."""
+
+        @property
+        def passed(self) -> float:
+            made = bench.record.outcomes
+            return math.inf if len(made) == len(pages) and made[-1].rounds else 0.0
+
+    bench.progress = OneRound()
+    bench.measure(bench.track)
+    bench.report()
+    said = capsys.readouterr().out
+    assert "cpu, 8 clients, round 1: 1x1" in said
+    assert "done; open out/report.html" in said
+    run = record.load(Path("out/samples.json"))
+    assert [x.experiment.workload for x in run.outcomes] == pages
+    assert {x.rounds for x in run.outcomes} == {1}
+    # The warm-up counts, too, for the server.
+    measured = sum(s.measured.requests for x in run.outcomes for s in x.samples)
+    assert 0 < measured < bench.server.answered
+    assert Path("out/report.html").exists()
 
 
-def test_what_there_is_no_time_for_is_left_out_and_said(serve, tmp_path, monkeypatch, capsys):
-    server = serve(delay=0.001)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "QUICK", plan.Plan(1, 1, 1, (8,), 0.5, limit=0))
-    url = f"http://{server.address}/page"
-    monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--out", "out", "--url", url])
-    cli.main()
-    assert "site, 8 clients, is left out" in capsys.readouterr().out
-    run = record.load(tmp_path / "out" / "samples.json")
-    assert run.outcomes == []
-    assert "site, 8 clients, is left out: the machine is too busy" in run.notes
-    assert run.rates
+def test_a_round_for_which_there_is_no_time_is_not_begun(bench, monkeypatch):
+    monkeypatch.setattr(cli, "QUICK", 0)
+    with pytest.raises(Broken, match="--minutes: one round takes about 8 s"):
+        bench.measure(bench.track)
+    assert bench.server.answered == 0
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():
-    assert counts(KNOWN) == {1: 2, 2: 2, 4: 1}
-    assert counts({**layouts(8), **peers(8)}) == {1: 8, 2: 8, 4: 1}
+    assert counts(KNOWN.values()) == {1: 2, 2: 2, 4: 1}
+    assert counts({**layouts(8), **peers(8)}.values()) == {1: 8, 2: 8, 4: 1}
 
 
 def task(**changed):
@@ -141,25 +157,20 @@ def task(**changed):
         "seconds": 60,
         "current": (2, 1),
     }
-    return advise.Task(**{**given, **changed})
+    return tune.Task(**{**given, **changed})
+
+
+def names(wanted):
+    return {layout.name for layout in tune.candidates(wanted)}
 
 
 def test_candidates_hold_what_is_in_use_and_keep_to_the_memory(monkeypatch):
-    monkeypatch.setattr(advise.cpus, "usable", lambda: 4)
-    found = advise.candidates(task(current=(3, 4)))
+    monkeypatch.setattr(tune.cpus, "usable", lambda: 4)
+    found = names(task(current=(3, 4)))
     assert "3x4" in found
-    assert {f"{n}x{t}" for n in (1, 2, 4, 6, 8) for t in (1, 2)} < set(found)
-    small = advise.candidates(task(memory=2.5 * advise.INSTANCE_BYTES))
-    assert set(small) == {"1x1", "2x1", "1x2", "2x2"}
-
-
-def test_what_is_better_becomes_lines_and_what_is_not_none():
-    nothing = Refined({}, {})
-    settings = Refined({"nbthread": "2"}, {})
-    four, two = generated_layout(4, 2), generated_layout(2, 1)
-    assert advise.changes(four, nothing, (2, 1)) == {"instances": "4", "threads": "2"}
-    assert advise.changes(two, nothing, (2, 1)) == {}
-    assert advise.changes(two, settings, (2, 1)) == {"nbthread": "2"}
+    assert {f"{n}x{t}" for n in (1, 2, 4, 6, 8) for t in (1, 2)} < found
+    small = names(task(memory=2.5 * tune.INSTANCE_BYTES))
+    assert small == {"1x1", "2x1", "1x2", "2x2"}
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from types import SimpleNamespace
 import pytest
 
 from zopestack.features.address import Address
-from zopestack_bench import Broken, proc, rounds, series
+from zopestack_bench import Broken, proc, rounds
 from zopestack_bench.farm import Farm
-from zopestack_bench.layouts import Layout
+from zopestack_bench.peers import running
 from zopestack_bench.probe import until
-from zopestack_bench.record import Closed, Experiment, Open
-from zopestack_bench.slow import slow_clients
-from zopestack_bench.target import Target, running
+from zopestack_bench.record import Closed, Experiment, Open, Outcome
+from zopestack_bench.slow import Slow, slow_clients
+from zopestack_bench.target import Layout, Target
 from zopestack_bench.workloads import Workload
 
 PAGE = Workload("page", ("/",), "a page")
@@ -61,10 +61,18 @@ def track(serve):
         yield found
 
 
+def measured(track, experiment, number, say=print):
+    """So many rounds of an experiment."""
+    outcome = Outcome(experiment, [])
+    for each in range(1, number + 1):
+        rounds.add(track, outcome, each, PAGE, say)
+    return outcome
+
+
 def test_rounds_are_interleaved_and_counted(track):
     lines: list[str] = []
-    experiment = Experiment("page", Open(50), ("A", "B"), 3, 0.2)
-    outcome = rounds.run(track, experiment, PAGE, lines.append)
+    experiment = Experiment("page", Open(50), ("A", "B"), 0.2)
+    outcome = measured(track, experiment, 3, lines.append)
     order = [(s.round, s.layout) for s in outcome.samples]
     assert order == [(1, "A"), (1, "B"), (2, "A"), (2, "B"), (3, "A"), (3, "B")]
     assert len(lines) == 6
@@ -77,16 +85,16 @@ def test_rounds_are_interleaved_and_counted(track):
 
 
 def test_a_layout_is_warmed_up_longer_for_what_it_has_not_been_asked_yet(track, monkeypatch):
-    run, warm_ups = rounds.load.run, []
+    run, warm_ups = rounds.generator.run, []
 
     def noted(address, paths, load, seconds, **options):
         warm_ups.append((load.clients if "source" not in options else 0, seconds))
         return run(address, paths, load, seconds, **options)
 
-    monkeypatch.setattr(rounds, "load", SimpleNamespace(run=noted))
+    monkeypatch.setattr(rounds, "generator", SimpleNamespace(run=noted))
     for load in (Open(10), Closed(1)):
-        experiment = Experiment("page", load, ("A", "B"), 2, 0.1)
-        rounds.run(track, experiment, PAGE, lambda line: None)
+        experiment = Experiment("page", load, ("A", "B"), 0.1)
+        measured(track, experiment, 2)
     first, later = [(2, rounds.FIRST_WARM_UP)] * 2, [(1, PAGE.warm_up)] * 2
     loads = [(clients, seconds) for clients, seconds in warm_ups if clients]
     assert loads == first + later * 3
@@ -103,23 +111,12 @@ def test_the_crowd_of_a_layout_is_neither_its_cost_nor_that_of_others(monkeypatc
 
 
 def test_latency_of_layouts_is_compared_within_rounds(track):
-    experiment = Experiment("page", Open(20), ("A", "B"), 5, 0.2)
-    outcome = rounds.run(track, experiment, PAGE, lambda line: None)
+    experiment = Experiment("page", Open(20), ("A", "B"), 0.2)
+    outcome = measured(track, experiment, 5)
     assert outcome.ratio("B", "A", "p50 ms").rounds == 5
     # What each server takes at least.
     assert min(outcome.series("A", "p50 ms")) >= 5
     assert min(outcome.series("B", "p50 ms")) >= 10
-
-
-def test_the_series_goes_on_while_the_layout_changes(track, monkeypatch):
-    monkeypatch.setattr(series, "INTERVAL", 0.05)
-    moments, rates = series.record(track, ("A", "B"), PAGE, 0.3, lambda line: None)
-    assert list(dict.fromkeys(moment.layout for moment in moments)) == ["A", "B"]
-    assert [moment.seconds for moment in moments] == sorted(x.seconds for x in moments)
-    assert rates["A"] > 0
-    assert rates["B"] > 0
-    # These servers do not measure it.
-    assert moments[0].figures["GIL wait, ms"] is None
 
 
 def test_the_cpu_of_a_family_of_processes_is_counted():
@@ -153,7 +150,7 @@ def test_rescheduling_interrupts_of_all_cores_are_added(tmp_path, monkeypatch):
 
 def test_slow_readers_hold_a_download_open(serve):
     server = serve(stalls_at=1)
-    with slow_clients(server.address, 3, "/", 1000) as pids:
+    with slow_clients(server.address, [Slow(3, "/", 1000)]) as pids:
         until("three requests", lambda: server.asked, lambda asked: asked == 3, 10)
         assert server.connections == 3
         assert {path for _, path, _ in server.visitors} == {"/"}
@@ -168,7 +165,7 @@ def test_a_slow_reader_takes_no_more_than_its_share():
     # 4000 bytes a second, of which the server counts what has left it.
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = Address(*server.getsockname())
-        with slow_clients(address, 1, "/", 4000):
+        with slow_clients(address, [Slow(1, "/", 4000)]):
             connection, _ = server.accept()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             connection.settimeout(1)
@@ -186,7 +183,7 @@ def test_a_slow_reader_takes_no_more_than_its_share():
 def test_slow_senders_never_finish_a_request_and_come_back():
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as held:
         server.settimeout(20)
-        with slow_clients(Address(*server.getsockname()), 3):
+        with slow_clients(Address(*server.getsockname()), [Slow(3)]):
             found = [held.enter_context(server.accept()[0]) for _ in range(3)]
             for connection in found:
                 connection.settimeout(20)

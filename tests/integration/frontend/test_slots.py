@@ -13,6 +13,8 @@ from tests.support.door import Door, statuses
 from tests.support.farm import STREAM, Farm
 from tests.support.holding import HOLDER, multiplexed, pseudo
 from tests.support.polling import until
+from zopestack.features.timings import Timings
+from zopestack.haproxy.runtime import Runtime
 
 READERS = 40
 
@@ -146,6 +148,26 @@ def test_who_leaves_does_not_leave_his_thread_to_the_next(farm: Farm) -> None:
         release.touch()
         until("it to be open again", lambda: [r["weight"] for r in door.rows()] == ["1", "1"])
         assert door.limits() == [1, 1]
+
+
+def test_a_closed_instance_takes_over_when_the_last_open_one_goes(farm: Farm) -> None:
+    """As in a roll, which drains one just when the other is closed."""
+    made = farm.door(instances=2)
+    made.timings = Timings(look_closed=0.5)
+    with made as door:
+        release = door.directory / "release"
+        abandon(door, f"/hold?until={release}")
+        left = door.busy().index(1)
+        until("it to be given no more", lambda: door.rows()[left]["weight"] == "0")
+        other = door.stack.instances[1 - left].name
+        Runtime(door.stack.haproxy_socket).command(f"set server zope/{other} state drain")
+        answers: list[int] = []
+        asking = threading.Thread(target=lambda: answers.append(door.get().status))
+        asking.start()
+        until("it to be open again", lambda: door.rows()[left]["weight"] == "1")
+        release.touch()
+        asking.join()
+        assert answers == [200]
 
 
 def test_the_last_instance_is_never_closed(farm: Farm) -> None:

@@ -43,11 +43,12 @@ class Ledger(SimpleItem):
 
     @security.public
     def slow(self, seconds: str = "1") -> str:
-        """Keep the thread busy for a while."""
+        """Keep the thread busy for a while; the answer is its name."""
+        import threading
         import time
 
         time.sleep(float(seconds))
-        return "done"
+        return threading.current_thread().name
 
     @security.public
     def endless(self, visitor: str, number: str) -> None:

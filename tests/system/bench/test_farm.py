@@ -24,7 +24,7 @@ from zopestack_bench.farm import Farm, counters
 from zopestack_bench.layouts import generated_layout, layouts
 from zopestack_bench.peers import missing, peers, stock_waitress
 from zopestack_bench.probe import fetch, until
-from zopestack_bench.record import Closed, Experiment, Open
+from zopestack_bench.record import Closed, Experiment, Open, Outcome
 from zopestack_bench.target import Target
 from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
@@ -67,7 +67,7 @@ def writes(farm: Farm) -> int:
 @pytest.mark.parametrize("name", THERE)
 def test_every_write_that_is_counted_is_in_the_database(farm, name):
     before = writes(farm)
-    with KNOWN[name].serve(farm, KNOWN[name]) as target:
+    with KNOWN[name].running(farm) as target:
         if KNOWN[name].lasting:
             target.settle()
         measured = load.run(target.address, WORKLOADS["write"].paths, Closed(4), 1)
@@ -83,10 +83,10 @@ def test_every_write_that_is_counted_is_in_the_database(farm, name):
 
 def test_a_sample_has_every_figure(farm):
     names = ("1x1 direct", "2x1")
-    experiment = Experiment("cpu", Closed(2), names, 1, 1)
+    outcome = Outcome(Experiment("cpu", Closed(2), names, 1), [])
     with ExitStack() as lasting:
         track = rounds.Track(farm, {name: KNOWN[name] for name in names}, lasting)
-        outcome = rounds.run(track, experiment, WORKLOADS["cpu"], print)
+        rounds.add(track, outcome, 1, WORKLOADS["cpu"], print)
     direct, balanced = outcome.samples
     for sample in outcome.samples:
         assert sample.measured.requests > 0
@@ -98,7 +98,6 @@ def test_a_sample_has_every_figure(farm):
         assert sample.figures["GIL wait ms"] is not None
     assert direct.figures["balancer CPU ms"] is None
     assert balanced.figure("balancer CPU ms") > 0
-    assert balanced.figures["queue ms"] is not None
     # Memory is counted for the instances of the layout alone.
     assert balanced.figure("Zope memory MB") > direct.figure("Zope memory MB")
 
@@ -108,7 +107,7 @@ def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
     layout = generated_layout(2, 1, settings)
     instances = farm.instances(2, 1)
     usual = [ask(each).switch_interval for each in instances]
-    with layout.serve(farm, layout) as target:
+    with layout.running(farm) as target:
         assert [ask(each).switch_interval for each in instances] == [0.0005, 0.0005]
         assert "Nbthread: 2\n" in target.runtime.command("show info")
         before = [ask(each).requests for each in instances]
@@ -121,7 +120,7 @@ def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
         assert max(served) >= 15
     assert [ask(each).switch_interval for each in instances] == usual
     plain = generated_layout(2, 1)
-    with plain.serve(farm, plain) as target:
+    with plain.running(farm) as target:
         assert "Nbthread: 1\n" in target.runtime.command("show info")
 
 
@@ -130,7 +129,7 @@ FRONTS = fronts.layouts()
 
 @pytest.mark.parametrize("name", [name for name in FRONTS if name != fronts.NO_SLOTS_READERS])
 def test_every_front_end_that_is_compared_answers(farm, name):
-    with FRONTS[name].serve(farm, FRONTS[name]) as target:
+    with FRONTS[name].running(farm) as target:
         measured = load.run(target.address, ("/bench-light",), Open(20), 1, source=target.client)
         assert (measured.requests, measured.errors) == (20, {})
         assert len(target.crowd) == name.count("slow ")
@@ -141,7 +140,7 @@ def test_every_front_end_that_is_compared_answers(farm, name):
 
 def test_without_slots_no_page_is_answered_while_downloads_last(farm):
     layout = FRONTS[fronts.NO_SLOTS_READERS]
-    with layout.serve(farm, layout) as target:
+    with layout.running(farm) as target:
         measured = load.run(target.address, ("/bench-light",), Open(5), 1, patience=1)
     assert (measured.requests, measured.errors) == (0, {"timeout": 5})
 
@@ -171,7 +170,7 @@ def test_what_is_left_out_of_a_front_end_is_left_out(farm):
 
 def test_a_limited_client_is_counted_and_this_machine_is_not(farm):
     for name, counted in ((fronts.COUNTED, True), (fronts.GENERATED, False)):
-        with FRONTS[name].serve(farm, FRONTS[name]) as target:
+        with FRONTS[name].running(farm) as target:
             load.run(target.address, ("/bench-light",), Open(20), 0.5, source=target.client)
             table = target.runtime.command("show table requests")
             assert (f"key={mapped(fronts.CLIENT)}" in table) is counted
@@ -183,8 +182,8 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
     for kind in ("none", "path"):
         layout = FRONTS[f"affinity {kind}"]
         workload = LIBRARY["large site"]
-        experiment = Experiment(workload.name, Closed(1), (layout.name,), 1, 1)
-        with layout.serve(farm, layout) as target:
+        experiment = Experiment(workload.name, Closed(1), (layout.name,), 1)
+        with layout.running(farm) as target:
             # Every shelf some times over, one after the other: each preferred server is free.
             for _ in range(3):
                 shelves = tuple(dict.fromkeys(workload.paths))
@@ -202,10 +201,10 @@ def test_a_front_end_haproxy_refuses_is_an_error_with_its_last_lines(farm, tmp_p
         tmp_path, "own", "haproxy.cfg.j2", "stats hide-version\n", "no-such-keyword\n"
     )
     refused = replace(layout, templates=tmp_path / "own")
-    with pytest.raises(Broken, match="no-such-keyword"), refused.serve(farm, refused):
+    with pytest.raises(Broken, match="no-such-keyword"), refused.running(farm):
         pass
     # The next one starts.
-    with layout.serve(farm, layout) as target:
+    with layout.running(farm) as target:
         assert fetch(target.address, "/bench-light") == b"light\n"
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import sys
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 
 from tests.support import describe
 from tests.support.harness import Site, until
-from zopestack_bench import advise, halving, refine, tune
+from zopestack_bench import cli, search, tune
+from zopestack_bench.farm import running
+from zopestack_bench.probe import status
 
 PAGE = """<i tal:content="request/URL"></i>"""
 
@@ -69,17 +69,10 @@ def test_a_copy_of_the_site_is_measured_and_the_site_left_alone(
     log = site.stack.access_log
     until("the log", lambda: "/no-such-page" in log.read_text())
     pids, before = site.pids(), files(site)
-    # Memory for one instance; time for a setting or two, of which one round will do. The time is
-    # that of a clock that is a second later at each look, so that a busy machine tries as much.
+    # Memory for one instance, and time for one round and no more.
     urls = ("--url", "http://www.example.com/page", "--url", "/nowhere", "--log", str(log))
-    limits = ("--memory", "200M", "--minutes", "0.12", "--check")
-    monkeypatch.setattr(sys, "argv", ["tune", *urls, *limits])
-    monkeypatch.setattr(advise, "REFINEMENT", 0.8)
-    clock = SimpleNamespace(monotonic=itertools.count().__next__)
-    for module in (advise, halving):
-        monkeypatch.setattr(module, "time", clock)
-    for module in (advise, refine):
-        monkeypatch.setattr(module, "FEWEST_ROUNDS", 1)
+    monkeypatch.setattr(sys, "argv", ["tune", *urls, "--memory", "200M", "--minutes", "0"])
+    monkeypatch.setattr(search, "ENOUGH", 1)
     monkeypatch.chdir(site.directory)
     tune.main()
     said = capsys.readouterr().out
@@ -89,26 +82,22 @@ def test_a_copy_of_the_site_is_measured_and_the_site_left_alone(
     assert " errors" not in said
     for layout in ("1x1", "1x2"):
         assert re.search(rf"^{layout} +[1-9][0-9.]+ +\d+ +\d+ MB ", said, re.MULTILINE)
-    assert re.search(r"^  switch-interval = 0.5ms +\d", said, re.MULTILINE)
+    assert re.search(r"^1x1 switch-interval 0.5ms +\d", said, re.MULTILINE)
     assert "no difference: nothing is better" in said or "\n[stack]\ninstances = 1\n" in said
-    assert "check, 2 layouts in" in said
     # Nothing of the site has changed, and nothing is left.
     assert (site.pids(), files(site)) == (pids, before)
-    assert not list(site.stack.var.glob("tune-*"))
+    assert not list(site.stack.var.glob("bench-*"))
     assert site.get("/").status == 421
 
 
-def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) -> None:
-    configuration = site.directory / "buildout.cfg"
-    text = configuration.read_text()
-    configuration.write_text(text + "\n[instance1]\nthreads = 1\n")
-    try:
-        command = (sys.executable, "-m", "zopestack_bench.tune", "--url", "/page", "--write")
-        done = site.run(*command, check=False)
-    finally:
-        configuration.write_text(text)
-    assert done.returncode == 1
-    assert done.stdout.splitlines() == [
-        "buildout.cfg cannot be changed: [instance1] threads = 1 wins over the same option of "
-        "the stack; delete it first"
-    ]
+def test_a_page_is_measured_by_its_path_in_zope_whatever_the_sites(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site.directory)
+    monkeypatch.setattr(sys, "argv", ["bench", "--url", "/Plone/page"])
+    bench = cli.Bench(cli._arguments())
+    assert bench.workload
+    with running({1: 1}, print, bench.stack, hosts=False) as farm:
+        for name in ("1x1", "1x1 direct"):
+            with bench.layouts[name].running(farm) as target:
+                assert status(target.address, bench.workload.paths[0]) == 200

@@ -90,7 +90,7 @@ def test_it_leads_with_the_claim_and_the_graph(page: Path, reader: Browser) -> N
     reader.show(1280, "light")
     reader.open(page.as_uri())
     assert "2.20 times\nthe requests/s" in reader.find(".lead").text
-    assert reader.find("h2").text == "The fight for the interpreter lock, before and after"
+    assert reader.find("h2").text == "The fight for the interpreter lock"
     assert reader.run("return document.images[0].getBoundingClientRect().top") < 600
 
 

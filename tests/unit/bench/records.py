@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from zopestack_bench import rounds, series
+from zopestack_bench import rounds
 from zopestack_bench.proc import Usage
 from zopestack_bench.record import (
     PERCENTILES,
     Closed,
     Experiment,
     Measured,
-    Moment,
     Open,
     Outcome,
     Run,
@@ -22,7 +21,7 @@ def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None 
     measured = Measured(10, int(rate * 10), 0, errors or {}, latency)
     used = {"zope": Usage(5, 900, 60), "balancer": Usage(0.5, 100, 40), "zeo": Usage(0.1)}
     figures = rounds.figures(measured, used, 500)
-    figures |= {"queue ms": 10.0, "GIL wait ms": 2.0, "memory MB": 230.0}
+    figures |= {"GIL wait ms": 2.0, "memory MB": 230.0}
     figures |= {"cores of others": 0.0, "errors": measured.failed}
     return Sample(layout, number, measured, figures)
 
@@ -30,7 +29,7 @@ def sample(layout: str, number: int, rate: float, errors: dict[str, int] | None 
 def outcome(workload: str, load: Closed | Open, rates: dict[str, float]) -> Outcome:
     names = tuple(rates)
     return Outcome(
-        Experiment(workload, load, names, 3, 10),
+        Experiment(workload, load, names, 10),
         [sample(name, number, rates[name] * number) for number in (1, 2, 3) for name in names],
     )
 
@@ -48,15 +47,6 @@ def run() -> Run:
             outcome("light", Closed(8), rates),
             outcome("cpu", Closed(1), {**rates, "1x1 direct": 40.0}),
             outcome("cpu", Open(20), rates),
-            outcome("cpu", Open(40), rates),
         ],
-        moments=[
-            Moment(i / 2, name, series.figures(waited, 50.0, 100.0 + i, rate))
-            for i, (name, waited, rate) in enumerate(
-                [("1x4 direct", 67.0, 30.0)] * 4 + [("2x1", 0.1, 66.0)] * 4
-            )
-        ],
-        rates={"1x4 direct": 30.0, "2x1": 66.0},
-        memory={1: {"zope": 10**8, "zeo": 3 * 10**7}, 2: {"zope": 2 * 10**8, "zeo": 3 * 10**7}},
         notes=["varnish is left out: apt-get install varnish"],
     )

@@ -13,13 +13,14 @@ import pytest
 
 from tests.unit.bench import records
 from tests.unit.bench.records import sample
-from zopestack_bench import fronts, plots, record, report, rounds, series
-from zopestack_bench.claims import PROMISES, claims, findings
+from zopestack_bench import cli, fronts, plots, record, report, rounds
+from zopestack_bench.claims import FRONTEND, PROMISES, claims, findings
 from zopestack_bench.layouts import layouts
 from zopestack_bench.peers import peers
-from zopestack_bench.plan import END, FULL, QUICK, duration, fits
+from zopestack_bench.plan import END, FEW_SECONDS, duration, everything, of_claims
 from zopestack_bench.ratios import Ratio
-from zopestack_bench.record import Closed, Experiment, Measured, Moment, Outcome, Run, Sample
+from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Run, Sample
+from zopestack_bench.workloads import WORKLOADS
 
 VOID = {"meta", "img", "br", "link", "source"}
 
@@ -222,32 +223,35 @@ def test_every_plot_is_a_file_of_its_own(written):
         assert (written / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_series_tells_on_every_machine_what_the_lock_costs_a_request(run):
+def test_the_plot_tells_on_every_machine_what_the_lock_costs_a_request(run):
     # A kernel of today may not count rescheduling interrupts where threads share a core.
-    run.moments = [
-        replace(each, figures={**each.figures, "rescheduling interrupts": 0.0})
-        for each in run.moments
-    ]
-    axes = plots.handover(run, plots.WIDE).axes
-    assert [axis.get_ylabel().partition("\n")[0] for axis in axes] == [
-        "GIL wait, ms",
-        "context switches",
-        "rescheduling",
-    ]
-    said = [[text.get_text().splitlines()[-1] for text in axis.texts] for axis in axes]
+    change(run, "rescheduling interrupts", 0.0)
+    axes = plots.lock(run, plots.WIDE).axes
+    assert [axis.get_title(loc="left") for axis in axes] == list(plots.LOCK.values())
+    said = [{text.xy[1]: text.get_text().strip() for text in axis.texts} for axis in axes]
     assert said == [
-        ["67 a request", "0.1 a request"],
-        # 50 a second of 30 and of 66 requests/s.
-        ["1.67 a request", "0.758 a request"],
-        ["0 a request", "0 a request"],
+        {"2x1": "2", "2x2": "2", "1x4 direct": "2"},
+        # 1100 switches of 600, 1200, 1800 requests and the like: the second round is the median.
+        {"2x1": "0.83", "2x2": "0.92", "1x4 direct": "1.8"},
+        {"2x1": "0", "2x2": "0", "1x4 direct": "0"},
     ]
 
 
-def test_the_series_shows_only_what_was_counted(run):
-    uncounted = {"GIL wait, ms": None, "rescheduling interrupts": None}
-    run.moments = [replace(each, figures={**each.figures, **uncounted}) for each in run.moments]
-    (axis,) = plots.handover(run, plots.WIDE).axes
-    assert axis.get_ylabel() == "context switches\nof Zope"
+def test_the_plot_of_the_lock_shows_only_what_was_counted(run):
+    change(run, "rescheduling interrupts", None)
+    change(run, "GIL wait ms", None)
+    (axis,) = plots.lock(run, plots.WIDE).axes
+    assert axis.get_title(loc="left") == "context switches"
+    change(run, "context switches", None)
+    assert plots.lock(run, plots.WIDE) is None
+
+
+def change(run: Run, figure: str, value: float | None) -> None:
+    """Let every sample have this figure."""
+    for outcome in run.outcomes:
+        outcome.samples[:] = [
+            replace(x, figures={**x.figures, figure: value}) for x in outcome.samples
+        ]
 
 
 def test_samples_survive_their_file(run, written):
@@ -259,10 +263,8 @@ def test_a_run_of_next_to_nothing_has_a_report(tmp_path):
         "scripts/bench", "now", {"processor": "P", "cores": "1", "memory": "1", "kernel": "K"}
     )
     measured = Measured(1, 0)
-    nothing = Sample("as it is", 1, measured, rounds.figures(measured, {}, None))
-    run.outcomes = [Outcome(Experiment("site", Closed(8), ("as it is",), 1, 1), [nothing])]
-    run.moments = [Moment(0.5, "as it is", series.figures(None, 0.0, None, 0.0))]
-    run.rates = {"as it is": 0.0}
+    nothing = Sample("2x1", 1, measured, rounds.figures(measured, {}, None))
+    run.outcomes = [Outcome(Experiment("site", Closed(8), ("2x1",), 1), [nothing])]
     Page(report.write(run, tmp_path).read_text(encoding="utf-8"))
     assert record.load(tmp_path / "samples.json") == run
 
@@ -290,30 +292,20 @@ def test_what_pages_count_is_shown_for_each_request():
 
 
 @pytest.mark.parametrize("number", [1, 2, 4, 16])
-def test_a_plan_asks_only_for_layouts_that_are_there(number):
+def test_only_layouts_that_are_there_are_asked_for(number):
     there = {**layouts(number), **peers(number)}
     for few in (there, {"2x1": there["2x1"]}, {"gunicorn": there["gunicorn"]}):
-        for plan in (QUICK, FULL):
-            experiments = plan.closed(few, None) + plan.open(few, "cpu", 30)
+        for experiments in (everything(few), everything(few, WORKLOADS["cpu"])):
             assert {name for x in experiments for name in x.layouts} <= set(few)
             assert all(x.layouts for x in experiments)
 
 
-def test_quick_is_planned_for_less_than_five_minutes_on_two_cores():
+def test_a_quick_run_has_three_rounds_on_two_cores():
     there = {**layouts(2), **peers(2)}
-    experiments = QUICK.closed(there, None) + QUICK.open(there, "cpu", 30)
     # A minute is left to build and start the instances.
-    assert QUICK.total(there, None) <= 240
-    assert QUICK.total(there, None) > duration(experiments)
+    assert 3 * duration(everything(there, seconds=FEW_SECONDS)) <= cli.QUICK * 60 - END - 40
 
 
-def test_a_quick_run_begins_nothing_for_which_there_is_no_time():
-    there = {**layouts(2), **peers(2)}
-    for experiment in QUICK.closed(there, None):
-        assert fits(experiment, duration([experiment]) + END)
-        assert not fits(experiment, duration([experiment]) + END - 1)
-        assert fits(experiment, FULL.limit)
-
-
-def test_the_front_end_is_planned_for_less_than_six_minutes():
-    assert duration(fronts.experiments()) + fronts.UNANSWERED <= 300
+def test_five_rounds_of_the_front_end_are_less_than_ten_minutes():
+    # A minute is left to start the instances, and for what gets no response.
+    assert 5 * duration(of_claims(FRONTEND)) <= 540

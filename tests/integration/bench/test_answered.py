@@ -1,27 +1,20 @@
-"""What is measured answers; the rest of advise is tested on a real site in test_tune."""
+"""What is measured answers; the rest of tune is tested on a real site in test_tune."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.bench.conftest import KnownServer
-from zopestack_bench import Broken, advise
-from zopestack_bench.farm import Farm
-from zopestack_bench.layouts import Layout
+from tests.integration.bench.conftest import KnownServer, answering
+from zopestack_bench import Broken, rounds
 from zopestack_bench.rounds import Track
-from zopestack_bench.target import Target
 from zopestack_bench.workloads import Workload
 
 
 def track(server: KnownServer) -> Track:
-    @contextmanager
-    def serve(farm: Farm, layout: Layout) -> Iterator[Target]:
-        yield Target(server.address, {})
-
-    return Track(None, {"1x1": Layout("1x1", "", 1, 1, serve)}, ExitStack())  # type: ignore[arg-type]
+    return Track(None, {"1x1": answering(server, "1x1")}, ExitStack())  # type: ignore[arg-type]
 
 
 def test_pages_that_answer_with_an_error_are_left_out_and_named(
@@ -29,7 +22,7 @@ def test_pages_that_answer_with_an_error_are_left_out_and_named(
 ) -> None:
     server, said = serve(fails_every=3), list[str]()
     workload = Workload("site", ("/a", "/b", "/c", "/a"), "")
-    kept = advise._checked(track(server), workload, said.append)
+    kept = rounds.answered(track(server), workload, said.append)
     # Each page is asked for once, and what is replayed keeps its order and its repetitions.
     assert server.asked == 3
     assert kept.paths == ("/a", "/b", "/a")
@@ -40,4 +33,4 @@ def test_where_no_page_answers_there_is_nothing_to_measure(
     serve: Callable[..., KnownServer],
 ) -> None:
     with pytest.raises(Broken, match="no page can be read without a login, /a for one"):
-        advise._checked(track(serve(fails_every=1)), Workload("site", ("/a", "/b"), ""), print)
+        rounds.answered(track(serve(fails_every=1)), Workload("site", ("/a", "/b"), ""), print)
