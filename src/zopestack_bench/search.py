@@ -66,11 +66,19 @@ class Search:
         """Whether a layout keeps to the memory."""
         return self._size(layout) <= self.budget
 
+    def changes(self) -> dict[str, str]:
+        """The options of [stack] to set, with their values; none if there is no difference."""
+        found = self.found
+        if found is self.current and self.fits(found):
+            return {}
+        counts = {"instances": str(found.instances), "threads": str(found.threads)}
+        return {**counts, **found.settings}
+
     def report(self) -> list[str]:
         """What was found, in lines for a person: the figures, and the [stack] lines that follow."""
         found, current, budget = self.found, self.current, self.budget
         lines = ["", *self._table(), ""]
-        if found is current and self.fits(found):
+        if not self.changes():
             return [*lines, "no difference: nothing is better than what is in use; keep it."]
         used = self._size(found)
         more = used - self._size(current)
@@ -81,9 +89,7 @@ class Search:
             f"{budget / 1e6:.0f} MB given:",
             "",
             "[stack]",
-            f"instances = {found.instances}",
-            f"threads = {found.threads}",
-            *(f"{option} = {value}" for option, value in found.settings.items()),
+            *(f"{option} = {value}" for option, value in self.changes().items()),
         ]
         if not self.fits(found):
             lines += ["", "Nothing that was tried keeps to the memory given."]

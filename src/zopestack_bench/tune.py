@@ -15,7 +15,7 @@ from zopestack.features import cpus
 from zopestack.features.instances import VISITORS
 from zopestack.model import Stack
 from zopestack.supervisor.health import ask
-from zopestack_bench import Broken, proc, rounds, visitors
+from zopestack_bench import Broken, edit, proc, rounds, visitors
 from zopestack_bench.farm import Farm, running
 from zopestack_bench.layouts import counts, generated_layout
 from zopestack_bench.record import Closed, Experiment, Outcome
@@ -23,6 +23,12 @@ from zopestack_bench.search import Search
 from zopestack_bench.target import Layout
 from zopestack_bench.terminal import Progress, exits, minutes
 from zopestack_bench.workloads import WORKLOADS, Workload
+
+#: The file that --write changes.
+BUILDOUT = Path("buildout.cfg")
+
+#: What it may put there.
+OPTIONS = ("instances", "threads", "switch-interval", "nbthread", "affinity")
 
 #: Share of the memory that is free now that tune uses where it is told nothing.
 MEMORY_SHARE = 0.5
@@ -45,6 +51,7 @@ examples:
   scripts/tune --url /Plone --url /Plone/news     two pages of your site
   scripts/tune --log var/log/access.log           what your visitors have asked for
   scripts/tune --memory 2G --minutes 10           how much it may take
+  scripts/tune --url /Plone --write               put the result into buildout.cfg
   scripts/tune --workload wait                    one of the built-in pages
 """
 
@@ -71,15 +78,21 @@ class Task:
 def main() -> None:
     """Run ``scripts/tune``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
-    with exits("stopped"):
-        print(*advise(_task(arguments), Progress().say), sep="\n")
+    with exits("stopped; nothing was changed"):
+        if arguments.write:
+            # What keeps the file from being changed is found before minutes of measuring.
+            edit.changed(BUILDOUT, dict.fromkeys(OPTIONS, "1"))
+        found = advise(_task(arguments), Progress().say)
+        print(*found.report(), sep="\n")
+        if arguments.write and found.changes():
+            edit.write(BUILDOUT, found.changes())
+            print(f"\n{BUILDOUT} is changed; bin/buildout && bin/supervisorctl update applies it")
 
 
-def advise(task: Task, say: Callable[[str], None]) -> list[str]:
+def advise(task: Task, say: Callable[[str], None]) -> Search:
     """Try layouts and settings within the time and memory of the task.
 
     :param say: called with each line of progress.
-    :return: what was found, in lines for a person.
     :raises Broken: where the instances do not come up or no page answers.
     """
     plain = candidates(task)
@@ -96,7 +109,7 @@ def advise(task: Task, say: Callable[[str], None]) -> list[str]:
         experiment = Experiment(workload.name, Closed(task.clients), (), SECONDS)
         search = Search(measure, experiment, tried, current, memory, task.memory, say)
         search.run(task.seconds)
-    return search.report()
+    return search
 
 
 def candidates(task: Task) -> list[Layout]:
@@ -198,6 +211,7 @@ def _arguments() -> argparse.Namespace:
         "--memory", type=_bytes, metavar="SIZE", help="such as 2G; default half of what is free"
     )
     parser.add_argument("--minutes", type=minutes, default=5, help="for measuring (default 5)")
+    parser.add_argument("--write", action="store_true", help="put the result into buildout.cfg")
     return parser.parse_args()
 
 

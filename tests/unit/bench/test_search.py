@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from zopestack_bench import tune
+from zopestack_bench.edit import END
 from zopestack_bench.layouts import generated_layout
 from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.search import AGAIN, Search
@@ -212,6 +216,25 @@ def test_it_says_no_difference_where_there_is_none() -> None:
     assert ours.report()[-1] == "no difference: nothing is better than what is in use; keep it."
     assert any(line.endswith(": no difference") for line in ours.report())
     assert "[stack]" not in ours.report()
+
+
+@pytest.mark.parametrize(("rate", "lines"), [(150.0, "instances = 4\nthreads = 1\n"), (100.0, "")])
+def test_what_is_found_is_put_into_buildout_cfg_where_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, home: Path, rate: float, lines: str
+) -> None:
+    ours = search(Machine({"2x1": 100.0, "4x1": rate}), "2x1")
+    ours.run(100)
+    before = "[stack]\nrecipe = zopestack\n"
+    (home / "buildout.cfg").write_text(before)
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(tune, "advise", lambda task, say: ours)
+    monkeypatch.setattr(sys, "argv", ["tune"])
+    tune.main()
+    assert (home / "buildout.cfg").read_text() == before
+    monkeypatch.setattr(sys, "argv", ["tune", "--write"])
+    tune.main()
+    after = (home / "buildout.cfg").read_text()
+    assert (f"[stack]\n{lines}{END}" in after) if lines else (after == before)
 
 
 USUAL = {"nbthread": "1", "affinity": "none", "switch-interval": "5ms"}
