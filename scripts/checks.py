@@ -40,8 +40,8 @@ FAST = ("tests/unit", "tests/integration/test_rendering.py", "tests/system/test_
 #: Where the environment has its commands.
 TOOLS = str(Path(sys.executable).parent)
 
-#: Processes of pytest: three per core, since tests wait a lot.
-PROCESSES = min(16, 3 * (os.cpu_count() or 2))
+#: Processes of pytest: two per core, since tests wait a lot. Three are no faster.
+PROCESSES = min(16, 2 * (os.cpu_count() or 2))
 
 
 def main(arguments: list[str]) -> int:

@@ -21,11 +21,11 @@ ALONE = ("/bin/sh", "-c", "echo alone")
 #: A fork that says that it runs, and waits.
 WAIT = "import time; print('runs', flush=True)\nwhile True: time.sleep(60)"
 
-#: One that says which signal it gets, and ends with TERM.
+#: One that says which signal it gets, and ends with TERM. The next one may come while it prints.
 HEAR = """
-import signal, sys
+import os, signal, sys
 def hear(number, _):
-    print(signal.Signals(number).name, flush=True)
+    os.write(1, signal.Signals(number).name.encode() + b"\\n")
     if number == signal.SIGTERM:
         sys.exit(7)
 for each in ("TERM", "INT", "USR1", "USR2", "HUP"):
