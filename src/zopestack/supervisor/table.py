@@ -66,7 +66,8 @@ def _cells(
     if process is None:
         yield from ("unknown, run update", *["-"] * (len(HEADINGS) - 2))
         return
-    if report and process.state == "RUNNING":
+    # It may serve before supervisord regards it as started.
+    if report and process.state in ("STARTING", "RUNNING"):
         yield "; ".join(filter(None, (report.why, _alone(stack, instance, process.pid))))
     else:
         yield process.state.lower()
