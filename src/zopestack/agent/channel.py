@@ -30,6 +30,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     :ivar receiving: whether the main thread is reading from the socket.
     :ivar due: whether the main thread is to run the request that it has just received.
     :ivar begun: whether the response to the request that a thread works on has begun.
+    :ivar bodiless: whether the response to that request has headers only.
     :ivar balanced: whether HAProxy has sent a request on this connection.
     """
 
@@ -45,6 +46,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     receiving = False
     due = False
     begun = False
+    bodiless = False
     balanced = False
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -74,6 +76,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def service(self) -> None:
         """Run a request, unless its client has gone."""
         self.begun = False
+        # A request that cannot be parsed has no method.
+        self.bodiless = getattr(self.requests[0], "command", "") == "HEAD"
         self.balanced = SENT in self.requests[0].headers
         with self.threads.working(self):
             if hung_up(self.socket):
@@ -117,7 +121,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 self.connected = False
 
     def write_soon(self, data: Any) -> int:
-        """Take a piece of a response."""
+        """Take a piece of a response: its headers, then pieces of its body.
+
+        waitress leaves it to the application to give no body to HEAD, and Zope gives one with an
+        error or a file. HAProxy would take it for the response to the next request on this
+        connection, which may be another visitor's (RFC 9110, 9.3.2).
+        """
+        if self.bodiless and self.begun:
+            getattr(data, "close", lambda: None)()
+            return 0
         self.begun = True
         return int(super().write_soon(data))
 
