@@ -1,24 +1,98 @@
 """What instances cost in memory that share one Zope, against instances that are alone.
 
-    .venv/bin/python -m tests.system.memory [--requests N] [COUNT ...]
+    .venv/bin/python -m tests.system.memory [--plone] [--python PROGRAM] [--requests N] [COUNT ...]
 
-For each number of instances, two sites one after the other, with ``share-memory`` on and off, serve
-the same requests. It prints the PSS of everything but HAProxy and supervisord, which are the same
-in both: ZEO, the loader, the instances and what stands for them. PSS divides a page that several
-processes have among them, so the sum counts each once.
+For each number of instances, a site with ``share-memory`` on and one with it off serve the same
+requests, one after the other. Each instance gets as many: pages as a visitor, as a manager, with
+forms to edit, and over the REST API, and every fiftieth saves something. Printed is the PSS of
+everything but HAProxy and supervisord, which are the same in both: ZEO, the loader, the instances
+and what stands for them. PSS divides a page that several processes have among them, so the sum
+counts each once.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.support import ledger
+from tests.support.checkout import PATIENCE, Checkout
 from tests.support.harness import Site
+from tests.system.test_plone import ANSWERS, EDITING, JSON, VISITING
 from zopestack.supervisor import group
 
 COUNTS = (2, 4, 8)
 
+#: Between two requests that save something.
+SAVED = 50
+
 PAGES = ("/", "/ledger/page", "/ledger/light")
+
+#: Documents of the Plone site.
+DOCUMENTS = 200
+
+REST = ("@navigation", "@types", "@search?fullobjects=1")
+
+
+@contextmanager
+def zope(count: int, shared: str, python: str) -> Iterator[Site]:
+    """A Zope with a page of its own database."""
+    with Site(ledger.SECTIONS, instances=count, share_memory=shared, warm_up="/") as site:
+        site.start()
+        ledger.create(site, visitors=1)
+        yield site
+
+
+@contextmanager
+def plone(count: int, shared: str, python: str) -> Iterator[Site]:
+    """A Plone with a site, whose pages for visitors are the warm-up."""
+    warm_up = " ".join(f"/news/{page}" for page in VISITING)
+    with Checkout(eggs="Plone", instances=count, requests_per_address="off") as site:
+        site.script("up", "--timeout", str(int(PATIENCE)), PYTHON=python)
+        told(site, "POST", "/@sites/classic", 200, **ANSWERS)
+        told(site, "POST", "/news/@addons/plone.restapi/install", 204)
+        for number in range(DOCUMENTS):
+            document = {"@type": "Document", "id": f"d{number}", "title": f"Document {number}"}
+            told(site, "POST", "/news", 201, **document)
+            told(site, "POST", f"/news/d{number}/@workflow/publish", 200)
+        site.configure(share_memory=shared, warm_up=warm_up)
+        site.script("up", "--timeout", str(int(PATIENCE)), PYTHON=python)
+        # What has set the site up is not like the others.
+        site.supervisorctl("roll", "all", check=True)
+        yield site
+
+
+def told(
+    site: Site, method: str, path: str, status: int, at: str = "haproxy", **content: object
+) -> None:
+    """One request of a manager to the REST API."""
+    body = json.dumps(content)
+    answer = site.request(method, path, body, JSON, at=at, login=site.admin)
+    if answer.status != status:
+        raise SystemExit(f"{method} {path}: {answer.status} {answer.text[:300]}")
+
+
+def ask_zope(site: Site, at: str, number: int) -> int:
+    """The status of one of many requests."""
+    return site.get(PAGES[number % len(PAGES)], at=at, login=site.admin).status
+
+
+def ask_plone(site: Site, at: str, number: int) -> int:
+    """The status of one of many requests."""
+    document = f"/news/d{number % DOCUMENTS}"
+    if number % SAVED == 0:
+        told(site, "PATCH", document, 204, at, title=f"{number}")
+    kind = number % 4
+    if kind == 0:
+        page = EDITING[number // 4 % len(EDITING)]
+        return site.get(f"/news/{page}", at=at, login=site.admin).status
+    if kind == 1:
+        page = f"{document}/{REST[number // 4 % len(REST)]}"
+        return site.request("GET", page, headers=JSON, at=at, login=site.admin).status
+    page = document if kind == 2 else f"/news/{VISITING[number // 4 % len(VISITING)]}"
+    return site.get(page, at=at).status
 
 
 def megabytes(site: Site) -> dict[str, float]:
@@ -32,33 +106,34 @@ def megabytes(site: Site) -> dict[str, float]:
     }
 
 
-def measured(count: int, shared: bool, requests: int) -> dict[str, float]:
+def measured(given: argparse.Namespace, count: int, shared: str) -> dict[str, float]:
     """The programs of one site after so many requests to each instance."""
-    switch = "on" if shared else "off"
-    with Site(ledger.SECTIONS, instances=count, share_memory=switch, warm_up="/") as site:
-        site.start()
-        ledger.create(site, visitors=1)
-        for number in range(requests):
+    start, ask = (plone, ask_plone) if given.plone else (zope, ask_zope)
+    with start(count, shared, given.python) as site:
+        for number in range(given.requests):
             for instance in site.stack.instances:
-                page = PAGES[number % len(PAGES)]
-                if site.get(page, at=instance.name, login=site.admin).status != 200:
-                    raise SystemExit(f"{instance.name} did not answer {page}")
+                status = ask(site, instance.name, number)
+                if status != 200:
+                    raise SystemExit(f"{instance.name} answered request {number} with {status}")
         return megabytes(site)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plone", action="store_true", help="Plone instead of an empty Zope")
+    parser.add_argument("--python", default="", help="what runs Plone; as for scripts/up")
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("counts", nargs="*", type=int, default=COUNTS)
     given = parser.parse_args()
     for count in given.counts:
-        on, off = (measured(count, shared, given.requests) for shared in (True, False))
+        on, off = (measured(given, count, shared) for shared in ("on", "off"))
         print(
             f"{count} instances: {sum(on.values()):.0f} MB shared, {sum(off.values()):.0f} MB "
             f"alone, {sum(on.values()) / sum(off.values()):.2f}; one instance "
             f"{on[f'instance{count}']:.1f} MB and {off[f'instance{count}']:.1f} MB, "
-            f"the loader {on['loader']:.1f} MB, ZEO {on['zeo']:.1f} MB"
+            f"the loader {on['loader']:.1f} MB, ZEO {on['zeo']:.1f} MB",
+            flush=True,
         )
 
 

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import NoReturn
 
 from zopestack.agent.configuration import Configuration
-from zopestack.loader import child, client, load
+from zopestack.loader import child, client, holes, immortal, load
 from zopestack.loader.forks import Forks, Request
 
 logger = logging.getLogger("zopestack.loader")
@@ -69,10 +69,16 @@ def prepare(zope_conf: str, wsgi_ini: str, own: int) -> list[random.Random]:
     load.close()
     load.check(own)
     found = [each for each in gc.get_objects() if issubclass(type(each), random.Random)]
+    objects, filled = immortal.immortalize(), holes.fill()
     gc.freeze()
     # A collection would write to what is shared.
     gc.disable()
-    logger.info("ready to be forked after %.1f s", time.monotonic() - began)
+    logger.info(
+        "ready to be forked after %.1f s: %d immortal objects, %.1f MB of holes filled",
+        time.monotonic() - began,
+        objects,
+        filled / (1 << 20),
+    )
     return found
 
 
