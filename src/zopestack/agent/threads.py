@@ -45,9 +45,9 @@ class Question:
 QUESTIONS = {
     # No slot is lent. A saturated instance has no thread idle for this long between two
     # requests, so this question does no work for each of them.
-    "steady": Question(settled=0.01, longest=0.1, prompt=False),
+    "steady": Question(settled=0.01, longest=0.05, prompt=False),
     # Slots are lent and all threads are needed: wait for the next idle thread.
-    "next": Question(settled=0.001, longest=0.1, prompt=True),
+    "next": Question(settled=0.001, longest=0.05, prompt=True),
     # Slots are lent and a thread was idle: check that it still is.
     "still": Question(settled=0.001, longest=0, prompt=False),
 }
