@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -18,27 +19,19 @@ from tests.support.polling import until
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class Server:
+class Server(socketserver.ThreadingTCPServer):
     """Gives every connection to a thread."""
 
+    daemon_threads = True
+    allow_reuse_address = True
+
     def __init__(self, port: int, serve: Callable[[socket.socket], None]) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._serve = serve
-        threading.Thread(target=self._accept, daemon=True).start()
+        def handle(connection: socket.socket, *_: object) -> None:
+            with suppress(OSError):
+                serve(connection)
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._one, args=(connection,), daemon=True).start()
-
-    def _one(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            self._serve(connection)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().__init__(("127.0.0.1", port), handle)  # type: ignore[arg-type]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
 class Instance:
@@ -68,7 +61,8 @@ class Instance:
 
     def close(self) -> None:
         for each in self.servers:
-            each.close()
+            each.shutdown()
+            each.server_close()
 
 
 @pytest.fixture

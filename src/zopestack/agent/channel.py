@@ -75,10 +75,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def service(self) -> None:
         """Run a request, unless its client has gone."""
+        request = self.requests[0]
         self.begun = False
         # A request that cannot be parsed has no method.
-        self.bodiless = getattr(self.requests[0], "command", "") == "HEAD"
-        self.balanced = SENT in self.requests[0].headers
+        self.bodiless = getattr(request, "command", "") == "HEAD"
+        self.balanced = SENT in request.headers
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False

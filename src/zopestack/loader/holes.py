@@ -23,7 +23,7 @@ PIECES = tuple(1 << power for power in range(16, 4, -1))
 def fill() -> int:
     """Allocate all free memory that lies between what is in use, and never free it; its bytes.
 
-    Only the C library's own is filled where it is glibc 2.33 or later, which tells where that ends.
+    What the C library manages is filled with glibc 2.33 or later only, which tells where it ends.
     """
     return _fill_pools() + _fill_heap()
 
@@ -82,7 +82,7 @@ def _fill_heap() -> int:
     free_at_the_end = end - library.mallinfo2().keepcost
     filled = 0
     for size in PIECES:
-        # In between lies what Python has allocated meanwhile for these very lines.
+        # A piece from anywhere else means that none of this size is free in between.
         while begin <= (piece := library.malloc(size)) < free_at_the_end:
             filled += size
         library.free(piece)
