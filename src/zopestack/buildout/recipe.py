@@ -19,7 +19,7 @@ from zc.buildout import UserError, configparser
 from zc.recipe.egg import Eggs
 
 from zopestack import files
-from zopestack.buildout import certificates, digests, packages, rehearsal, sharing, trial
+from zopestack.buildout import certificates, digests, lookups, packages, rehearsal, sharing, trial
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
@@ -71,6 +71,7 @@ class Recipe:
         self._own()
         self.parts = parts(self.stack, described.overrides)
         packages.install(distributions(self.parts), own)
+        lookups.hasten()
         for part, part_options in self.parts.items():
             # The user's section has been read into the part's options.
             buildout._raw.pop(part, None)

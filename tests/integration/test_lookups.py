@@ -1,0 +1,76 @@
+"""What buildout looks up in its own tables, with the real environment of the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zopestack.buildout.lookups import state
+
+#: In a process of its own, because ``pkg_resources`` has one table for each.
+RESOLVE = """
+import sys
+from zc.buildout.easy_install import pkg_resources
+from zopestack.buildout.lookups import hasten
+
+scans = []
+scan = pkg_resources.Environment.scan
+pkg_resources.Environment.scan = lambda *given: scans.append(given) or scan(*given)
+if sys.argv[1] == "hastened":
+    hasten()
+found = pkg_resources.working_set.resolve([pkg_resources.Requirement.parse("Zope")])
+print(len(scans), sorted(map(str, found)))
+missing = pkg_resources.Requirement.parse("zope.nowhere")
+try:
+    pkg_resources.working_set.resolve([missing])
+except pkg_resources.DistributionNotFound as why:
+    print(why)
+"""
+
+
+def _resolve(how: str) -> tuple[int, str]:
+    command = [sys.executable, "-c", RESOLVE, how]
+    scans, _, found = subprocess.check_output(command, text=True).partition(" ")
+    return int(scans), found
+
+
+def test_no_requirement_makes_buildout_list_everything_again() -> None:
+    scans, found = _resolve("hastened")
+    before, expected = _resolve("as it is")
+    assert "zope.nowhere" in found
+    assert (scans, found) == (0, expected)
+    assert before > 0
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A directory of installed packages."""
+    (tmp_path / "recipe" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "recipe" / "__init__.py").write_text("answer = 41\n", encoding="utf-8")
+    (tmp_path / "recipe" / "gone").symlink_to("nothing")
+    return tmp_path
+
+
+def test_a_package_that_was_changed_is_noticed(packages: Path) -> None:
+    module = packages / "recipe" / "__init__.py"
+    seen = {state(packages)}
+    module.write_text("answer = 4200\n", encoding="utf-8")
+    seen.add(state(packages))
+    os.utime(module, ns=(1, 1))
+    seen.add(state(packages))
+    module.rename(module.with_name("other.py"))
+    seen.add(state(packages))
+    (packages / "recipe").rename(packages / "prescription")
+    seen.add(state(packages))
+    assert len(seen) == 5
+
+
+def test_what_python_compiles_is_no_change(packages: Path) -> None:
+    before = state(packages)
+    (packages / "recipe" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"compiled")
+    (packages / "recipe" / "__init__.pyc").write_bytes(b"compiled")
+    assert state(packages) == before
