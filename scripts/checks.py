@@ -37,6 +37,9 @@ LINTERS = (
 #: Tests of ``--fast``: decisions, every template through ``haproxy -c``, one whole stack.
 FAST = ("tests/unit", "tests/integration/test_rendering.py", "tests/system/test_site.py")
 
+#: Whether it decides that a change lands: then nothing may be left out.
+CI = os.environ.get("CI") == "true"
+
 #: Where the environment has its commands.
 TOOLS = str(Path(sys.executable).parent)
 
@@ -65,7 +68,7 @@ def main(arguments: list[str]) -> int:
         programs = ", ".join(needed.program for needed in absent)
         remedy = packages.command(absent)
         print(f"{count} tests were not run, for want of {programs}: {remedy}", file=sys.stderr)
-        code = code or int(os.environ.get("CI") == "true")
+        code = code or int(CI)
     return code
 
 
@@ -79,10 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fast", action="store_true", help="the checks of three minutes")
     parser.add_argument(
         "--haproxy",
-        default="all",
+        default="all" if CI else "auto",
         metavar="auto|all|PATH",
-        help="the HAProxy of the run: the one `haproxy = auto` takes, or this program; all "
-        "(default) tests the front end with every version of this machine, stacks with auto",
+        help="the HAProxy of the run: the one `haproxy = auto` takes (default), or this program; "
+        "all (default with CI=true) tests the front end with every version of this machine, "
+        "stacks with auto",
     )
     return parser
 

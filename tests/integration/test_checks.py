@@ -59,6 +59,12 @@ def test_where_it_decides_that_is_a_failure(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
+def test_every_haproxy_is_tested_where_it_decides(tmp_path: Path) -> None:
+    chosen = ("tests/unit/test_parsers.py", "--collect-only", "-q")
+    assert "--haproxy=auto" in run(tmp_path, *chosen).stdout
+    assert "--haproxy=all" in run(tmp_path, *chosen, CI="true").stdout
+
+
 def test_only_what_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "chromium").symlink_to("/bin/true")
     said = run(tmp_path, BROWSER, "-q").stderr
