@@ -25,6 +25,10 @@ ORDER = (
     "tests/system/test_agent.py",
     "tests/system/test_applying.py",
     "tests/system/test_plain_buildout.py",
+    # They wait most of the time, and the others do not.
+    "tests/integration/test_owner.py",
+    "tests/integration/test_guard.py",
+    "tests/integration/test_update.py",
     "tests/system/bench",
     "tests/system",
 )

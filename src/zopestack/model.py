@@ -25,7 +25,7 @@ from zopestack.features.extras import Extras
 from zopestack.features.instances import VISITORS, Instance, Instances
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.limits import Limits
-from zopestack.features.memory import Memory
+from zopestack.features.memory import LOADERS, Memory
 from zopestack.features.option import Feature, Option, options
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
@@ -208,7 +208,7 @@ class Stack(Paths):
     @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
-        shared = (self.loader_socket,) if self.memory.share_memory else ()
+        shared = map(self.loader_socket, LOADERS) if self.memory.share_memory else ()
         return (*super().sockets, *shared)
 
     def forked(self, instance: Instance) -> bool:

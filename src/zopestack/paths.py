@@ -175,14 +175,13 @@ class Paths:
         )
 
     @property
-    def loader_socket(self) -> Path:
-        """Where an instance asks the loader for a fork."""
-        return self.var / "loader.sock"
+    def forks_socket(self) -> Path:
+        """Where an instance asks for a fork: a link to the socket of the loader that gives them."""
+        return self.var / "forks.sock"
 
-    @property
-    def loader_refusal(self) -> Path:
-        """Where a loader says why it gives no forks; absent where it does."""
-        return self.var / "loader.sock.refusal"
+    def loader_socket(self, loader: str) -> Path:
+        """The socket of one loader, named as its program."""
+        return self.var / f"{loader}.sock"
 
     @property
     def fork_client(self) -> Path:

@@ -48,15 +48,26 @@ class Loader:
     """One in a directory of its own."""
 
     def __init__(self, home: Path) -> None:
-        self.socket = home / "loader.sock"
+        #: Where clients look for it.
+        self.socket = home / "forks.sock"
         self.process: subprocess.Popen[str] | None = None
         self.clients: list[subprocess.Popen[str]] = []
         self._forked: set[int] = set()
 
-    def start(self, code: str) -> None:
-        """Start it, and wait for its socket."""
+    def start(self, code: str, name: str = "loader.sock") -> None:
+        """Start it, and wait for its socket.
+
+        :param name: of that.
+        """
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.loader", self.socket, code],
+            [
+                sys.executable,
+                "-m",
+                "tests.support.loader",
+                self.socket.with_name(name),
+                self.socket,
+                code,
+            ],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

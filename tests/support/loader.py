@@ -1,6 +1,6 @@
 """The loader with no Zope: real sockets, forks and clients, and what a fork runs is given as code.
 
-    python -m tests.support.loader SOCKET CODE
+    python -m tests.support.loader SOCKET LINK CODE
 
 CODE is a program as text; ``number`` is a generator of random numbers made before any fork.
 """
@@ -15,7 +15,7 @@ from zopestack.loader import main as loader
 from zopestack.loader.forks import Request
 
 
-def main(path: str, code: str) -> None:
+def main(path: str, link: str, code: str) -> None:
     """Fork at each request, and run the code in the forks; ``refuse`` as code refuses."""
     number = random.Random(1)
 
@@ -27,7 +27,7 @@ def main(path: str, code: str) -> None:
     loader.prepare = lambda *_: [number]
     if code == "refuse":
         loader.prepare = refuse
-    sys.exit(loader.main(path, "zope.conf", "wsgi.ini"))
+    sys.exit(loader.main(path, link, "zope.conf", "wsgi.ini"))
 
 
 def refuse(*_: object) -> list[random.Random]:

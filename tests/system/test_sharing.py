@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,8 @@ import psutil
 import pytest
 
 from tests.support.harness import Site, until
+from tests.support.sharing import giving, loaders
+from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
@@ -62,7 +65,7 @@ def line(site: Site, name: str) -> str:
 
 def test_instances_are_forks_of_one_loader_and_serve(shared: Site) -> None:
     shared.wait_ready()
-    loader = shared.pids()["loader"]
+    loader = loaders(shared)[giving(shared)]
     for name in FORKED:
         assert fork_of(shared, name).ppid() == loader
         # A page that needs the database.
@@ -101,16 +104,31 @@ def test_what_cannot_share_is_alone_and_stack_says_why(shared: Site) -> None:
     assert f" {megabytes:.0f}"[:-1] in line(shared, "instance1")
 
 
+def test_stack_shows_what_an_instance_has_for_itself(shared: Site) -> None:
+    shared.wait_ready()
+    headings, *lines = (
+        re.split("  +", each)
+        for each in shared.supervisorctl("stack", check=True).stdout.splitlines()
+    )
+    own = {row[0]: int(row[headings.index("private")].removesuffix(" MB")) for row in lines}
+    # Half of a Zope is shared by a fork that has served nobody much.
+    assert 0 < max(own[name] for name in FORKED) < own["instance3"] * 0.7
+    assert own["instance3"] == pytest.approx(
+        group.memory(shared.pids()["instance3"]) / (1 << 20), rel=0.3
+    )
+
+
 def test_a_roll_a_drain_and_a_stop_work_as_ever(shared: Site) -> None:
     shared.wait_ready()
     before = {name: fork_of(shared, name).pid for name in FORKED}
-    loader = shared.pids()["loader"]
+    loader = loaders(shared)[giving(shared)]
     # All of them: code that has changed is to be loaded.
-    assert "loader: loads Zope anew" in shared.supervisorctl("roll", *FORKED, check=True).stdout
+    said = shared.supervisorctl("roll", *FORKED, check=True).stdout
+    assert f"{giving(shared)}: loads Zope anew" in said
     after = {name: fork_of(shared, name) for name in FORKED}
     assert not {*before.values()} & {fork.pid for fork in after.values()}
-    assert shared.pids()["loader"] != loader
-    assert {fork.ppid() for fork in after.values()} == {shared.pids()["loader"]}
+    assert loaders(shared)[giving(shared)] != loader
+    assert {fork.ppid() for fork in after.values()} == {loaders(shared)[giving(shared)]}
     shared.supervisorctl("drain", "instance1", check=True)
     assert "draining" in line(shared, "instance1")
     shared.supervisorctl("ready", "instance1", check=True)
@@ -136,35 +154,36 @@ def test_a_killed_client_or_fork_is_replaced_and_nothing_is_left(shared: Site, w
     shared.wait_ready()
     assert ended(fork)
     assert {n for n, pid in shared.pids().items() if pid != before[n]} == {"instance1"}
-    assert fork_of(shared, "instance1").ppid() == before["loader"]
+    assert fork_of(shared, "instance1").ppid() == before[giving(shared)]
 
 
 def test_a_killed_loader_takes_no_instance_with_it(shared: Site) -> None:
     shared.wait_ready()
-    before = shared.pids()
+    before, loader = shared.pids(), giving(shared)
     forks = {name: fork_of(shared, name) for name in FORKED}
-    os.kill(before["loader"], signal.SIGKILL)
-    until("another loader", shared.pids, lambda pids: pids["loader"] not in (0, before["loader"]))
+    os.kill(before[loader], signal.SIGKILL)
+    until("another loader", shared.pids, lambda pids: pids[loader] not in (0, before[loader]))
     after = shared.pids()
-    assert {n for n, pid in after.items() if pid != before[n]} == {"loader"}
+    assert {n for n, pid in after.items() if pid != before[n]} == {loader}
     assert all(fork.is_running() for fork in forks.values())
     assert all(shared.get("/", at=name).status == 200 for name in FORKED)
     # The next one comes of the new loader, which may load still; the old fork is gone for good.
     restart(shared, "instance1")
     assert ended(forks["instance1"])
-    assert fork_of(shared, "instance1").ppid() == after["loader"]
+    assert fork_of(shared, "instance1").ppid() == after[loader]
 
 
 def test_without_a_loader_an_instance_starts_alone(shared: Site) -> None:
     shared.wait_ready()
-    shared.supervisorctl("stop", "loader", check=True)
+    loader = giving(shared)
+    shared.supervisorctl("stop", loader, check=True)
     restart(shared, "instance1")
     assert alone(shared, "instance1")
     assert "no fork of the loader (it does not run): starting alone" in shared.log(
         "instance1.out.log"
     )
     assert "alone: there was no loader when it started" in line(shared, "instance1")
-    Supervisor(shared.stack.supervisor_socket).rpc.startProcess("loader", False)
+    Supervisor(shared.stack.supervisor_socket).rpc.startProcess(loader, False)
     restart(shared, "instance1")
     assert not alone(shared, "instance1")
 
@@ -175,7 +194,9 @@ def test_switched_off_again(shared: Site) -> None:
     shared.buildout()
     shared.supervisorctl("update", check=True)
     shared.wait_ready()
-    assert "loader" not in shared.pids()
+    assert not {*LOADERS} & {*shared.pids()}
     assert all(alone(shared, name) for name in FORKED)
-    assert not shared.stack.loader_socket.exists()
-    assert "alone" not in shared.supervisorctl("stack", check=True).stdout
+    assert not shared.stack.forks_socket.is_symlink()
+    said = shared.supervisorctl("stack", check=True).stdout
+    assert "alone" not in said
+    assert "private" not in said

@@ -16,6 +16,7 @@ from zopestack.loader import client
 from zopestack.model import Stack
 from zopestack.render.files import render
 from zopestack.render.programs import Program, programs
+from zopestack.supervisor import loaders
 
 Sections = dict[str, dict[str, str]]
 
@@ -34,19 +35,29 @@ def test_off_leaves_no_trace(home: Path) -> None:
     assert memory.LOADER not in made(stack)
     texts = [text for path, text in render(stack).items() if path != stack.stack_file]
     assert not [text for text in texts if "loader" in text]
-    assert stack.loader_socket not in stack.sockets
+    assert not {*map(stack.loader_socket, memory.LOADERS)} & {*stack.sockets}
 
 
 def test_the_loader_starts_between_zeo_and_the_instances(home: Path) -> None:
     found = made(shared(home))
-    assert [*found][:4] == ["zeo", "loader", "instance1", "instance2"]
+    assert [*found][:5] == ["zeo", "loader", "loader-2", "instance1", "instance2"]
     assert found["zeo"].priority < found["loader"].priority < found["instance1"].priority
+
+
+def test_one_loader_starts_and_both_change_with_their_part(home: Path) -> None:
+    stack = shared(home)
+    first, second = (
+        each for each in programs(stack, {"loader": "digest"}) if each.name in memory.LOADERS
+    )
+    assert (first.autostart, second.autostart) == (True, False)
+    assert first.digest == second.digest == "digest"
+    assert first.command.replace("loader.sock", "loader-2.sock") == second.command
 
 
 def test_an_instance_asks_for_a_fork_and_knows_how_to_start_alone(home: Path) -> None:
     stack = shared(home)
     words = made(stack)["instance2"].command.split()
-    assert words[:2] == [str(stack.fork_client), str(stack.loader_socket)]
+    assert words[:2] == [str(stack.fork_client), str(stack.forks_socket)]
     assert words[3:] == [
         f"{home}/parts/instance2/etc/wsgi.ini",
         f"{home}/bin/instance2",
@@ -102,6 +113,8 @@ def test_a_path_too_long_for_the_socket_is_refused(home: Path) -> None:
         shared(home, var="v" * (room + 5))
 
 
-def test_client_and_paths_name_the_refusal_alike(home: Path) -> None:
+def test_client_and_supervisor_name_the_refusal_alike(home: Path) -> None:
     stack = shared(home)
-    assert str(stack.loader_refusal) == f"{stack.loader_socket}{client.REFUSAL}"
+    for name in memory.LOADERS:
+        refused = f"{stack.loader_socket(name)}{client.REFUSAL}"
+        assert str(loaders._refusal(stack, name)) == refused

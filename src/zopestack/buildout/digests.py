@@ -18,7 +18,7 @@ def digests(
     distributions: Mapping[str, Sequence[str]],
     rendered: Mapping[Path, str],
 ) -> dict[str, str]:
-    """By program, a digest of what it is started with.
+    """By program, or by its part, a digest of what it is started with.
 
     For ZEO, the loader and each instance: the options of its part, the distributions it imports,
     and every file that the part's recipe has made, its executable included. For the reload of

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from zopestack.features.option import Feature, feature, option
 from zopestack.features.parsers import switch
 
-#: The program that loads Zope for all, and its part.
+#: The part that Zope is loaded with for all.
 LOADER = "loader"
+
+#: The programs that do it. The first one starts with the stack; a roll starts the other one beside
+#: the one that runs, which ends when the roll is over.
+LOADERS = (LOADER, f"{LOADER}-2")
 
 #: Options of an [instanceN] that a fork reads for itself, from its own files, when it starts.
 #: Any other one could matter while Zope is loaded, which has been done for all alike.

@@ -55,7 +55,7 @@ class NoFork(Exception):
 def main(path: str, patience: str, wsgi_ini: str, *command: str) -> None:
     """Be the instance, through a fork or alone.
 
-    :param path: the loader's socket.
+    :param path: a link to the socket of the loader that gives forks.
     :param patience: seconds that it gets to load Zope.
     :param wsgi_ini: what the fork serves.
     :param command: what starts the instance without a fork.
@@ -130,7 +130,7 @@ def _is_loader(pid: str) -> bool:
 def refusal(path: str) -> str:
     """Why the last loader has refused; empty where it has not."""
     try:
-        with open(path + REFUSAL, encoding="utf-8") as file:
+        with open(os.path.realpath(path) + REFUSAL, encoding="utf-8") as file:
             return file.read()
     except OSError:
         return ""

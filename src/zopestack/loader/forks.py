@@ -54,17 +54,24 @@ class Refused(Exception):
 
 
 class Forks:
-    """The loader's socket and its forks."""
+    """The loader's socket and its forks.
 
-    def __init__(self, path: Path) -> None:
+    :param path: of the socket.
+    :param link: where clients look for the loader that gives forks. The one that became ready last
+        does, so that they come of the code of now; the one before it serves whom it has accepted.
+    """
+
+    def __init__(self, path: Path, link: Path) -> None:
         self.path = path
+        self.link = link
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         #: By the pidfd of a fork, its pid and the connection to its client.
         self.running: dict[int, tuple[int, socket.socket]] = {}
         self._poll = select.poll()
 
     def bind(self) -> None:
-        """Make the socket, for this user only; clients wait there until :meth:`serve`.
+        """Make the socket, for this user only; clients wait there until :meth:`serve`, unless
+        another loader gives forks meanwhile.
 
         :raises OSError: where it cannot be made.
         """
@@ -81,9 +88,12 @@ class Forks:
         Path(new).rename(self.path)
         self._inode = self.path.stat().st_ino
         self._poll.register(self.socket, select.POLLIN)
+        if not _lives(self.link):
+            self._take_over()
 
     def serve(self) -> Request:
         """Fork at each request. Returns in the forks only."""
+        self._take_over()
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor in self.running:
@@ -94,7 +104,7 @@ class Forks:
     def refuse(self, why: str) -> None:
         """Have every instance start alone: those that wait, and those that start later."""
         Path(f"{self.path}{client.REFUSAL}").write_text(why, encoding="utf-8")
-        self.unlink()
+        self._unlink()
         self.socket.setblocking(False)
         with suppress(BlockingIOError):
             while True:
@@ -104,11 +114,25 @@ class Forks:
                     _hear(connection)
                     connection.send(client.REFUSED + os.fsencode(why))
 
-    def unlink(self) -> None:
+    def leave(self) -> None:
+        """Have no client come here any more."""
+        self._unlink()
+        with suppress(OSError):
+            if self.link.readlink() == Path(self.path.name) and not self.path.exists():
+                self.link.unlink()
+
+    def _unlink(self) -> None:
         """Remove the socket, unless another loader has made its own since."""
         with suppress(OSError):
             if self.path.stat().st_ino == self._inode:
                 self.path.unlink()
+
+    def _take_over(self) -> None:
+        """Have clients come here, those that ask from now on."""
+        new = self.link.with_name(f"{self.link.name}.{os.getpid()}")
+        # A name only, so that it leads nowhere else where the directory is copied.
+        new.symlink_to(self.path.name)
+        new.rename(self.link)
 
     def _accept(self) -> Request | None:
         """Answer a client; what it has asked for, in the fork."""
@@ -116,6 +140,10 @@ class Forks:
         descriptors: list[int] = []
         try:
             words, descriptors = _hear(connection)
+            if not words:
+                # Another loader, which has looked whether this one lives.
+                connection.close()
+                return None
             request = _request(connection, words, descriptors)
             forked = self._fork(request)
         # One client's end or mistake is not that of the others.
@@ -167,6 +195,14 @@ class Forks:
         with suppress(OSError):
             connection.send(client.ENDED + b"%d" % status)
         connection.close()
+
+
+def _lives(link: Path) -> bool:
+    """Whether a loader listens there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asked, suppress(OSError):
+        asked.connect(str(link))
+        return True
+    return False
 
 
 def _hear(connection: socket.socket) -> tuple[bytes, list[int]]:

@@ -1,6 +1,6 @@
 """The program ``loader``: Zope, loaded once, waits to be forked for each instance.
 
-    interpreter -m zopestack.loader.main SOCKET ZOPE_CONF WSGI_INI
+    interpreter -m zopestack.loader.main SOCKET LINK ZOPE_CONF WSGI_INI
 
 supervisord runs it beside the instances. While it waits it has no database open and serves nobody.
 """
@@ -26,15 +26,18 @@ from zopestack.loader.forks import Forks, Request
 logger = logging.getLogger("zopestack.loader")
 
 
-def main(path: str, zope_conf: str, wsgi_ini: str) -> int:
+def main(path: str, link: str, zope_conf: str, wsgi_ini: str) -> int:
     """Load Zope and wait; the exit status, of the loader or of a fork.
+
+    :param path: of its socket.
+    :param link: where clients look for the loader that gives forks: a link to its socket.
 
     Where Zope cannot be forked, it becomes ``cat``: an end would have supervisord load it again.
     """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
     )
-    forks = Forks(Path(path))
+    forks = Forks(Path(path), Path(link))
     forks.bind()
     try:
         generators = prepare(zope_conf, wsgi_ini, forks.socket.fileno())
@@ -46,7 +49,7 @@ def main(path: str, zope_conf: str, wsgi_ini: str) -> int:
         forks.refuse(str(why))
         os.execvp("cat", ["cat"])
     except BaseException:
-        forks.unlink()
+        forks.leave()
         raise
     return run(request, generators)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zopestack.features.instances import Instance
-from zopestack.features.memory import LOADER
+from zopestack.features.memory import LOADER, LOADERS
 from zopestack.model import Stack
 
 #: Seconds that ``haproxy-reload`` gets to check HAProxy's files. supervisord waits as long, so
@@ -35,6 +35,7 @@ class Program:
 
     :param comment: what the process is for, in the file.
     :param priority: lower starts first and stops last.
+    :param autostart: whether it starts with supervisord.
     :param startsecs: seconds after which it counts as started.
     :param startretries: how often one that has not run so long is started again.
     :param autorestart: whether it is started again when it has ended; ``unexpected``: if it has not
@@ -42,6 +43,7 @@ class Program:
     :param stopwaitsecs: seconds from the stop signal to a kill.
     :param stopasgroup: whether the stop signal goes to its children as well.
     :param python: the interpreter with its eggs; that of the first instance unless it has its own.
+    :param part: that it is started from, where it has another name.
     :param digest: changes with what the program is started with, so that ``supervisorctl
         update`` restarts it: supervisord sees its own file only.
     :param events: what an event listener is told; empty for a program.
@@ -51,6 +53,7 @@ class Program:
     comment: str
     command: str
     priority: int
+    autostart: bool = True
     startsecs: int = 1
     startretries: int = TRIES
     autorestart: bool | str = True
@@ -58,6 +61,7 @@ class Program:
     stopwaitsecs: float = 10
     stopasgroup: bool = False
     python: str = ""
+    part: str = ""
     digest: str = ""
     events: str = ""
 
@@ -70,7 +74,7 @@ class Program:
 def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
     """Every process, in the order supervisord starts them.
 
-    :param digests: by program, of what it is started with.
+    :param digests: by program, or by its part, of what it is started with.
     """
     every = (
         _zeo(stack),
@@ -83,7 +87,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
     )
     first = _python(stack, stack.instances[0])
     return tuple(
-        replace(each, python=each.python or first, digest=digests.get(each.name, ""))
+        replace(each, python=each.python or first, digest=digests.get(each.part or each.name, ""))
         for each in every
     )
 
@@ -113,17 +117,22 @@ def _loader(stack: Stack) -> tuple[Program, ...]:
     if not stack.memory.share_memory:
         return ()
     part = stack.parts / LOADER
-    return (
+    return tuple(
         Program(
-            name=LOADER,
-            comment="Loads Zope once. Each instance is a fork of it, which goes on without it.",
-            command=f"{part}/bin/interpreter -m zopestack.loader.main "
-            f"{stack.loader_socket} {part}/etc/zope.conf {part}/etc/wsgi.ini",
+            name=name,
+            comment="Loads Zope once. Each instance is a fork of it, which goes on without it."
+            if name == LOADER
+            else f"`roll` loads changed code with it while {LOADER} runs, and the other way round.",
+            command=f"{part}/bin/interpreter -m zopestack.loader.main {stack.loader_socket(name)} "
+            f"{stack.forks_socket} {part}/etc/zope.conf {part}/etc/wsgi.ini",
             python=f"{part}/bin/interpreter",
+            part=LOADER,
             priority=150,
+            autostart=name == LOADER,
             # It ends with 0 where Zope cannot be forked, and says why.
             autorestart="unexpected",
-        ),
+        )
+        for name in LOADERS
     )
 
 
@@ -132,7 +141,7 @@ def _console(stack: Stack, instance: Instance) -> str:
     if not stack.forked(instance):
         return alone
     wsgi = f"{stack.parts}/{instance.name}/etc/wsgi.ini"
-    return f"{stack.fork_client} {stack.loader_socket} {stack.loader_seconds:g} {wsgi} {alone}"
+    return f"{stack.fork_client} {stack.forks_socket} {stack.loader_seconds:g} {wsgi} {alone}"
 
 
 def _instance(stack: Stack, instance: Instance) -> Program:

@@ -15,6 +15,8 @@ from zopestack import files
 from zopestack.model import Stack
 from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.supervisor.health import ask
+from zopestack.supervisor.loaders import Loaders
+from zopestack.supervisor.stopped import Stopped
 from zopestack.wait import until
 
 #: supervisord's states of a program that runs, or is about to.
@@ -88,6 +90,9 @@ class Before:
             if instance.name not in self.drained and ask(instance):
                 with suppress(xmlrpc.client.Fault):
                     supervisor.rpc.signalProcess(instance.name, "USR2")
+        # A roll that was killed has left two.
+        with suppress(Stopped):
+            Loaders(self.stack, supervisor, say).tidy()
 
     def _start(self, supervisor: Supervisor, name: str, say: Callable[[str], None]) -> None:
         def state() -> str:

@@ -44,6 +44,11 @@ def memory(pid: int) -> int:
     return sum(map(share, members(pid)))
 
 
+def private(pid: int) -> int:
+    """Bytes that only one program has; of a fork, what it no longer shares or never did."""
+    return sum(_rollup(each, "Private_Clean:", "Private_Dirty:") for each in members(pid))
+
+
 def _statm(pid: int) -> int:
     try:
         pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
@@ -54,9 +59,13 @@ def _statm(pid: int) -> int:
 
 def share(pid: int) -> int:
     """Bytes of one process's share of memory; 0 where it has ended."""
+    return _rollup(pid, "Pss:")
+
+
+def _rollup(pid: int, *kinds: str) -> int:
+    """Bytes of these kinds of memory of a process (proc(5), ``smaps_rollup``)."""
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        words = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").split()
     except OSError:
         return 0
-    words = text.split()
-    return int(words[words.index("Pss:") + 1]) << 10
+    return sum(int(words[words.index(kind) + 1]) for kind in kinds) << 10

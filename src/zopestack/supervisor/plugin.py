@@ -14,8 +14,9 @@ from zopestack.model import Stack
 from zopestack.supervisor.applied import RELOAD, confirm, wait_reloaded
 from zopestack.supervisor.door import Door
 from zopestack.supervisor.readiness import NotReady
-from zopestack.supervisor.rotation import Rotation, Stopped
+from zopestack.supervisor.rotation import Rotation
 from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
+from zopestack.supervisor.stopped import Stopped
 from zopestack.supervisor.table import table
 from zopestack.supervisor.update import update
 
@@ -79,8 +80,10 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         door.guard(self)
 
     def do_start(self, arg: str) -> None:
-        """Start programs; a reload of HAProxy is waited for."""
+        """Start programs, one loader of the two; a reload of HAProxy is waited for."""
         self._start(arg)
+        if "all" in _groups(arg):
+            self._run("start", lambda stack, rotation: rotation.loaders.tidy())
         if _groups(arg) & {RELOAD, "all"}:
             self._run("start", lambda stack, rotation: wait_reloaded(stack))
 

@@ -14,23 +14,17 @@ from functools import partial
 from supervisor.xmlrpc import Faults
 
 from zopestack.features.instances import LANES, VISITORS, Instance
-from zopestack.features.memory import LOADER
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
 from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
+from zopestack.supervisor.loaders import Loaders
+from zopestack.supervisor.stopped import Stopped
 from zopestack.wait import POLL_INTERVAL, until
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
 CHECK_TIMEOUT = 15
-
-#: Timeout in seconds for the loader to stop: longer than the 10 s after which supervisord kills it.
-LOADER_STOP = 15
-
-
-class Stopped(Exception):
-    """A command that ended early; it left the rest of the stack unchanged."""
 
 
 class Rotation:
@@ -44,6 +38,7 @@ class Rotation:
         self.say = say
         self.supervisor = Supervisor(stack.supervisor_socket, ANSWER)
         self.runtime = Runtime(stack.haproxy_socket)
+        self.loaders = Loaders(stack, self.supervisor, say)
 
     def named(self, names: Sequence[str]) -> list[Instance]:
         """Return the instances with these names; ``all`` or no name means every instance.
@@ -61,41 +56,51 @@ class Rotation:
     def roll(self, instances: Sequence[Instance], at_once: int = 1) -> None:
         """Restart instances in groups of ``at_once``, each back in rotation before the next.
 
+        Where all that share memory are among them, Zope is loaded anew for them first. If one of
+        them does not start, it is started again with the code of before.
+
         :raises Stopped: at the first failure, or if no other instance would be left to serve.
         """
         began = time.monotonic()
-        for start in range(0, len(instances), at_once):
-            group = instances[start : start + at_once]
-            self.others_serve(group)
-            if not start:
-                self._load_again(instances)
-            for instance in group:
-                self.say(f"{instance.name}: draining")
-                self._call("stopProcess", instance, ignore=Faults.NOT_RUNNING)
-            for instance in group:
-                self.wait_stopped(instance)
-                self.say(f"{instance.name}: stopped, starting")
-                self._call("startProcess", instance, ignore=Faults.ALREADY_STARTED)
-            for instance in group:
-                self.wait_back(instance)
+        group: Sequence[Instance] = ()
+        try:
+            for start in range(0, len(instances), at_once):
+                chosen = instances[start : start + at_once]
+                self.others_serve(chosen)
+                if not start and self.loaders.concern(instances):
+                    self.loaders.load_beside()
+                group = chosen
+                self._restart(group)
+        except Stopped:
+            if self.loaders.undo() and group:
+                self._restart_as_before(group)
+            raise
+        except BaseException:
+            self.loaders.undo()
+            raise
+        self.loaders.settle()
         seconds = time.monotonic() - began
         self.say(f"{len(instances)} instance(s) restarted in {seconds:.1f} s")
 
-    def _load_again(self, instances: Sequence[Instance]) -> None:
-        """Restart the loader before every fork is: their code may have changed.
+    def _restart(self, group: Sequence[Instance]) -> None:
+        for instance in group:
+            self.say(f"{instance.name}: draining")
+            self._call("stopProcess", instance, ignore=Faults.NOT_RUNNING)
+        for instance in group:
+            self.wait_stopped(instance)
+            self.say(f"{instance.name}: stopped, starting")
+            self._call("startProcess", instance, ignore=Faults.ALREADY_STARTED)
+        for instance in group:
+            self.wait_back(instance)
 
-        Forks do not need it any more, and an instance that starts waits until it has loaded.
-        """
-        forks = {each.name for each in self.stack.instances if self.stack.forked(each)}
-        every = forks and forks <= {each.name for each in instances}
-        # One that an operator has stopped stays so.
-        if not every or self._state_of(LOADER) in (*IDLE, ""):
-            return
-        self.supervisor.rpc.stopProcess(LOADER, False)
-        if not until(lambda: self._state_of(LOADER) in IDLE, LOADER_STOP):
-            raise Stopped(f"{LOADER} does not stop; nothing further was changed")
-        self.supervisor.rpc.startProcess(LOADER, False)
-        self.say(f"{LOADER}: loads Zope anew")
+    def _restart_as_before(self, group: Sequence[Instance]) -> None:
+        names = ", ".join(each.name for each in group)
+        self.say(f"{names}: starting again, with the code that was loaded before")
+        try:
+            self._restart(group)
+        # The first failure is the one to report.
+        except Stopped as why:
+            self.say(str(why))
 
     def drain(self, instances: Sequence[Instance]) -> None:
         """Take instances out of rotation and wait until their running requests are done."""
@@ -233,14 +238,9 @@ class Rotation:
         return report is None or report.in_flight == 0
 
     def _state(self, instance: Instance) -> str:
-        if state := self._state_of(instance.name):
-            return state
+        if process := self.supervisor.processes().get(instance.name):
+            return process.state
         raise Stopped(f"{instance.name} is unknown to supervisord; run `update`")
-
-    def _state_of(self, name: str) -> str:
-        """supervisord's word for a program; empty for one that it does not know."""
-        process = self.supervisor.processes().get(name)
-        return process.state if process else ""
 
     def _wait(
         self, instance: Instance, what: str, timeout: float, done: Callable[[], bool]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 from zopestack.columns import columns
 from zopestack.features.instances import LANES, Instance
@@ -13,6 +12,10 @@ from zopestack.model import Stack
 from zopestack.supervisor import group
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import Report, ask
+from zopestack.supervisor.loaders import refusal
+
+#: What an instance shares with no other; shown where they share memory.
+PRIVATE = "private"
 
 HEADINGS = (
     "instance",
@@ -20,6 +23,7 @@ HEADINGS = (
     "pid",
     "uptime",
     "memory",
+    PRIVATE,
     "busy/threads",
     "in flight",
     "queue",
@@ -52,7 +56,10 @@ def table(stack: Stack) -> str:
                 )
             )
         )
-    return "\n".join(columns(rows))
+    hidden = () if stack.memory.share_memory else (HEADINGS.index(PRIVATE),)
+    return "\n".join(
+        columns([[cell for n, cell in enumerate(row) if n not in hidden] for row in rows])
+    )
 
 
 def _cells(
@@ -73,7 +80,8 @@ def _cells(
         yield process.state.lower()
     yield str(process.pid) if process.pid else "-"
     yield _duration(time.time() - process.started) if process.pid else "-"
-    yield f"{group.memory(process.pid) >> 20} MB" if process.pid else "-"
+    for memory in (group.memory, group.private):
+        yield f"{memory(process.pid) >> 20} MB" if process.pid else "-"
     if report:
         yield f"{report.busy}/{report.threads}"
         yield from (str(report.in_flight), str(report.queue), str(report.requests))
@@ -87,10 +95,7 @@ def _alone(stack: Stack, instance: Instance, pid: int) -> str:
     """Why an instance that runs shares no memory, where others do."""
     if not stack.memory.share_memory or len(group.members(pid)) > 1:
         return ""
-    why = instance.alone
-    if not why:
-        with suppress(OSError):
-            why = stack.loader_refusal.read_text(encoding="utf-8")
+    why = instance.alone or refusal(stack)
     return f"alone: {why or 'there was no loader when it started'}"
 
 

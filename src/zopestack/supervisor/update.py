@@ -11,11 +11,12 @@ import xmlrpc.client
 from collections.abc import Collection, Sequence
 
 from zopestack.features.instances import LANES, VISITORS, Instance
-from zopestack.features.memory import LOADER
+from zopestack.features.memory import LOADERS
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
-from zopestack.supervisor.rotation import Rotation, Stopped
+from zopestack.supervisor.rotation import Rotation
 from zopestack.supervisor.standin import HAPROXY, standing_in
+from zopestack.supervisor.stopped import Stopped
 from zopestack.wait import until
 
 #: Seconds from the start of a program until supervisord calls it started, several times over.
@@ -63,7 +64,7 @@ class _Update:
         changed = [instances[name] for name in self.changed if name in instances]
         others = [name for name in self.changed if name not in instances]
         # An instance that starts waits for a loader that loads.
-        for name in ("zeo", LOADER):
+        for name in ("zeo", *LOADERS):
             if name in others:
                 self._replace(name)
         new = [name for name in self.added if name != RELOAD]
@@ -86,7 +87,7 @@ class _Update:
         for name in self.removed:
             self._remove(name)
         for name in others:
-            if name not in ("zeo", LOADER, HAPROXY, RELOAD):
+            if name not in ("zeo", *LOADERS, HAPROXY, RELOAD):
                 self._replace(name)
 
     def _instances(self, changed: Sequence[Instance]) -> None:

@@ -27,12 +27,12 @@ def test_the_socket_is_never_open_to_others(home: Path, monkeypatch: pytest.Monk
         return rename(old, new)
 
     monkeypatch.setattr(Path, "rename", seen)
-    made = Forks(home / "loader.sock")
+    made = Forks(home / "loader.sock", home / "forks.sock")
     made.bind()
     made.socket.close()
-    assert modes == [0o600]
+    assert modes[0] == 0o600
     assert (home / "loader.sock").stat().st_mode & 0o777 == 0o600
-    assert [each.name for each in home.iterdir()] == ["loader.sock"]
+    assert {each.name for each in home.iterdir()} == {"loader.sock", "forks.sock"}
 
 
 def test_a_loader_that_stops_removes_its_socket_but_not_a_later_ones(loader: Loader) -> None:
@@ -40,15 +40,50 @@ def test_a_loader_that_stops_removes_its_socket_but_not_a_later_ones(loader: Loa
     assert loader.process
     loader.process.terminate()
     assert loader.process.wait(PATIENCE) == 0
-    assert not loader.socket.exists()
-    first = Forks(loader.socket)
+    assert not loader.socket.is_symlink()
+    own = loader.socket.with_name("loader.sock")
+    assert not own.exists()
+    first = Forks(own, loader.socket)
     first.bind()
-    second = Forks(loader.socket)
+    second = Forks(own, loader.socket)
     second.bind()
-    first.unlink()
+    first.leave()
     assert loader.socket.exists()
+    second.leave()
+    assert not loader.socket.is_symlink()
     first.socket.close()
     second.socket.close()
+
+
+def test_a_loader_gives_forks_once_it_is_ready_and_not_before(home: Path) -> None:
+    link = home / "forks.sock"
+    first, second = (Forks(home / name, link) for name in ("loader.sock", "loader-2.sock"))
+    first.bind()
+    second.bind()
+    assert link.readlink() == Path("loader.sock")
+    second._take_over()
+    assert link.readlink() == Path("loader-2.sock")
+    # What looked whether it lives is no client.
+    assert first._accept() is None
+    # The one before ends, and its successor stays.
+    first.leave()
+    assert link.readlink() == Path("loader-2.sock")
+    first.socket.close()
+    second.socket.close()
+    # One that was killed leaves a link to nothing.
+    third = Forks(home / "loader.sock", link)
+    third.bind()
+    assert link.readlink() == Path("loader.sock")
+    third.socket.close()
+
+
+def test_a_directory_that_was_copied_has_no_forks_of_the_other(home: Path, tmp_path: Path) -> None:
+    made = Forks(home / "loader.sock", home / "forks.sock")
+    made.bind()
+    copy = tmp_path / "forks.sock"
+    copy.symlink_to((home / "forks.sock").readlink())
+    assert not copy.exists()
+    made.socket.close()
 
 
 def test_a_loader_that_cannot_fork_says_so_to_those_that_wait_and_those_that_come(
@@ -116,13 +151,13 @@ def test_an_environment_that_cannot_be_passed(loader: Loader) -> None:
 def test_no_loader(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "EXECUTED", 0)
     with pytest.raises(client.NoFork, match="it does not run"):
-        client.connect(str(home / "loader.sock"), soon())
+        client.connect(str(home / "forks.sock"), soon())
     # One that was killed leaves its socket.
-    left = Forks(home / "loader.sock")
+    left = Forks(home / "loader.sock", home / "forks.sock")
     left.bind()
     left.socket.close()
     with pytest.raises(client.NoFork, match="it does not run"):
-        client.connect(str(home / "loader.sock"), soon())
+        client.connect(str(home / "forks.sock"), soon())
 
 
 def test_a_loader_that_starts_slowly_is_waited_for(
@@ -134,25 +169,25 @@ def test_a_loader_that_starts_slowly_is_waited_for(
     wait = [sys.executable, "-c", "input()", client.PROGRAM.decode()]
     with subprocess.Popen(wait, stdin=subprocess.PIPE) as starting:
         until("it to be executed", client.started)
-        made = Forks(home / "loader.sock")
+        made = Forks(home / "loader.sock", home / "forks.sock")
         late = threading.Timer(0.2, made.bind)
         late.start()
-        client.connect(str(home / "loader.sock"), soon()).close()
+        client.connect(str(home / "forks.sock"), soon()).close()
         late.join()
         made.socket.close()
         # One that never makes its socket is given up.
         with pytest.raises(client.NoFork, match="it does not run"):
-            client.connect(str(home / "loader.sock"), soon(0.1))
+            client.connect(str(home / "forks.sock"), soon(0.1))
         starting.kill()
     assert not client.started()
 
 
 def test_neither_end_talks_to_another_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Forks(home / "loader.sock")
+    made = Forks(home / "loader.sock", home / "forks.sock")
     made.bind()
     monkeypatch.setattr(client, "owner", lambda peer: 65534)
     with pytest.raises(client.NoFork, match="belongs to another user"):
-        client.connect(str(home / "loader.sock"), soon())
+        client.connect(str(home / "forks.sock"), soon())
     connection, _ = made.socket.accept()
     with pytest.raises(forks.Refused, match="asked by another user"):
         forks._request(connection, client.VERSION + b"\0a\0b", [0, 1, 2, 3])

@@ -2,6 +2,7 @@
 
 scripts/chaos             the whole list, as often as README.rst says
 scripts/chaos --short     each once, as the tests do
+scripts/chaos --share-memory      on a site whose instances share memory, and what that adds
 scripts/chaos --json figures.json
 """
 
@@ -10,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scripts.bootstrap import say
 from tests.support import ledger
 from tests.support.harness import Site
-from tests.system.chaos.scenarios import Scenario, scenarios
+from tests.system.chaos.scenarios import SHARING, Scenario, scenarios
 from tests.system.chaos.slow import SlowClients
 from tests.system.chaos.visitors import Crowd
 from zopestack.columns import columns
@@ -28,6 +30,10 @@ VISITORS = 8
 #: that keeps its thread and no core, so that every thread has a request at any time, others wait in
 #: the queue, and the tests beside it have the machine.
 PAGE, THREAD = "/ledger/page", "/ledger/slow?seconds=0.03"
+
+
+#: Options of a site whose instances share memory. One may be killed while another is restarted.
+SHARED = {"instances": 3, "share_memory": "on", "warm_up": "/ledger/page"}
 
 
 @dataclass(frozen=True)
@@ -78,14 +84,17 @@ class Outcome:
         return any(figure.late for figure in self.figures)
 
 
-def run(long: bool) -> Outcome:
-    """Make a site, hurt it in every way, and look into its database at the end."""
-    with Site(ledger.SECTIONS, instances=2) as site:
+def run(todo: Sequence[Scenario], page: str, **options: object) -> Outcome:
+    """Make a site, hurt it in every way, and look into its database at the end.
+
+    :param page: what visitors read.
+    :param options: of [stack].
+    """
+    with Site(ledger.SECTIONS, **options) as site:
         site.start()
         ledger.create(site, VISITORS)
-        door, page = site.address("haproxy"), PAGE if long else THREAD
-        with SlowClients(site), Crowd(door, VISITORS, page) as crowd:
-            figures = [_figure(site, crowd, scenario) for scenario in scenarios(long)]
+        with SlowClients(site), Crowd(site.address("haproxy"), VISITORS, page) as crowd:
+            figures = [_figure(site, crowd, scenario) for scenario in todo]
         site.wait_ready()
         records, wrong = _compare(site, crowd.acknowledged)
         site.supervisorctl("shutdown")
@@ -172,8 +181,15 @@ def main() -> int:
     )
     parser.add_argument("--short", action="store_true", help="each scenario once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--share-memory", action="store_true", help="instances share memory; further scenarios"
+    )
     arguments = parser.parse_args()
-    outcome = run(long=not arguments.short)
+    todo, page = scenarios(not arguments.short), THREAD if arguments.short else PAGE
+    if arguments.share_memory:
+        outcome = run([*SHARING, *todo], page, **SHARED)
+    else:
+        outcome = run(todo, page, instances=2)
     print(table(outcome))
     if arguments.json:
         arguments.json.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")

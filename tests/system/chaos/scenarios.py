@@ -18,9 +18,11 @@ from functools import partial
 from operator import ne
 
 from tests.support.harness import Site, until
+from tests.support.sharing import giving, loaders
 from zopestack.features.instances import Instance
 from zopestack.haproxy.program import installed
 from zopestack.haproxy.runtime import Runtime
+from zopestack.supervisor import group
 from zopestack.supervisor.health import ask
 
 #: Programs that an `update` may start again although nothing else has changed.
@@ -164,17 +166,42 @@ def kill_instance(site: Site) -> float:
     return time.monotonic() - began
 
 
+def kill_in_a_roll(site: Site, whose: str) -> float:
+    """``kill -9`` while ``roll all`` is at the first instance.
+
+    :param whose: ``loader``, the one that has loaded for this roll; ``client`` or ``fork`` of the
+        last instance, which is still to be restarted.
+    """
+    first, *_, last = site.stack.instances
+    with subprocess.Popen(
+        ["bin/supervisorctl", "roll", "all"], cwd=site.directory, stdout=subprocess.PIPE, text=True
+    ) as roll:
+        assert roll.stdout
+        next(line for line in roll.stdout if line.startswith(f"{first.name}: draining"))
+        client, *forks = group.members(site.pids()[last.name])
+        killed = {"loader": loaders(site)[giving(site)], "client": client, "fork": forks[0]}[whose]
+        os.kill(killed, signal.SIGKILL)
+        began = time.monotonic()
+        said = roll.stdout.read()
+    assert roll.returncode == 0, said
+    until("one loader", lambda: [*loaders(site)] == [giving(site)])
+    until("every instance", lambda: all(_serves(site, each) for each in site.stack.instances))
+    return time.monotonic() - began
+
+
 def stop_instance(site: Site) -> float:
-    """SIGSTOP, a hang of the whole process; the seconds until it is out of rotation."""
+    """SIGSTOP, a hang of the whole instance; the seconds until it is out of rotation."""
     victim = random.choice(site.stack.instances)
-    pid = site.pids()[victim.name]
-    os.kill(pid, signal.SIGSTOP)
+    processes = group.members(site.pids()[victim.name])
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
     try:
         began = time.monotonic()
         until("HAProxy to leave it out", lambda: not site.servers()[victim.name].up)
         out = time.monotonic() - began
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
     until("it to be back", lambda: _serves(site, victim))
     return out
 
@@ -228,6 +255,14 @@ AT_ONCE = Scenario(
     "edit threads, eggs and [instance]",
     partial(edit, sections=VARIABLE, threads=2, eggs="Zope zope.testing"),
 )
+
+#: What can happen to a site whose instances share memory only.
+SHARING = [
+    Scenario("roll all, from a new loader", roll_all),
+    Scenario("kill -9 the loader in a roll", partial(kill_in_a_roll, whose="loader")),
+    Scenario("kill -9 a client in a roll", partial(kill_in_a_roll, whose="client"), POST_IN_FLIGHT),
+    Scenario("kill -9 a fork in a roll", partial(kill_in_a_roll, whose="fork"), POST_IN_FLIGHT),
+]
 
 #: Seconds within which a frozen process is out of rotation (docs/explanation/measured.rst).
 OUT_OF_ROTATION = 6
