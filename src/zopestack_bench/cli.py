@@ -17,6 +17,7 @@ from zopestack_bench import (
     claims,
     fronts,
     layouts,
+    memory,
     peers,
     plan,
     proc,
@@ -47,6 +48,8 @@ examples:
   scripts/bench --claim gunicorn,uwsgi       two of them
   scripts/bench --frontend --minutes 10      in the same way, slow clients beside others, affinity,
                                              and the cost of the front end's parts
+  scripts/bench --memory --url /Plone        what 1 to 8 instances take that share memory, and
+                                             what those take that do not
   scripts/bench --url /Plone/front-page      a page of your own site: layouts of it serve a
                                              copy of the database of this buildout
   scripts/bench --only 1x4,2x1,gunicorn      some layouts
@@ -73,7 +76,9 @@ class Bench:
         if arguments.url:
             self.workload, self.stack = _page(arguments.url)
         missing = peers.missing()
-        if self.claims:
+        if arguments.memory:
+            self.layouts: dict[str, Layout] = {}
+        elif self.claims:
             self.layouts = _compared(self.claims, missing)
         else:
             self.layouts = _layouts(arguments, missing)
@@ -83,7 +88,9 @@ class Bench:
             machine=proc.machine(),
             layouts={layout.name: layout.help for layout in self.layouts.values()},
             notes=[
-                f"{name} is left out: {how}" for name, how in missing.items() if not self.claims
+                f"{name} is left out: {how}"
+                for name, how in missing.items()
+                if not self.claims and not arguments.memory
             ],
         )
 
@@ -91,6 +98,11 @@ class Bench:
         """Measure everything, write the report, and say what came out."""
         for note in self.record.notes:
             self.say(note)
+        if self.arguments.memory:
+            paths = self.workload.paths if self.workload else memory.PAGES
+            memory.measure(self.record, self.say, paths, self.stack)
+            self.report()
+            return
         # A page goes by its path in Zope, whatever the layout.
         needed = layouts.counts(self.layouts.values())
         with running(needed, self.say, self.stack, hosts=False) as farm, ExitStack() as lasting:
@@ -129,6 +141,8 @@ class Bench:
 
 def _claims(arguments: argparse.Namespace) -> tuple[Claim, ...]:
     option = "--frontend" if arguments.frontend else "--claim"
+    if arguments.memory and (arguments.only or arguments.minutes):
+        raise Broken("--memory takes as long as it takes: leave --only and --minutes out.")
     found = claims.FRONTEND if arguments.frontend else ()
     found = claims.named(arguments.claim) if arguments.claim else found
     if found and (arguments.url or arguments.only):
@@ -186,6 +200,9 @@ def _arguments() -> argparse.Namespace:
     extent.add_argument("--quick", action="store_true", help="everything, a second each time")
     extent.add_argument(
         "--frontend", action="store_true", help="what the front end's parts promise, cost and bring"
+    )
+    extent.add_argument(
+        "--memory", action="store_true", help="memory of 1 to 8 instances, shared and not"
     )
     names = ", ".join(claim.name for claim in claims.PROMISES)
     extent.add_argument(

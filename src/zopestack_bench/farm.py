@@ -50,6 +50,7 @@ class Farm(Buildout):
         built-in pages without one.
     :param hosts: whether the front end tells the hosts of the user's ``sites`` apart, or takes
         every path as one in Zope.
+    :param settings: further options of [stack].
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Farm(Buildout):
         counts: Mapping[int, int],
         theirs: Stack | None = None,
         hosts: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
+        self.settings = settings or {}
         self.theirs, self.hosts = theirs, hosts
         self.threads = [threads for threads, count in counts.items() for _ in range(count)]
         if theirs:
@@ -78,6 +81,7 @@ class Farm(Buildout):
             hosts=self.hosts,
             here=self.directory,
             threads=self.threads,
+            settings=self.settings,
             port=free_ports(3 + 2 * len(self.threads)),
         )
         self.write(text)
@@ -104,20 +108,21 @@ def running(
     say: Callable[[str], None],
     theirs: Stack | None = None,
     hosts: bool = True,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Farm]:
     """A farm in a directory of its own, started; all of it ends with the body.
 
     The copy of a user's site goes beside its own data, whose blobs can be linked there and which
     has room for it, unless a socket's path would be too long.
 
-    :param counts, theirs, hosts: as of the :class:`Farm`.
+    :param counts, theirs, hosts, settings: as of the :class:`Farm`.
     :raises Broken: where a step fails.
     """
     var = theirs.var if theirs else None
     if var and len(str(var).encode()) + OWN_PATH > MAX_SOCKET_PATH:
         var = None
     with tempfile.TemporaryDirectory(prefix="bench-", dir=var) as directory:
-        farm = Farm(Path(directory), counts, theirs, hosts)
+        farm = Farm(Path(directory), counts, theirs, hosts, settings)
         try:
             farm.start(say)
             yield farm

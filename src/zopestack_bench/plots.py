@@ -37,6 +37,9 @@ OTHER = "#777777"
 #: What the CPU of a request is made of, and its colours.
 ROLES = {"Zope": "#0072B2", "balancer": "#E69F00", "ZEO": "#009E73"}
 
+#: Whether instances share memory, and the colours of it.
+SHARING = {"share-memory = off": "#D55E00", "share-memory = on": "#0072B2"}
+
 #: What a fight for the interpreter lock costs, and what it is called in the plot.
 LOCK = {
     "GIL wait ms": "ms of waiting for the GIL",
@@ -146,10 +149,28 @@ def cost(run: Run, width: float) -> Figure | None:
     return figure
 
 
+def memory(run: Run, width: float) -> Figure | None:
+    """What the stack takes against the number of its instances, and what it takes where they share
+    memory."""
+    if not run.weighed:
+        return None
+    figure, (axis,) = _figure(1, width, "Memory of the whole stack but HAProxy", height=3.2)
+    for number, (label, colour) in enumerate(SHARING.items()):
+        sizes = [pair[number] for pair in run.weighed.values()]
+        axis.plot([*run.weighed], sizes, "o-", color=colour, label=label)
+    axis.set_xticks([*run.weighed])
+    axis.set_xlabel("instances")
+    axis.set_ylabel("MB")
+    axis.set_ylim(bottom=0)
+    _legend(figure, axis)
+    return figure
+
+
 PLOTS: dict[str, Callable[[Run, float], Figure | None]] = {
     "lock": lock,
     "clients": clients,
     "cost": cost,
+    "memory": memory,
 }
 
 

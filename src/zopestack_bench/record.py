@@ -152,6 +152,22 @@ class Outcome:
         return ratios.ratio([these[n] for n in both], [those[n] for n in both])
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What so many instances take.
+
+    :param shared: whether they share memory.
+    :param megabytes: PSS of the whole stack but HAProxy.
+    """
+
+    instances: int
+    shared: bool
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.megabytes:.0f} MB"
+
+
 @dataclass
 class Run:
     """A whole run.
@@ -165,6 +181,7 @@ class Run:
     machine: dict[str, str]
     layouts: dict[str, str] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
+    memory: list[Weighed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -173,6 +190,17 @@ class Run:
         return ratios.median(
             [s.figure("cores of others") for x in self.outcomes for s in x.samples]
         )
+
+    @property
+    def weighed(self) -> dict[int, tuple[float, float]]:
+        """Megabytes by number of instances: of those that are alone, and of those that share."""
+        found = {(each.instances, each.shared): each.megabytes for each in self.memory}
+        numbers = sorted({number for number, _ in found})
+        return {
+            number: (found[number, False], found[number, True])
+            for number in numbers
+            if {(number, False), (number, True)} <= {*found}
+        }
 
     def find(self, workload: str, load: Closed | Open, *layouts: str) -> Outcome | None:
         """The outcome of an experiment with these layouts, if it was made."""

@@ -80,6 +80,12 @@ def summary(run: Run) -> str:
     for head, found in (("promise", "expected"), claims(run)), (("besides", ""), findings(run)):
         rows = [(x.title, x.expected, x.ratio.verdict, x.context, x.verdict) for x in found]
         lines += columns([(*head, "measured (spread)", "beside", ""), *rows]) if rows else []
+    if run.weighed:
+        sizes = [
+            (f"{number}", f"{alone:.0f}", f"{shared:.0f}", f"{shared / alone:.2f}")
+            for number, (alone, shared) in run.weighed.items()
+        ]
+        lines += columns([("instances", "alone, MB", "shared, MB", "ratio"), *sizes])
     return "\n".join(lines)
 
 

@@ -7,21 +7,27 @@ requests, one after the other. Each instance gets as many: pages as a visitor, a
 forms to edit, and over the REST API, and every fiftieth saves something. Printed is the PSS of
 everything but HAProxy and supervisord, which are the same in both: ZEO, the loader, the instances
 and what stands for them. PSS divides a page that several processes have among them, so the sum
-counts each once.
+counts each once. Beside it, the CPU of these programs for a request, how slow the first requests
+to a new instance are, and how long a roll takes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tests.support import ledger
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.harness import Site
 from tests.system.test_plone import ANSWERS, EDITING, JSON, VISITING
+from zopestack.columns import columns
+from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
+from zopestack_bench import proc
 
 COUNTS = (2, 4, 8)
 
@@ -95,27 +101,66 @@ def ask_plone(site: Site, at: str, number: int) -> int:
     return site.get(page, at=at).status
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What one site has shown.
+
+    :param megabytes: PSS by program.
+    :param milliseconds: CPU of all these programs for a request.
+    :param first: of the first hundred requests to each instance, the 99th percentile in seconds.
+    :param roll: seconds that ``roll all`` takes.
+    """
+
+    megabytes: dict[str, float]
+    milliseconds: float
+    first: float
+    roll: float
+
+    @property
+    def whole(self) -> float:
+        """PSS of all."""
+        return sum(self.megabytes.values())
+
+
+def weighed(site: Site) -> dict[str, int]:
+    """The programs that count, with their processes."""
+    names = {"zeo", *LOADERS, *(instance.name for instance in site.stack.instances)}
+    return {name: pid for name, pid in site.pids().items() if name in names and pid}
+
+
 def megabytes(site: Site) -> dict[str, float]:
     """PSS of each program."""
-    instances = {instance.name for instance in site.stack.instances}
     # The loader knows every fork; each is counted with its own client.
     return {
-        name: (group.memory(pid) if name in instances else group.share(pid)) / (1 << 20)
-        for name, pid in site.pids().items()
-        if name in instances | {"zeo", "loader"}
+        name: (group.share(pid) if name in LOADERS else group.memory(pid)) / (1 << 20)
+        for name, pid in weighed(site).items()
     }
 
 
-def measured(given: argparse.Namespace, count: int, shared: str) -> dict[str, float]:
-    """The programs of one site after so many requests to each instance."""
+def used(site: Site) -> float:
+    """Seconds of CPU of the programs that count."""
+    pids = {each for pid in weighed(site).values() for each in group.members(pid)}
+    return proc.usage(pids).cpu
+
+
+def measured(given: argparse.Namespace, count: int, shared: str) -> Figures:
+    """One site after so many requests to each instance."""
     start, ask = (plone, ask_plone) if given.plone else (zope, ask_zope)
     with start(count, shared, given.python) as site:
+        took, before = [], used(site)
         for number in range(given.requests):
             for instance in site.stack.instances:
+                began = time.monotonic()
                 status = ask(site, instance.name, number)
+                took.append(time.monotonic() - began)
                 if status != 200:
                     raise SystemExit(f"{instance.name} answered request {number} with {status}")
-        return megabytes(site)
+        cpu, found = used(site) - before, megabytes(site)
+        began = time.monotonic()
+        site.supervisorctl("roll", "all", check=True)
+        roll = time.monotonic() - began
+        first = sorted(took[: 100 * count])
+        return Figures(found, 1000 * cpu / len(took), first[int(0.99 * len(first)) - 1], roll)
 
 
 def main() -> None:
@@ -128,13 +173,24 @@ def main() -> None:
     given = parser.parse_args()
     for count in given.counts:
         on, off = (measured(given, count, shared) for shared in ("on", "off"))
-        print(
-            f"{count} instances: {sum(on.values()):.0f} MB shared, {sum(off.values()):.0f} MB "
-            f"alone, {sum(on.values()) / sum(off.values()):.2f}; one instance "
-            f"{on[f'instance{count}']:.1f} MB and {off[f'instance{count}']:.1f} MB, "
-            f"the loader {on['loader']:.1f} MB, ZEO {on['zeo']:.1f} MB",
-            flush=True,
-        )
+        rows = [("", "shared", "alone", "ratio")]
+        rows += [
+            (what, f"{this:.1f}", f"{that:.1f}", f"{this / that:.2f}")
+            for what, this, that in (
+                ("PSS of all, MB", on.whole, off.whole),
+                ("PSS of the last instance, MB", *(last(each, count) for each in (on, off))),
+                ("CPU a request, ms", on.milliseconds, off.milliseconds),
+                ("p99 of the first 100 requests, ms", 1000 * on.first, 1000 * off.first),
+                ("roll all, s", on.roll, off.roll),
+            )
+        ]
+        parts = ", ".join(f"{name} {size:.1f} MB" for name, size in on.megabytes.items())
+        print(f"{count} instances", *columns(rows), parts, "", sep="\n", flush=True)
+
+
+def last(figures: Figures, count: int) -> float:
+    """PSS of the last instance."""
+    return figures.megabytes[f"instance{count}"]
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ def test_help_has_examples(module):
         (["--frontend", "--only", "2x1"], "leave --url and --only out"),
         (["--frontend", "--url", "/page"], "--frontend has pages and layouts of its own"),
         (["--claim", "all", "--only", "2x1"], "--claim has pages and layouts of its own"),
+        (["--memory", "--only", "2x1"], "--memory takes as long as it takes: leave --only and"),
         (["--claim", "unicorn"], "--claim unicorn: there is no such promise; known are all, gunic"),
         (["--claim", "uwsgi,"], "--claim : there is no such promise"),
         (["--claim", "All"], "--claim All: there is no such promise"),

@@ -13,6 +13,7 @@ from zopestack_bench.record import (
     Outcome,
     Run,
     Sample,
+    Weighed,
 )
 
 
@@ -47,6 +48,14 @@ def run() -> Run:
             outcome("light", Closed(8), rates),
             outcome("cpu", Closed(1), {**rates, "1x1 direct": 40.0}),
             outcome("cpu", Open(20), rates),
+        ],
+        memory=[
+            Weighed(1, False, 100.0),
+            Weighed(1, True, 110.0),
+            Weighed(4, True, 200.0),
+            Weighed(4, False, 320.0),
+            # A run that was stopped here.
+            Weighed(8, False, 640.0),
         ],
         notes=["varnish is left out: apt-get install varnish"],
     )

@@ -123,7 +123,7 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     assert "at most 1.5" in lost
     assert "2.00 (2.00 to 2.00)" in lost
     assert lost.endswith("not kept")
-    assert len(lines) == 1 + len(claims(run))
+    assert len(lines) == 1 + len(claims(run)) + 1 + len(run.weighed)
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,24 @@ def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
 
 
 def test_a_run_of_which_nothing_is_promised_says_nothing(run):
-    run.outcomes = []
+    run.outcomes, run.memory = [], []
     assert report.summary(run) == ""
+
+
+def test_memory_is_said_where_it_was_measured_both_ways(run):
+    run.outcomes = []
+    assert [line.split() for line in report.summary(run).splitlines()] == [
+        ["instances", "alone,", "MB", "shared,", "MB", "ratio"],
+        ["1", "100", "110", "1.10"],
+        ["4", "320", "200", "0.62"],
+    ]
+    (axis,) = plots.memory(run, plots.WIDE).axes
+    assert {line.get_label(): [*map(tuple, line.get_xydata())] for line in axis.lines} == {
+        "share-memory = off": [(1, 100), (4, 320)],
+        "share-memory = on": [(1, 110), (4, 200)],
+    }
+    run.memory = []
+    assert plots.memory(run, plots.WIDE) is None
 
 
 @pytest.mark.parametrize(("others", "warned"), [(1.5, True), (0.1, False)])
