@@ -69,8 +69,11 @@ class Loader:
                 code,
             ],
             stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            # Whatever the tests' own output is, this one keeps what it has half written.
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
         )
         until("the socket", self.socket.exists)
 

@@ -14,6 +14,9 @@ from zopestack.loader import child, load
 from zopestack.loader import main as loader
 from zopestack.loader.forks import Request
 
+#: What it writes before any fork, and does not end.
+HALF = "half a line"
+
 
 def main(path: str, link: str, code: str) -> None:
     """Fork at each request, and run the code in the forks; ``refuse`` as code refuses."""
@@ -25,6 +28,7 @@ def main(path: str, link: str, code: str) -> None:
 
     child.serve = serve
     loader.prepare = lambda *_: [number]
+    sys.stdout.write(HALF)
     if code == "refuse":
         loader.prepare = refuse
     sys.exit(loader.main(path, link, "zope.conf", "wsgi.ini"))

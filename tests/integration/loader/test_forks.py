@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.support.forking import DEAF, HEAR, WAIT, Loader, connected, gone, said
+from tests.support.loader import HALF
 from tests.support.polling import PATIENCE, until
 from zopestack.supervisor import group
 
@@ -122,7 +123,7 @@ def test_a_killed_loader_and_a_killed_client_leave_nothing(loader: Loader) -> No
     until("the fork to end", lambda: gone(fork))
 
 
-def test_fifty_forks_leave_nothing_behind(loader: Loader, home: Path) -> None:
+def test_two_hundred_forks_leave_nothing_behind(loader: Loader, home: Path) -> None:
     loader.start("")
     assert loader.process
     said(loader.client())
@@ -132,9 +133,20 @@ def test_fifty_forks_leave_nothing_behind(loader: Loader, home: Path) -> None:
         return process.num_fds(), process.num_threads(), process.children(), sorted(home.iterdir())
 
     before = until("the first fork to be buried", state, lambda found: not found[2])
-    for _ in range(50):
-        assert said(loader.client()) == ""
+    megabytes = process.memory_info().rss >> 20
+    for _ in range(40):
+        assert [said(each) for each in [loader.client() for _ in range(5)]] == [""] * 5
     until("nothing to be left", state, lambda found: found == before)
+    assert process.memory_info().rss >> 20 <= megabytes + 1
+
+
+def test_what_the_loader_has_half_written_is_written_once(loader: Loader) -> None:
+    loader.start("print('own')")
+    assert [said(loader.client()) for _ in range(2)] == ["own\n", "own\n"]
+    assert loader.process
+    assert loader.process.stdout
+    loader.process.terminate()
+    assert loader.process.stdout.read() == HALF
 
 
 def test_a_fork_has_nothing_of_the_loaders_or_of_another_fork(loader: Loader) -> None:
