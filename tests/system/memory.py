@@ -8,25 +8,27 @@ forms to edit, and over the REST API, and every fiftieth saves something. Printe
 everything but HAProxy and supervisord, which are the same in both: ZEO, the loader, the instances
 and what stands for them. PSS divides a page that several processes have among them, so the sum
 counts each once. Beside it, the CPU of these programs for a request, how slow the first requests
-to a new instance are, and how long a roll takes.
+to a new instance are, and how long a roll, a restart and a start take.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.support import ledger
 from tests.support.checkout import PATIENCE, Checkout
-from tests.support.harness import Site
+from tests.support.harness import Site, until
 from tests.system.test_plone import ANSWERS, EDITING, JSON, VISITING
 from zopestack.columns import columns
 from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
+from zopestack.supervisor.health import ask
 from zopestack_bench import proc
 
 COUNTS = (2, 4, 8)
@@ -109,12 +111,16 @@ class Figures:
     :param milliseconds: CPU of all these programs for a request.
     :param first: of the first hundred requests to each instance, the 99th percentile in seconds.
     :param roll: seconds that ``roll all`` takes.
+    :param restart: seconds from ``restart`` of one instance until HAProxy sends it requests again.
+    :param cold: seconds from ``bin/supervisord`` until a page is served.
     """
 
     megabytes: dict[str, float]
     milliseconds: float
     first: float
     roll: float
+    restart: float
+    cold: float
 
     @property
     def whole(self) -> float:
@@ -145,22 +151,56 @@ def used(site: Site) -> float:
 
 def measured(given: argparse.Namespace, count: int, shared: str) -> Figures:
     """One site after so many requests to each instance."""
-    start, ask = (plone, ask_plone) if given.plone else (zope, ask_zope)
+    start, ask_page = (plone, ask_plone) if given.plone else (zope, ask_zope)
     with start(count, shared, given.python) as site:
         took, before = [], used(site)
         for number in range(given.requests):
             for instance in site.stack.instances:
                 began = time.monotonic()
-                status = ask(site, instance.name, number)
+                status = ask_page(site, instance.name, number)
                 took.append(time.monotonic() - began)
                 if status != 200:
                     raise SystemExit(f"{instance.name} answered request {number} with {status}")
         cpu, found = used(site) - before, megabytes(site)
-        began = time.monotonic()
-        site.supervisorctl("roll", "all", check=True)
-        roll = time.monotonic() - began
         first = sorted(took[: 100 * count])
-        return Figures(found, 1000 * cpu / len(took), first[int(0.99 * len(first)) - 1], roll)
+        return Figures(
+            megabytes=found,
+            milliseconds=1000 * cpu / len(took),
+            first=first[int(0.99 * len(first)) - 1],
+            roll=timed(lambda: site.supervisorctl("roll", "all", check=True)),
+            restart=timed(lambda: restart(site)),
+            cold=timed(lambda: start_again(site), before=lambda: site.supervisorctl("shutdown")),
+        )
+
+
+def timed(act: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
+    """Seconds that something takes."""
+    before()
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def restart(site: Site) -> None:
+    """Restart the last instance, and wait until HAProxy sends it requests again."""
+    instance = site.stack.instances[-1]
+    report = ask(instance)
+    assert report
+
+    def back() -> bool:
+        now = ask(instance)
+        return bool(now and now.pid != report.pid and site.servers()[instance.name].up)
+
+    # It returns later: supervisord waits until the instance counts as started.
+    command = [site.stack.bin / "supervisorctl", "restart", instance.name]
+    subprocess.Popen(command, env=site.environment, stdout=subprocess.DEVNULL)
+    until("it to be back", back)
+
+
+def start_again(site: Site) -> None:
+    """Start everything, and wait for a page."""
+    site.run(site.stack.bin / "supervisord")
+    until("a page", lambda: site.get("/").status == 200)
 
 
 def main() -> None:
@@ -182,6 +222,8 @@ def main() -> None:
                 ("CPU a request, ms", on.milliseconds, off.milliseconds),
                 ("p99 of the first 100 requests, ms", 1000 * on.first, 1000 * off.first),
                 ("roll all, s", on.roll, off.roll),
+                ("restart of one, s", on.restart, off.restart),
+                ("bin/supervisord to a page, s", on.cold, off.cold),
             )
         ]
         parts = ", ".join(f"{name} {size:.1f} MB" for name, size in on.megabytes.items())

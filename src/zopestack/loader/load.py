@@ -6,12 +6,14 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from wsgiref.util import setup_testing_defaults
+
+from zopestack.loader.imports import tasks
 
 logger = logging.getLogger("zopestack.loader")
 
@@ -158,19 +160,20 @@ def _let_go() -> None:
     getConfiguration().dbtab.databases.clear()
 
 
-def check(own: int) -> None:
+def check(own: int, started: Sequence[str] = ()) -> None:
     """Check that the process may be forked.
 
     :param own: the descriptor of the loader's own socket.
+    :param started: the modules during whose import a thread was started.
     :raises NotForkable: for a thread, a connection to a database, or a socket.
     """
     from ZODB.Connection import Connection
 
     others = [each.name for each in threading.enumerate() if each is not threading.main_thread()]
-    tasks = len(list(Path("/proc/self/task").iterdir()))
-    if others or tasks > 1:
-        names = ", ".join(others) or f"{tasks - 1} that Python does not know"
-        raise NotForkable(f"an add-on has started a thread at import: {names}")
+    if others or tasks() > 1:
+        names = ", ".join(others) or f"{tasks() - 1} that Python does not know"
+        where = f" (import of {', '.join(started)})" if started else ""
+        raise NotForkable(f"an add-on has started a thread at import: {names}{where}")
     # Not isinstance: it asks a proxy for what it stands for.
     if any(issubclass(type(each), Connection) for each in gc.get_objects()):
         raise NotForkable("something still holds a connection to the database")

@@ -22,6 +22,7 @@ from typing import NoReturn
 from zopestack.agent.configuration import Configuration
 from zopestack.loader import child, client, holes, immortal, load
 from zopestack.loader.forks import Forks, Request
+from zopestack.loader.imports import Imports
 
 logger = logging.getLogger("zopestack.loader")
 
@@ -65,12 +66,13 @@ def prepare(zope_conf: str, wsgi_ini: str, own: int) -> list[random.Random]:
     :raises NotForkable: where it must not be.
     """
     began = time.monotonic()
-    application = load.load(zope_conf, wsgi_ini)
-    # zope.conf has set the agent's environment.
-    given = Configuration.read(os.environ)
-    load.warm(application, given.warm_up, f"{given.http_host}:{given.http_port}")
+    with Imports() as imports:
+        application = load.load(zope_conf, wsgi_ini)
+        # zope.conf has set the agent's environment.
+        given = Configuration.read(os.environ)
+        load.warm(application, given.warm_up, f"{given.http_host}:{given.http_port}")
     load.close()
-    load.check(own)
+    load.check(own, imports.started)
     found = [each for each in gc.get_objects() if issubclass(type(each), random.Random)]
     objects, filled = immortal.immortalize(), holes.fill()
     gc.freeze()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,40 @@ def test_what_is_in_the_way_of_a_fork_is_named(name: str) -> None:
         check=True,
     )
     assert done.stdout.strip().startswith(expected)
+
+
+#: Add-ons: one imports the other, which has its thread from a library in C.
+OUTER = "import string\nimport inner_addon\nimport json"
+INNER = """
+import ctypes
+thread = ctypes.c_void_p()
+library = ctypes.CDLL(None)
+library.pthread_create(ctypes.byref(thread), None, library.pause, None)
+"""
+
+
+def test_the_package_whose_import_has_started_a_thread_is_named(tmp_path: Path) -> None:
+    for name, text in (("outer_addon", OUTER), ("inner_addon", INNER)):
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    code = (
+        "import os, sys\n"
+        "from zopestack.loader import imports, load\n"
+        "with imports.Imports() as watched:\n"
+        "    import outer_addon\n"
+        "assert not [each for each in sys.meta_path if each is watched]\n"
+        "try:\n"
+        "    load.check(-1, watched.started)\n"
+        "except load.NotForkable as why:\n"
+        "    print(why, flush=True)\n"
+        "os._exit(0)"
+    )
+    said = subprocess.check_output(
+        [sys.executable, "-c", code], text=True, timeout=60, cwd=tmp_path
+    )
+    assert said.strip() == (
+        "an add-on has started a thread at import: 1 that Python does not know "
+        "(import of inner_addon)"
+    )
 
 
 def test_a_warm_up_page_that_hangs_or_fails_is_logged_and_the_next_one_fetched() -> None:
