@@ -6,10 +6,11 @@ A library in C starts threads that have no name in Python, such as one for linea
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 
 class Imports:
@@ -38,20 +39,21 @@ class Imports:
         spec = next(filter(None, found), None)
         # Others are classes, and shared by all their modules.
         if spec and isinstance(spec.loader, (SourceFileLoader, ExtensionFileLoader)):
-            self._count(spec.loader, name)
+            # A library in C starts its threads when it is loaded, before it is executed.
+            for step in ("create_module", "exec_module"):
+                setattr(spec.loader, step, self._counted(getattr(spec.loader, step), name))
         return spec
 
-    def _count(self, loader: SourceFileLoader | ExtensionFileLoader, name: str) -> None:
-        execute = loader.exec_module
-
-        def counted(module: ModuleType) -> None:
-            execute(module)
+    def _counted(self, step: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+        def counted(given: Any) -> Any:
+            result = step(given)
             # What a module imports in its turn has been counted before.
             if (now := tasks()) > self._known:
                 self._known = now
                 self.started.append(name)
+            return result
 
-        loader.exec_module = counted  # type: ignore[method-assign]
+        return counted
 
 
 def tasks() -> int:

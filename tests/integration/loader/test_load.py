@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,26 @@ def test_the_package_whose_import_has_started_a_thread_is_named(tmp_path: Path) 
         "an add-on has started a thread at import: 1 that Python does not know "
         "(import of inner_addon)"
     )
+
+
+def test_a_library_that_starts_threads_when_it_is_loaded_is_named() -> None:
+    """NumPy's linear algebra does, with one for each core but the first."""
+    code = (
+        "import os\n"
+        "from zopestack.loader import imports\n"
+        "with imports.Imports() as watched:\n"
+        "    import numpy\n"
+        "print(imports.tasks(), *watched.started, flush=True)\n"
+        "os._exit(0)"
+    )
+    threads, *started = subprocess.check_output(
+        [sys.executable, "-c", code],
+        text=True,
+        timeout=60,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "2"},
+    ).split()
+    assert int(threads) > 1
+    assert [each.partition(".")[0] for each in started] == ["numpy"]
 
 
 def test_a_warm_up_page_that_hangs_or_fails_is_logged_and_the_next_one_fetched() -> None:
