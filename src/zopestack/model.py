@@ -145,6 +145,11 @@ class Stack(Paths):
         least = (self.timings.hard_stop, self.durations.server, self.lifecycle.stop_grace)
         return given if given is not None else max(least)
 
+    @property
+    def balanced(self) -> tuple[Instance, ...]:
+        """The instances that HAProxy sends requests to."""
+        return tuple(instance for instance in self.instances if instance.balanced)
+
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
         return tuple(instance for instance in self.instances if instance.lane == name)
@@ -159,8 +164,8 @@ class Stack(Paths):
 
     @property
     def threads(self) -> int:
-        """Requests the whole stack works on at once."""
-        return sum(instance.threads for instance in self.instances)
+        """Requests of clients that the whole stack works on at once."""
+        return sum(instance.threads for instance in self.balanced)
 
     @property
     def connections(self) -> int:
@@ -178,7 +183,7 @@ class Stack(Paths):
         addresses = len(self.balancer.bindings) + len(self.tls.bindings)
         return (
             2 * (self.connections + self.sizes.stats_connections)
-            + 2 * len(self.instances)
+            + 2 * len(self.balanced)
             + 3 * self.balancer.nbthread
             + addresses
             + OWN_DESCRIPTORS
@@ -224,8 +229,8 @@ class Stack(Paths):
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """What supervisorctl calls the processes, in the order they start."""
-        return ("zeo", *(instance.name for instance in self.instances), "haproxy")
+        """What supervisorctl calls the processes that a site needs, in the order they start."""
+        return ("zeo", *(each.name for each in self.instances if each.autostart), "haproxy")
 
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""
@@ -236,7 +241,8 @@ class Stack(Paths):
         yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
         yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:
-            yield Listener(instance.name, instance.address, "base-port")
+            option = "base-port" if instance.balanced else "extra-instances"
+            yield Listener(instance.name, instance.address, option)
             yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")
 
 

@@ -235,6 +235,14 @@ LOGS = [
 ]
 
 NAMED_WRONG = [
+    bad(
+        "an extra instance of a program's name",
+        "extra-instances",
+        "zeo",
+        "a name that nothing else has",
+        buildout=True,
+    ),
+    bad("an extra instance with a path", "extra-instances", "../worker", "a name such as worker"),
     bad("unknown option", "instnaces", "4", "did you mean instances?", buildout=True),
     bad("unknown plural", "thread", "2", "did you mean threads?"),
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),

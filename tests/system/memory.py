@@ -30,6 +30,7 @@ from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
 from zopestack.supervisor.health import ask
 from zopestack_bench import proc
+from zopestack_bench.deployment import Buildout
 
 COUNTS = (2, 4, 8)
 
@@ -169,7 +170,7 @@ def measured(given: argparse.Namespace, count: int, shared: str) -> Figures:
             first=first[int(0.99 * len(first)) - 1],
             roll=timed(lambda: site.supervisorctl("roll", "all", check=True)),
             restart=timed(lambda: restart(site)),
-            cold=timed(lambda: start_again(site), before=lambda: site.supervisorctl("shutdown")),
+            cold=timed(lambda: start_again(site), before=lambda: Buildout.stop(site)),
         )
 
 

@@ -131,6 +131,12 @@ def test_start_all_leaves_one_loader(site: Site) -> None:
     until("forks of it", lambda: parents(site), lambda found: found == {*loaders(site).values()})
 
 
+def test_up_starts_no_second_loader(site: Site) -> None:
+    before = loaders(site)
+    site.up()
+    assert loaders(site) == before
+
+
 def test_a_roll_that_is_killed_leaves_one_loader_at_the_next_command(site: Site) -> None:
     write(site, "2")
     command = [site.stack.bin / "supervisorctl", "roll", "all"]

@@ -56,6 +56,7 @@ RELOAD = {"haproxy-reload"}
         ("instances", "4", GUARD | RELOAD),
         ("memory-limit", "1GB", GUARD),
         ("callback-instances", "1", INSTANCES | GUARD | RELOAD),
+        ("extra-instances", "worker", GUARD),
         ("nbthread", "2", RELOAD),
         ("stats-address", "127.0.0.1:9404", RELOAD),
         ("haproxy", "other-haproxy", RELOAD),

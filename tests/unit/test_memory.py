@@ -10,7 +10,7 @@ from zc.buildout import UserError
 
 from tests.support import describe
 from zopestack.buildout.parts import parts
-from zopestack.config.overrides import OF_AN_INSTANCE
+from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.features import memory
 from zopestack.loader import client
 from zopestack.model import Stack
@@ -103,7 +103,7 @@ def test_zope_is_loaded_with_what_the_instances_have_in_common(home: Path) -> No
 
 def test_options_that_a_fork_reads_are_the_recipes_or_ours() -> None:
     text = Path(recipe.__file__).read_text(encoding="utf-8")
-    assert [n for n in memory.OWN if f'"{n}"' not in text and n not in OF_AN_INSTANCE] == []
+    assert [n for n in memory.OWN if f'"{n}"' not in text and n not in UNKNOWN_TO_RECIPE] == []
 
 
 def test_a_path_too_long_for_the_socket_is_refused(home: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zopestack.agent.configuration import Configuration
-from zopestack.config.overrides import OF_AN_INSTANCE
+from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.features.instances import CALLBACKS, Instance
 from zopestack.features.memory import LOADER
 from zopestack.model import Stack
@@ -105,7 +105,7 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
     # Options of the Stack, which the recipe does not know.
-    recipes = {name: text for name, text in options.items() if name not in OF_AN_INSTANCE}
+    recipes = {name: text for name, text in options.items() if name not in UNKNOWN_TO_RECIPE}
     return recipes | {
         # The agent, and what sets up the database, whatever eggs a user names.
         "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
@@ -125,7 +125,7 @@ def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
     own = options.get("zope-conf-additional", "").splitlines()
     # HAProxy connects from the address that it connects to. From there Zope takes the client's
     # address out of X-Forwarded-For, as request.getClientAddr().
-    made = [f"trusted-proxy {instance.address.host}"]
+    made = [f"trusted-proxy {instance.address.reachable.host}"]
     if not any(map(FORM_LIMITS.match, own)):
         made += _form_limits(stack)
     return [*made, *own]
@@ -162,7 +162,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         name=instance.name,
         host=instance.agent.host,
         port=instance.agent.port,
-        http_host=instance.address.host,
+        http_host=instance.address.reachable.host,
         http_port=instance.address.port,
         threads=instance.threads,
         stop_grace=stack.lifecycle.stop_grace,

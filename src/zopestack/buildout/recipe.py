@@ -54,7 +54,7 @@ class Recipe:
                 "give it a buildout.cfg and a directory of its own."
             )
         _check_record(own, where)
-        sections = _user_sections(buildout)
+        sections = _user_sections(buildout, options)
         places = _places(buildout, (name, *sections))
         described = read.read(name, dict(options), sections, where, places)
         self.stack = described.stack
@@ -201,24 +201,29 @@ def _check_record(own: Mapping[str, str], where: read.Buildout) -> None:
         )
 
 
-def _user_sections(buildout: Any) -> dict[str, dict[str, str]]:
+def _user_sections(buildout: Any, stack: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The user's sections that add to a part made here.
 
     Read without buildout's ``buildout[name]``, which would make a section of that name
     final, or a part of its own if it has a recipe.
+
+    :param stack: the options of [stack].
     """
-    return {
-        name: _options(buildout, name)
-        for name in list(buildout)
-        if overrides.OVERRIDE.fullmatch(name)
-    }
+    return {name: _options(buildout, name) for name in overrides.own(list(buildout), stack)}
 
 
 def _options(buildout: Any, name: str) -> dict[str, str]:
     """A section with what it takes from others by ``<=``. References (``${...}``) are left
     to the part, where ``${:name}`` means the part's own, but for what is read here.
     """
-    section = buildout.Options(buildout, name, buildout._raw[name])
+    raw = buildout._raw[name]
+    for other in raw.get("<", "").split():
+        if overrides.ONE_INSTANCE.fullmatch(other) and other not in buildout._raw:
+            raise UserError(
+                f"[{name}] <= {other}\n  is not accepted: zopestack makes [{other}]. Delete this "
+                f"line: [{name}] takes the options of [instance] anyway."
+            )
+    section = buildout.Options(buildout, name, raw)
     section._raw = section._do_extend_raw(name, section._raw, [])
     known = ("eggs", *overrides.OF_AN_INSTANCE)
     read = {option: section[option] for option in known if option in section}

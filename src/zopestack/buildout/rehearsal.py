@@ -22,7 +22,7 @@ from zopestack.buildout.elsewhere import Elsewhere, Options
 from zopestack.buildout.inspection import said
 from zopestack.buildout.parts import SUPERVISOR, agent, parts
 from zopestack.config.errors import setting
-from zopestack.config.overrides import OF_AN_INSTANCE
+from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.config.read import Configuration
 from zopestack.features.instances import Instance
 from zopestack.features.unknown_name import nearest
@@ -53,7 +53,7 @@ def rehearse(buildout: Any, described: Configuration) -> None:
             lines = [_written(described, part, option) for option in blamed]
             where = "\n".join(lines) or f"[{part}]"
             raise UserError(f"{where}\n  is not accepted: {part} could not run: {objection}.")
-        for option in overrides[part].keys() - read - OF_AN_INSTANCE.keys():
+        for option in overrides[part].keys() - read - UNKNOWN_TO_RECIPE:
             if not _referenced(buildout, option):
                 hint = f"{options['recipe']} does not read it; {nearest(option, read)}"
                 unread[f"{_written(described, part, option)}\n  is not accepted: {hint}"] = None

@@ -24,8 +24,8 @@ def check(name: str, given: Callable[[str], str], stack: Stack) -> None:
     :raises Refused: where a path is too long.
     """
     for one, other in combinations(stack.listeners(), 2):
-        # Addresses of one option have been checked by its parser.
-        if one.option != other.option and one.address.collides(other.address):
+        # Addresses of one process have been checked by the parser of their option.
+        if one.process != other.process and one.address.collides(other.address):
             raise UserError(
                 f"[{name}] {one.option} = {given(one.option)} and {other.option} = "
                 f"{given(other.option)} collide:\n"

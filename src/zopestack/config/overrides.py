@@ -1,4 +1,5 @@
-"""The user's ``[instance]``, ``[instanceN]``, ``[zeo]`` and ``[supervisor]``.
+"""The user's ``[instance]``, ``[instanceN]``, ``[zeo]``, ``[supervisor]``, and those of extra
+instances.
 
 Their options are merged here, once. A few are part of the Stack; the others go to the recipes of
 the parts.
@@ -7,12 +8,13 @@ the parts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from zc.buildout import UserError
 
 from zopestack.config.errors import Place, Places, error, setting
+from zopestack.features import parsers
 from zopestack.features.instances import Instance, Instances
 from zopestack.features.memory import LOADER, alone
 from zopestack.features.option import options
@@ -20,7 +22,7 @@ from zopestack.features.zope import requirement
 
 Section = Mapping[str, str]
 
-#: Sections whose options are added to those of a part made here.
+#: Sections whose options are added to those of a part made here, beside those of extra instances.
 OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
 
 #: Those of one instance, and those of any.
@@ -30,8 +32,21 @@ OF_INSTANCES = re.compile(r"instance\d*")
 #: Options of [stack] that an instance may have a value of its own for, under the same name.
 OF_AN_INSTANCE = {each.name: each.parse for each in options(Instances) if each.per_instance}
 
+#: The option of [stack] that names extra instances.
+EXTRA = "extra-instances"
+
+#: Options of an extra instance that say where it and its agent listen, with its fields for them.
+ADDRESSES = {
+    "http-address": ("address", parsers.address),
+    "agent-address": ("agent", parsers.loopback_address),
+}
+
+#: Options of an instance that its recipe does not know.
+UNKNOWN_TO_RECIPE = {*OF_AN_INSTANCE, "agent-address"}
+
 #: Options that follow from the Stack, and what to do instead.
 DERIVED = {
+    "agent-address": "change [stack] agent-base-port",
     "blob-storage": "change [stack] var",
     "control-script": "delete this line: supervisord starts bin/instanceN",
     "file-storage": "change [stack] var",
@@ -63,6 +78,15 @@ USELESS = {
     "deprecation-warnings": "set PYTHONWARNINGS under environment-vars",
     "enable-product-installation": "delete this line: Zope has no such setting since version 4",
 }
+
+
+def own(names: Iterable[str], stack: Section) -> list[str]:
+    """Of the names of sections, those whose options are added to those of a part made here.
+
+    :param stack: the options of [stack]; its extra instances are checked elsewhere.
+    """
+    extras = {line.split()[0] for line in stack.get(EXTRA, "").splitlines() if line.strip()}
+    return [name for name in names if OVERRIDE.fullmatch(name) or name in extras]
 
 
 def merged(
@@ -113,30 +137,33 @@ def written(part: str, option: str, sections: Mapping[str, Section], places: Pla
 def _check(
     instances: tuple[Instance, ...], sections: Mapping[str, Section], places: Places
 ) -> None:
-    names = [instance.name for instance in instances]
+    names = [instance.name for instance in instances if instance.balanced]
     for section in sections:
         if ONE_INSTANCE.fullmatch(section) and section not in names:
             raise UserError(
                 f"[{section}]: there is no such instance; instances = {len(names)} makes "
                 f"{names[0]} to {names[-1]}. Delete the section or raise instances."
             )
+    extras = {instance.name for instance in instances if not instance.balanced}
     # One message for all; sections may take a line from the same third one.
     leftovers = {
         f"{setting(written(section, option, sections, places), option, given[option])}\n"
         f"  {remedy}.": None
         for section, given in sections.items()
         for option in given
-        if (remedy := _remedy(section, option))
+        if (remedy := _remedy(section, option, extras))
     }
     if leftovers:
         raise UserError("\n".join(leftovers))
 
 
-def _remedy(section: str, option: str) -> str:
+def _remedy(section: str, option: str, extras: Collection[str]) -> str:
     """What to do instead of an option; nothing for one that can stay."""
+    if section in extras and option in ADDRESSES:
+        return ""
     if option in DERIVED:
         return f"follows from [stack] and cannot be set here; {DERIVED[option]}"
-    if option in USELESS and OF_INSTANCES.fullmatch(section):
+    if option in USELESS and (OF_INSTANCES.fullmatch(section) or section in extras):
         return f"has no effect; {USELESS[option]}"
     return ""
 
@@ -155,12 +182,15 @@ def _check_eggs(sections: Mapping[str, Section], places: Places) -> None:
 def _applied(
     instance: Instance, own: Section, sections: Mapping[str, Section], places: Places
 ) -> Instance:
+    read = {name: (name.replace("-", "_"), parse) for name, parse in OF_AN_INSTANCE.items()}
+    if not instance.balanced:
+        read |= ADDRESSES
     changed = {}
-    for option, parse in OF_AN_INSTANCE.items():
+    for option, (field, parse) in read.items():
         if option not in own:
             continue
         try:
-            changed[option.replace("-", "_")] = parse(own[option].strip())
+            changed[field] = parse(own[option].strip())
         except ValueError as expected:
             place = written(instance.name, option, sections, places)
             raise error(place, option, own[option], expected) from None

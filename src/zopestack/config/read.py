@@ -80,6 +80,8 @@ def read(
 
     _check_names(name, section, places)
     values = _parse(name, section, places)
+    if name in {extra.name for extra in values[overrides.EXTRA]}:
+        raise error(place(overrides.EXTRA), overrides.EXTRA, name, "a name that nothing else has")
     _check_directories(where)
     try:
         numbers = composed(Instances, values).resolved(where.directory)

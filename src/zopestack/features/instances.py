@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zopestack.features import cpus
 from zopestack.features.address import Address
@@ -25,16 +25,46 @@ VISITORS = "zope"
 CALLBACKS = "callback"
 LANES = (VISITORS, CALLBACKS)
 
+#: Of an instance to which HAProxy sends nothing.
+OUTSIDE = "outside"
+
+#: A name that can be a section of buildout, a program of supervisord and a file in bin.
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+
+#: Names that instances behind HAProxy have, and the section of what all have in common.
+NUMBERED = re.compile(r"instance\d*")
+
+#: Other programs, parts and sections, and what stands for all instances.
+RESERVED = (
+    *("access-log", "all", "buildout", "guard", "haproxy", "haproxy-reload", "loader", "loader-2"),
+    *("stack", "stack-files", "stack-guards", "supervisor", "versions", "zeo"),
+)
+
+#: How a line of ``extra-instances`` ends for an instance that only a person starts.
+MANUAL = "manual"
+
+
+@dataclass(frozen=True)
+class Extra:
+    """An instance outside the balancer, as ``extra-instances`` names it.
+
+    :param manual: whether it is made and not started.
+    """
+
+    name: str
+    manual: bool
+
 
 @dataclass(frozen=True)
 class Instance:
     """One Zope process.
 
     :param agent: where its agent answers ``GET /health``.
-    :param lane: the backend of HAProxy that it belongs to.
+    :param lane: the backend of HAProxy that it belongs to, or :data:`OUTSIDE`.
     :param switch_interval: seconds a thread may keep the interpreter lock while another
         waits for it; None for Python's own.
     :param alone: why it cannot share memory with the others; empty where it can.
+    :param autostart: whether it starts with the stack.
     """
 
     name: str
@@ -44,6 +74,12 @@ class Instance:
     threads: int
     switch_interval: float | None
     alone: str = ""
+    autostart: bool = True
+
+    @property
+    def balanced(self) -> bool:
+        """Whether HAProxy sends it requests."""
+        return self.lane != OUTSIDE
 
     @property
     def maxconn(self) -> int:
@@ -71,6 +107,25 @@ def _threads(text: str) -> int:
 
 def _callbacks(text: str) -> int:
     return whole_number(text, 0, MAX_INSTANCES)
+
+
+def _extras(text: str) -> tuple[Extra, ...]:
+    """One a line: a name, and ``manual`` for one that is not started."""
+    found: dict[str, Extra] = {}
+    for line in text.splitlines():
+        name, *words = line.split() or [""]
+        if not name:
+            continue
+        if not NAME.fullmatch(name) or words not in ([], [MANUAL]):
+            raise ValueError("a name such as worker a line, or debug manual; not " + line.strip())
+        if NUMBERED.fullmatch(name) or name in RESERVED:
+            raise ValueError(f"a name that nothing else has, not {name}")
+        if name in found:
+            raise ValueError(f"each name once, not {name} again")
+        found[name] = Extra(name, bool(words))
+    if len(found) > MAX_INSTANCES:
+        raise ValueError(f"at most {MAX_INSTANCES} names")
+    return tuple(found.values())
 
 
 def _switch_interval(text: str) -> float | None:
@@ -121,6 +176,14 @@ class Instances(Feature):
         "Additional instances for requests that the others send to the site themselves.",
     )
 
+    extra_instances: tuple[Extra, ...] = option(
+        _extras,
+        "",
+        "Instances outside the balancer, a name a line, such as ``worker``; ``debug manual`` is "
+        "made and not started. Each takes ``[instance]``, then the section of its name. See "
+        ":doc:`/howto/extra`.",
+    )
+
     @property
     def ordinary(self) -> int:
         """Instances for clients."""
@@ -148,26 +211,41 @@ class Instances(Feature):
             self._check_last_port("base-port", self.base_port, AGENT_PORT_OFFSET)
 
     def _check_last_port(self, name: str, first: int, above: int) -> None:
-        highest = MAX_PORT - self.all + 1 - above
+        # Extra instances have ports of their own above all that there may be of the others, so
+        # that they stay where they are when the others become more.
+        extras = len(self.extra_instances)
+        count = MAX_INSTANCES + extras if extras else self.all
+        highest = MAX_PORT - count + 1 - above
         if first > highest:
             agents = f", with their agents {above} above" if above else ""
+            beside = f" and {extras} more from the {MAX_INSTANCES + 1}th port on" if extras else ""
             raise Refused(
                 name,
-                f"at most {highest} with {self.all} instances{agents}, "
+                f"at most {highest} with {self.all} instances{beside}{agents}, "
                 f"since the last port is {MAX_PORT}",
             )
 
     def derived(self) -> tuple[Instance, ...]:
-        """The instances, numbered from 1, those for clients first."""
+        """The instances: numbered from 1, those for clients first; then the extra ones."""
         ordinary = self.ordinary
-        return tuple(
-            Instance(
-                name=f"instance{i + 1}",
-                address=Address("127.0.0.1", self.base_port + i),
-                agent=Address("127.0.0.1", self.first_agent_port + i),
-                lane=VISITORS if i < ordinary else CALLBACKS,
-                threads=self.threads,
-                switch_interval=self.switch_interval,
-            )
+        numbered = tuple(
+            self._derived(f"instance{i + 1}", i, VISITORS if i < ordinary else CALLBACKS)
             for i in range(self.all)
+        )
+        extras = tuple(
+            replace(
+                self._derived(extra.name, MAX_INSTANCES + i, OUTSIDE), autostart=not extra.manual
+            )
+            for i, extra in enumerate(self.extra_instances)
+        )
+        return numbered + extras
+
+    def _derived(self, name: str, port: int, lane: str) -> Instance:
+        return Instance(
+            name=name,
+            address=Address("127.0.0.1", self.base_port + port),
+            agent=Address("127.0.0.1", self.first_agent_port + port),
+            lane=lane,
+            threads=self.threads,
+            switch_interval=self.switch_interval,
         )

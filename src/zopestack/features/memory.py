@@ -17,6 +17,7 @@ LOADERS = (LOADER, f"{LOADER}-2")
 #: Options of an [instanceN] that a fork reads for itself, from its own files, when it starts.
 #: Any other one could matter while Zope is loaded, which has been done for all alike.
 OWN = (
+    *("agent-address", "http-address"),
     *("access-log", "access-log-args", "access-log-handler", "access-log-kwargs"),
     *("asyncore-use-poll", "client-home", "event-log", "event-log-args", "event-log-handler"),
     *("event-log-kwargs", "event-log-level", "max-request-body-size", "switch-interval"),

@@ -23,7 +23,7 @@ def missing(stack: Stack, haproxy_cfg: str) -> str:
         if directive not in lines:
             return f"`{directive}`; {why}"
     by_default = any(re.match(r"default-server\b.*\bcheck\b", line) for line in lines)
-    for instance in stack.instances:
+    for instance in stack.balanced:
         start = f"server {instance.name} {instance.address} "
         server = next((line for line in lines if f"{line} ".startswith(start)), None)
         if server is None:

@@ -152,6 +152,7 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         command=_console(stack, instance),
         python=_python(stack, instance),
         priority=200,
+        autostart=instance.autostart,
         # Longer than an instance that cannot start takes to end, shorter than the 31 s
         # after which one that has waited for zeo starts over
         # (docs/explanation/measured.rst, "Starting and stopping Zope").

@@ -45,9 +45,10 @@ class Loaders:
 
         One that an operator has stopped stays so.
         """
-        forks = {each.name for each in self.stack.instances if self.stack.forked(each)}
-        every = forks and forks <= {each.name for each in instances}
-        return bool(every and self._process(self.giving()).state not in IDLE)
+        every = [each for each in self.stack.instances if each.autostart]
+        forks = {each.name for each in every if self.stack.forked(each)}
+        whole = forks and forks <= {each.name for each in instances}
+        return bool(whole and self._process(self.giving()).state not in IDLE)
 
     def giving(self) -> str:
         """The name of the loader that gives forks, or of the first."""

@@ -19,6 +19,7 @@ from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.stopped import Stopped
 from zopestack.supervisor.table import table
 from zopestack.supervisor.update import update
+from zopestack.supervisor.wanted import beside, start
 
 HELP = {
     "update": """\
@@ -80,10 +81,11 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         door.guard(self)
 
     def do_start(self, arg: str) -> None:
-        """Start programs, one loader of the two; a reload of HAProxy is waited for."""
-        self._start(arg)
-        if "all" in _groups(arg):
-            self._run("start", lambda stack, rotation: rotation.loaders.tidy())
+        """Start programs; a reload of HAProxy is waited for."""
+        if "all" in arg.split():
+            self._run("start", self._start_all)
+        else:
+            self._start(arg)
         if _groups(arg) & {RELOAD, "all"}:
             self._run("start", lambda stack, rotation: wait_reloaded(stack))
 
@@ -94,8 +96,11 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             return
 
         def replace(stack: Stack, rotation: Rotation) -> None:
+            ran = beside(stack, rotation.supervisor.processes())
             with standing_in(stack, self.ctl.output):
                 self._restart(arg)
+            if ran and "all" in arg.split():
+                self._start(" ".join(ran))
 
         self._run("restart", replace)
 
@@ -165,6 +170,10 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
     def help_stack(self) -> None:
         """Print the help of stack."""
         self.ctl.output(HELP["stack"])
+
+    def _start_all(self, stack: Stack, rotation: Rotation) -> None:
+        if not start(stack, rotation.supervisor, self.ctl.output):
+            self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
 
     def _run(self, command: str, run: Any) -> None:
         try:

@@ -92,7 +92,7 @@ def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> di
     # Skip this once zeo is ready, because ZEO logs every connection.
     if "zeo" not in missing and "zeo" not in ready and (why := _deaf_zeo(stack, processes["zeo"])):
         missing["zeo"] = why
-    for instance in stack.instances:
+    for instance in (each for each in stack.instances if each.autostart):
         if instance.name not in missing and (
             why := _unhealthy(stack, instance, processes[instance.name])
         ):
@@ -129,12 +129,12 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
             return f"another process, {worker}, answers on its socket"
     except (OSError, psutil.NoSuchProcess):
         return "does not answer on its socket"
-    names = {instance.name for instance in stack.instances}
+    names = {instance.name for instance in stack.balanced}
     if set(servers) != names:
         return "has not loaded the new haproxy.cfg yet"
     down = [
         instance.name
-        for instance in stack.instances
+        for instance in stack.balanced
         if instance.name not in missing
         and not servers[instance.name].up
         and not stack.drained(instance).exists()

@@ -41,13 +41,14 @@ class Rotation:
         self.loaders = Loaders(stack, self.supervisor, say)
 
     def named(self, names: Sequence[str]) -> list[Instance]:
-        """Return the instances with these names; ``all`` or no name means every instance.
+        """Return the instances with these names; ``all`` or no name means every instance that
+        starts with the stack.
 
         :raises Stopped: for an unknown name.
         """
         instances = {instance.name: instance for instance in self.stack.instances}
         if not names or list(names) == ["all"]:
-            return list(instances.values())
+            return [each for each in instances.values() if each.autostart]
         for name in names:
             if name not in instances:
                 raise Stopped(f"{name}: no such instance; {nearest(name, instances)}")
@@ -148,7 +149,7 @@ class Rotation:
         self.wait_seen(instance)
 
     def wait_seen(self, instance: Instance) -> None:
-        """Wait until HAProxy sends requests to an instance that is healthy.
+        """Wait until HAProxy sends requests to an instance that is healthy, if it ever does.
 
         :raises Stopped: where it does not.
         """
@@ -223,6 +224,9 @@ class Rotation:
         self.say(f"{instance.name}: healthy ({time.monotonic() - began:.1f} s)")
 
     def _wait_rotation(self, instance: Instance, up: bool) -> None:
+        if not instance.balanced:
+            return
+
         def seen() -> bool:
             server = self.servers().get(instance.name)
             if server is None:

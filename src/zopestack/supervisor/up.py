@@ -20,6 +20,7 @@ from zopestack.supervisor.applied import RELOAD, confirm
 from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.supervisor.owner import Owner
 from zopestack.supervisor.readiness import NotReady, wait_ready
+from zopestack.supervisor.wanted import wanted
 from zopestack.wait import until
 
 #: Where bin/buildout writes the Stack, relative to the buildout's directory.
@@ -140,11 +141,12 @@ def _living(stack: Stack, supervisor: Supervisor) -> bool:
 
 
 def revive(stack: Stack, supervisor: Supervisor) -> None:
-    """Start every program that does not run: one that was given up gets another chance, since the
-    mistake may be mended by now.
+    """Start every program that is to run and does not: one that was given up gets another chance,
+    since the mistake may be mended by now.
     """
     processes = supervisor.processes()
-    for name, process in processes.items():
+    for name in wanted(stack, processes):
+        process = processes[name]
         if process.state in ("STARTING", "RUNNING"):
             continue
         say(f"starting {name}, which was {process.state.lower()}")
@@ -219,8 +221,8 @@ def _origin(stack: Stack, host: str = "*") -> str:
 
 def _layout(stack: Stack) -> str:
     """Return the number of instances and threads, such as "2 instances with 1 thread each"."""
-    count = len(stack.instances)
-    numbers = {instance.threads for instance in stack.instances}
+    count = len(stack.balanced)
+    numbers = {instance.threads for instance in stack.balanced}
     threads = _count(max(numbers), "thread") + (" each" if count > 1 else "")
     if len(numbers) > 1:
         threads = f"{stack.threads} threads in total"

@@ -61,8 +61,13 @@ class _Update:
         if not (self.added or self.changed or self.removed):
             self.say("nothing has changed")
         instances = {each.name: each for each in self.stack.instances}
-        changed = [instances[name] for name in self.changed if name in instances]
-        others = [name for name in self.changed if name not in instances]
+        # Of those that only a person starts, those that run.
+        changed = [
+            instances[name]
+            for name in self.changed
+            if name in instances and (instances[name].autostart or self._running(name))
+        ]
+        others = [name for name in self.changed if instances.get(name) not in changed]
         # An instance that starts waits for a loader that loads.
         for name in ("zeo", *LOADERS):
             if name in others:
