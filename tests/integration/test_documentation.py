@@ -16,6 +16,7 @@ from zc.buildout import configparser
 
 from zopestack.buildout import certificates
 from zopestack.buildout.parts import parts
+from zopestack.config import overrides
 from zopestack.config.read import Buildout, Configuration, read
 from zopestack.features.certificates import CHAIN, KEY
 from zopestack.features.option import Option
@@ -115,7 +116,7 @@ def described(sections: Sections, home: Path) -> Configuration:
     where = Buildout(directory=home, bin=home / "bin", parts=home / "parts")
     section = sections.get("stack", {"instances": "4"})
     (home / section.get("templates", "")).mkdir(exist_ok=True)
-    own = {name: sections[name] for name in sections if name.startswith("instance")}
+    own = {name: sections[name] for name in overrides.own(list(sections), section)}
     return read("stack", section, own, where)
 
 
@@ -165,11 +166,15 @@ def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
     assert f"zopestack = {version[1]}\n" in PAGES["docs/howto/adopt.rst"]
 
 
+#: An instance outside the balancer, as examples have them.
+EXTRAS = {"stack": {"instances": "4", "extra-instances": "worker\ndebug manual"}}
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_command_exists(command: str, home: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    found = described({}, home)
+    found = described(EXTRAS, home)
     known = made(found)
     if place == "scripts":
         assert (CHECKOUT / program).exists()
@@ -184,7 +189,8 @@ def test_every_command_exists(command: str, home: Path) -> None:
     if name == "supervisorctl":
         action, *names = (word for word in arguments if not word.startswith("-"))
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
-        assert set(names) <= {*found.stack.programs, "haproxy-reload", "all"}
+        instances = {instance.name for instance in found.stack.instances}
+        assert set(names) <= {*found.stack.programs, *instances, "haproxy-reload", "all"}
     for argument in arguments:
         if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:
             assert (CHECKOUT / argument).exists()
@@ -228,9 +234,10 @@ def test_every_path_is_one_that_is_made(home: Path) -> None:
 
 
 def test_the_addresses_are_the_default_ones(home: Path) -> None:
-    tried_with_https = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
+    examples = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
+    examples.add("http-address = 127.0.0.1:8090")
     text = EVERYTHING
-    for line in tried_with_https:
+    for line in examples:
         text = text.replace(line, "")
     of = described({}, home).stack
     shown = set(re.findall(r"127\.0\.0\.1:\d+", text))
