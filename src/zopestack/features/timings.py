@@ -75,11 +75,17 @@ class Sizes:
     lent: int = 80
     #: The largest response that HAProxy's cache keeps.
     cached: int = 262144
+    #: Bytes of a request's URL that are let through, and of its headers: as many as HAProxy takes
+    #: of both together by itself.
+    headers: int = 15360
+    #: Bytes that HAProxy reads at once, and so the most that a request's headers may have for it to
+    #: answer with a page (its manual, "tune.bufsize"); by itself 16384.
+    buffer: int = 32768
     #: Bytes of a line of the access log: the most that HAProxy takes (its manual, "log"), and more
-    #: than the 16 kB of a request become where every character is written as three.
+    #: than 16 kB of a request become where every character is written as three.
     log_line: int = 65535
-    #: Bytes of the request's first line in it: as much as HAProxy takes (its manual,
-    #: "tune.bufsize"). By itself it logs 1024 (the same, "tune.http.logurilen").
+    #: Bytes of the request's first line in it; a longer one is refused. By itself HAProxy logs 1024
+    #: (its manual, "tune.http.logurilen").
     logged_request: int = 16384
     #: Bytes of the referrer and of the user agent in a line of the access log.
     logged_header: int = 256

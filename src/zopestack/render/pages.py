@@ -80,6 +80,12 @@ REFUSALS = (
         "You have sent more than this site accepts at once. Send a smaller file, or fewer files.",
     ),
     Refusal(
+        414,
+        "This address is too long",
+        "Check the address. If you followed a link, tell whoever made it.",
+        configurable=False,
+    ),
+    Refusal(
         421,
         "There is no site of this name here",
         "Check the address. If you followed a link, tell whoever made it.",
@@ -89,6 +95,12 @@ REFUSALS = (
         429,
         "Too many requests",
         "Too much has come from your network in a short time. Wait a moment, then try again.",
+    ),
+    Refusal(
+        431,
+        "Your browser sends too much with each request",
+        "Delete the cookies of this site, then try again.",
+        configurable=False,
     ),
     Refusal(
         500,

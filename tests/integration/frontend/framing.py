@@ -169,8 +169,8 @@ CHUNKS = (
         "chunks that end in line feeds", chunked(b"3\nabc\n0\n\n"), others={(2, 6): once(body=ABC)}
     ),
     refused(
-        "a chunk's extension of 20 kB",
-        chunked(b"3;" + b"a" * 20480 + b"\r\nabc\r\n0\r\n\r\n"),
+        "a chunk's extension of 40 kB",
+        chunked(b"3;" + b"a" * 40960 + b"\r\nabc\r\n0\r\n\r\n"),
         408,
         {(2, 6): Outcome((400,)), (3, 0): Outcome((400,)), (3, 2): UNANSWERED},
     ),
@@ -186,9 +186,14 @@ LINES = (
     refused("a space in a header's name", get(headers=b"X A: b\r\n")),
     refused("a line without a colon", get(headers=b"Nonsense\r\n")),
     refused("a header without a name", get(headers=b": x\r\n")),
+    refused("one header of 16 kB", get(headers=b"X: " + b"a" * 16384 + b"\r\n"), 431),
+    passed(
+        "a URL and headers of 15 kB each",
+        get(b"/?" + b"a" * 15000, b"X: " + b"a" * 15000 + b"\r\n"),
+    ),
     refused(
-        "one header of 16 kB",
-        get(headers=b"X: " + b"a" * 16384 + b"\r\n"),
+        "one header of 48 kB",
+        get(headers=b"X: " + b"a" * 49152 + b"\r\n"),
         others={(3, 2): Outcome((431,))},
     ),
     refused("200 headers", get(headers=b"".join(b"X%d: a\r\n" % i for i in range(200)))),

@@ -208,7 +208,7 @@ CASES = (
     refused("a control character, escaped", request(path="/a%0d%0aX:y"), 400),
     # Size.
     refused("a length past the limit", post(("content-length", "20481")), 413, body=b"a" * 20481),
-    refused("one header of 16 kB", request(("x", "a" * 16384))),
+    refused("one header of 16 kB", request(("x", "a" * 16384)), 431),
     refused("200 headers", request(*((f"x{number}", "a") for number in range(200)))),
 )
 

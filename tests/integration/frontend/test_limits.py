@@ -155,7 +155,8 @@ def uploading(door: Door, size: int, source: str) -> socket.socket:
     """A client that has sent the beginning of a body and says how long it will be."""
     client = door.connect(source)
     client.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size)
-    client.sendall(bytes(20_000))
+    # More than HAProxy waits for before an instance gets it.
+    client.sendall(bytes(40_000))
     return client
 
 
@@ -184,7 +185,7 @@ def test_bytes_that_one_client_is_sending_are_bounded_and_others_are_served(farm
         until("one more on each instance", another, lambda number: number == 3)
         assert refusal(lambda: begin(150_000).recv(65536, socket.MSG_PEEK)) == (429,)
         other = open_ones.enter_context(uploading(door, 300_000, OTHER))
-        other.sendall(bytes(280_000))
+        other.sendall(bytes(260_000))
         assert statuses(other.recv(65536)) == (200,)
         assert door.get(source=ONE).status == 200
         assert going_on() == 3

@@ -27,7 +27,8 @@ TYPED = {"Content-Type": "application/x-www-form-urlencoded"}
 #: The user's own lines: a status that nothing else here leads to is denied at /deny/STATUS.
 LINES = """\
 http-request auth if { path /auth }
-http-request set-header X-Larger %[req.hdr(x-large)] if { req.hdr(x-large) -m found }
+acl large req.hdr(x-large) -m found
+http-request set-header X-Larger %[req.hdr(x-large)]%[req.hdr(x-large)] if large
 """
 
 
@@ -57,12 +58,16 @@ CAUSES = (
     Cause("a rule", 405, "/", "PROPFIND"),
     Cause("wait-for-body", 408, "/", "POST", {"Content-Length": "10"}),
     Cause("a rule", 413, "/", "POST", {"Content-Length": str(2 << 20)}),
+    Cause("a rule", 414, "/" + "a" * 15_400),
+    Cause("a rule", 414, "/?" + "a" * 20_000),
+    Cause("a rule", 431, headers={"Cookie": "a" * 16_000}),
+    Cause("a rule", 431, headers={f"X-{number}": "a" * 3000 for number in range(8)}),
     Cause("a rule", 421, headers={"Host": "other.example"}),
     Cause("a rule", 429, source=COUNTED),
     # Zope hands an error without a page of its own to waitress.
     Cause("waitress", 500, "/fail?text=x"),
-    Cause("HAProxy", 500, headers={"X-Large": "x" * 9000}),
-    Cause("HAProxy", 502, "/cached", "POST", TYPED, b"control=" + b"x" * 20_000),
+    Cause("HAProxy", 500, headers={"X-Large": "x" * 14000}),
+    Cause("HAProxy", 502, "/cached", "POST", TYPED, b"control=" + b"x" * 40_000),
     *(
         Cause("the user's lines", each.status, f"/deny/{each.status}")
         for each in REFUSALS
