@@ -15,6 +15,7 @@ from typing import Any
 from tests.support.deployment import Deployment
 from tests.support.door import Door
 from tests.support.http2 import Connection
+from zopestack.features.timings import Sizes
 
 #: Whose address is counted, unlike 127.0.0.1.
 HOLDER = "127.0.0.2"
@@ -23,7 +24,7 @@ HOLDER = "127.0.0.2"
 AT_ONCE = 6
 
 #: More than HAProxy keeps of a body before it sends the request on.
-BEGINNING = b"a" * 17000
+BEGINNING = b"a" * (Sizes().buffer + 1000)
 
 HOST = b"Host: localhost\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -32,7 +33,10 @@ EXPECT = b"Expect: 100-continue\r\n"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 #: Around what HAProxy's buffer and the kernel's hold.
-SIZES = (8000, 14500, 15000, 15500, 16000, 16200, 16384, 16500, 17500, 33000, 66000, 300_000)
+SIZES = (
+    *(8000, 16384, 66000, 131_000, 300_000),
+    *(Sizes().buffer + beyond for beyond in (-2000, -1500, -1024, -500, -200, 0, 100, 1000)),
+)
 
 Hold = Callable[[Any, ExitStack], None]
 

@@ -1,6 +1,7 @@
 """What instances cost in memory that share one Zope, against instances that are alone.
 
     .venv/bin/python -m tests.system.memory [--plone] [--python PROGRAM] [--requests N] [COUNT ...]
+    .venv/bin/python -m tests.system.memory --in-turn [--plone] [--python PROGRAM] [--requests N]
 
 For each number of instances, a site with ``share-memory`` on and one with it off serve the same
 requests, one after the other. Each instance gets as many: pages as a visitor, as a manager, with
@@ -8,13 +9,16 @@ forms to edit, and over the REST API, and every fiftieth saves something. Printe
 everything but HAProxy and supervisord, which are the same in both: ZEO, the loader, the instances
 and what stands for them. PSS divides a page that several processes have among them, so the sum
 counts each once. Beside it, the CPU of these programs for a request, how slow the first requests
-to a new instance are, and how long a roll, a restart and a start take.
+to a new instance are, and how long a roll, a restart and a start take. ``--in-turn`` compares CPU
+and time of requests to one instance of each site, request by request.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -163,15 +167,46 @@ def measured(given: argparse.Namespace, count: int, shared: str) -> Figures:
                 if status != 200:
                     raise SystemExit(f"{instance.name} answered request {number} with {status}")
         cpu, found = used(site) - before, megabytes(site)
-        first = sorted(took[: 100 * count])
         return Figures(
             megabytes=found,
             milliseconds=1000 * cpu / len(took),
-            first=first[int(0.99 * len(first)) - 1],
+            first=p99(took[: 100 * count]),
             roll=timed(lambda: site.supervisorctl("roll", "all", check=True)),
             restart=timed(lambda: restart(site)),
             cold=timed(lambda: start_again(site), before=lambda: Buildout.stop(site)),
         )
+
+
+def in_turn(given: argparse.Namespace) -> None:
+    """Ask an instance of a site that shares and one of a site that does not, in turn; print both.
+
+    The first hundred requests, and the others.
+    """
+    start, ask_page = (plone, ask_plone) if given.plone else (zope, ask_zope)
+    with start(2, "on", given.python) as one, start(2, "off", given.python) as other:
+        name = one.stack.instances[-1].name
+        pids = {site: group.members(site.pids()[name]) for site in (one, other)}
+        cpu: dict[Site, list[float]] = {one: [], other: []}
+        seconds: dict[Site, list[float]] = {one: [], other: []}
+        for number in range(given.requests):
+            for site in (one, other) if number % 2 else (other, one):
+                before, began = proc.usage(pids[site]).cpu, time.monotonic()
+                ask_page(site, name, number)
+                seconds[site].append(time.monotonic() - began)
+                cpu[site].append(proc.usage(pids[site]).cpu - before)
+    rows = [("requests", "CPU shared, ms", "alone", "ratio", "p99 shared, ms", "alone")]
+    for part in (slice(100), slice(100, None)):
+        if cpu[one][part]:
+            this, that = (1000 * statistics.mean(cpu[site][part]) for site in (one, other))
+            late = [f"{1000 * p99(seconds[site][part]):.0f}" for site in (one, other)]
+            count = str(len(cpu[one][part]))
+            rows.append((count, f"{this:.1f}", f"{that:.1f}", f"{this / that:.2f}", *late))
+    print(*columns(rows), sep="\n")
+
+
+def p99(seconds: list[float]) -> float:
+    """The 99th percentile, by nearest rank."""
+    return sorted(seconds)[math.ceil(0.99 * len(seconds)) - 1]
 
 
 def timed(act: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
@@ -211,7 +246,11 @@ def main() -> None:
     parser.add_argument("--python", default="", help="what runs Plone; as for scripts/up")
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("counts", nargs="*", type=int, default=COUNTS)
+    parser.add_argument("--in-turn", action="store_true", help="compare request by request")
     given = parser.parse_args()
+    if given.in_turn:
+        in_turn(given)
+        return
     for count in given.counts:
         on, off = (measured(given, count, shared) for shared in ("on", "off"))
         rows = [("", "shared", "alone", "ratio")]

@@ -20,9 +20,10 @@ from zopestack.agent.meter import Meter
 from zopestack.agent.port import open_port
 from zopestack.agent.warm_up import WarmUp
 from zopestack.buildout import parts
+from zopestack.features.timings import Sizes
 
 #: More of a body than HAProxy keeps before it sends the request on.
-BEGINNING = b"a" * 17000
+BEGINNING = b"a" * (Sizes().buffer + 1000)
 
 POST = b"POST /echo HTTP/1.1\r\nHost: localhost\r\n"
 

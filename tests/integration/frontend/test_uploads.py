@@ -12,9 +12,10 @@ import pytest
 from tests.support.door import Door, received, statuses
 from tests.support.farm import Farm
 from tests.support.polling import until
+from zopestack.features.timings import Sizes
 
 #: More than HAProxy keeps of a body before it sends the request on.
-BEGINNING = b"a" * 17000
+BEGINNING = b"a" * (Sizes().buffer + 1000)
 
 WHOLE = BEGINNING + b"last"
 
