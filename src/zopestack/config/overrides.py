@@ -15,7 +15,7 @@ from zc.buildout import UserError
 
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.features import parsers
-from zopestack.features.instances import Instance, Instances
+from zopestack.features.instances import NUMBERED, Instance, Instances
 from zopestack.features.memory import LOADER, alone
 from zopestack.features.option import options
 from zopestack.features.zope import requirement
@@ -25,9 +25,8 @@ Section = Mapping[str, str]
 #: Sections whose options are added to those of a part made here, beside those of extra instances.
 OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
 
-#: Those of one instance, and those of any.
+#: Those of one instance.
 ONE_INSTANCE = re.compile(r"instance\d+")
-OF_INSTANCES = re.compile(r"instance\d*")
 
 #: Options of [stack] that an instance may have a value of its own for, under the same name.
 OF_AN_INSTANCE = {each.name: each.parse for each in options(Instances) if each.per_instance}
@@ -163,7 +162,7 @@ def _remedy(section: str, option: str, extras: Collection[str]) -> str:
         return ""
     if option in DERIVED:
         return f"follows from [stack] and cannot be set here; {DERIVED[option]}"
-    if option in USELESS and (OF_INSTANCES.fullmatch(section) or section in extras):
+    if option in USELESS and (NUMBERED.fullmatch(section) or section in extras):
         return f"has no effect; {USELESS[option]}"
     return ""
 
