@@ -5,3 +5,6 @@ composed of the values of ``features``; ``render`` turns the Stack into configur
 ``buildout`` writes them and makes the parts. ``supervisor`` and ``haproxy`` operate what then runs,
 and ``agent`` runs inside each Zope. pyproject.toml states which room may import which.
 """
+
+#: How commands of this package call themselves when they ask over HTTP.
+USER_AGENT = "zopestack"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 from dataclasses import dataclass
 
+from zopestack import USER_AGENT
 from zopestack.features.address import Address
 
 
@@ -27,7 +28,8 @@ def probe(
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     try:
-        connection.request(method, path, headers={"Host": host} if host else {})
+        headers = {"User-Agent": USER_AGENT, **({"Host": host} if host else {})}
+        connection.request(method, path, headers=headers)
         response = connection.getresponse()
         return Answer(response.status, response.read())
     except http.client.HTTPException as why:

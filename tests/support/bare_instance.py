@@ -18,6 +18,7 @@ import waitress
 from tests.support.polling import until
 from zopestack.agent import server
 from zopestack.agent.arrival import Arrivals
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
@@ -64,7 +65,8 @@ def main() -> None:
     threads = Threads(own.threads)
     server.install(threads, Arrivals(own.body_timeout))
     meter = Meter(Once(application, own.stuck_after), threads)
-    drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
+    balancers = Balancers(own.drain_delay, own.haproxy, own.server)
+    drain = Drain(meter, own.stop_grace, balancers, own.drained)
     warm_up = WarmUp(own, then=drain.serve)
     hang = HangWatch(meter, own.threads, own.hung_after)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))

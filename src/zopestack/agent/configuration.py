@@ -33,6 +33,8 @@ class Configuration:
     :param switch_interval: seconds for which a thread may keep the interpreter lock while another
         one waits for it; None for Python's default.
     :param drained: a file that is there while the instance is drained by hand.
+    :param haproxy: the socket of HAProxy's runtime API; empty where it does not know the instance.
+    :param server: what HAProxy calls the instance: backend and name.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Configuration:
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
     drained: str = ""
+    haproxy: str = ""
+    server: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that :meth:`read` reads."""
@@ -85,4 +89,6 @@ class Configuration:
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
             drained=environment.get(PREFIX + "DRAINED", ""),
+            haproxy=environment.get(PREFIX + "HAPROXY", ""),
+            server=environment.get(PREFIX + "SERVER", ""),
         )

@@ -32,6 +32,7 @@ from pathlib import Path
 from types import FrameType
 
 from zopestack.agent import cut, own_thread
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.meter import Meter
 from zopestack.agent.parent import Parent
 
@@ -39,6 +40,9 @@ logger = logging.getLogger("zopestack.agent")
 
 #: Poll interval in seconds while requests are in flight.
 POLL_INTERVAL = 0.05
+
+#: Seconds in which a request arrives that a balancer had sent before it heard of the stop.
+SENT = 0.1
 
 #: Seconds in which further stop signals are the same one: a shutdown sends an instance two, its own
 #: and supervisord's.
@@ -58,24 +62,23 @@ class Drain:
     """The state of one instance. Each transition is a method.
 
     :param grace: seconds that requests in flight may take to finish.
-    :param delay: seconds after which every balancer has seen the 404.
+    :param balancers: who is told of each change.
     :param mark: a file that is there while the instance is drained by hand; empty for none.
     """
 
-    def __init__(self, meter: Meter, grace: float, delay: float, mark: str = "") -> None:
+    def __init__(self, meter: Meter, grace: float, balancers: Balancers, mark: str = "") -> None:
         self.meter = meter
         self.grace = grace
-        self.delay = delay
+        self.balancers = balancers
         self.mark = Path(mark) if mark else None
         self.state = State.STARTING
-        #: When a balancer last asked for the instance's health (``time.monotonic``).
-        self.last_check = float("-inf")
         self.parent = Parent.read(os.environ)
         #: When the first stop signal came (``time.monotonic``).
         self._signalled = float("inf")
         #: Whether supervisord stops everything, so that a second signal is its own.
         self._ordered = False
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._hurry = threading.Event()
         self._finished = False
 
@@ -132,8 +135,15 @@ class Drain:
 
     def _move(self, source: State, target: State) -> None:
         with self._lock:
-            if self.state is source:
-                self.state = target
+            if self.state is not source:
+                return
+            self.state = target
+        self._tell()
+
+    def _tell(self) -> str:
+        # One after the other, so that what is told last is what holds.
+        with self._telling:
+            return self.balancers.tell(self.state is State.SERVING)
 
     def _stop_signal(self, number: int) -> None:
         if self._finished:
@@ -152,17 +162,15 @@ class Drain:
 
     def _stop(self, number: int) -> None:
         began = self._signalled
-        # Skip the delay if no balancer has asked for health lately.
-        delay = self.delay if began - self.last_check <= 2 * self.delay else 0
         self._ordered = self.parent.shuts_down()
         name = signal.Signals(number).name
         logger.info("%s: draining, up to %g s", name, self.grace)
         if self._ordered:
-            self._finish(began, quiet=delay)
+            self._finish(began, quiet=self.balancers.unaware())
         else:
             self.state = State.STOPPING
-            self._hurry.wait(delay)
-            self._finish(began, quiet=0)
+            self._hurry.wait(self.balancers.unaware(self._tell()))
+            self._finish(began, quiet=SENT)
         logger.info("drained after %.1f s, stopping", time.monotonic() - began)
         self._finished = True
         os.kill(os.getpid(), signal.SIGTERM)
@@ -177,7 +185,7 @@ class Drain:
             now = time.monotonic()
             if self.meter.in_flight() or self.meter.running:
                 busy = now
-                if self._hurry.is_set() or now - began > self.delay + self.grace:
+                if self._hurry.is_set() or now - began > self.balancers.delay + self.grace:
                     self._cut()
             elif now - busy >= quiet:
                 return

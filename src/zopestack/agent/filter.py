@@ -12,6 +12,7 @@ from typing import Any
 
 from zopestack.agent import admin, forms, server
 from zopestack.agent.arrival import Arrivals
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.conflicts import Conflicts
 from zopestack.agent.drain import Drain
@@ -45,7 +46,8 @@ def attach(application: Application) -> Application:
     own_writes = OwnWrites(conflicts)
     interrupts = Interrupts(Once(own_writes, own.stuck_after), own.request_timeout)
     meter = Meter(interrupts, threads)
-    drain = Drain(meter, own.stop_grace, own.drain_delay, own.drained)
+    balancers = Balancers(own.drain_delay, own.haproxy, own.server)
+    drain = Drain(meter, own.stop_grace, balancers, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))

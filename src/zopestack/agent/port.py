@@ -13,7 +13,7 @@ import errno
 import json
 import socket
 import sys
-import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -23,6 +23,9 @@ from zopestack.agent.threads import QUESTIONS, Threads
 
 #: Timeout in seconds for a client to send its request.
 TIMEOUT = 5
+
+#: Bytes of a request's rest that are read at once, to be ignored.
+CHUNK = 4096
 
 #: Figures of the report that are exported as Prometheus metrics, with type and description.
 METRICS = {
@@ -73,9 +76,10 @@ class Answer(BaseHTTPRequestHandler):
         """Answer a request by its path."""
         health = self.server.health
         if self.path == "/health":
-            health.drain.last_check = time.monotonic()
-            report = health.report()
-            self._send(report["status"], "application/json", json.dumps(report))
+            with health.drain.balancers.asking(self.headers.get("User-Agent", "")):
+                report = health.report()
+                self._send(report["status"], "application/json", json.dumps(report))
+                self._taken()
         elif self.path == "/alive":
             hung = health.hang.hung()
             self._send(503 if hung else 200, "text/plain", "hung\n" if hung else "alive\n")
@@ -100,6 +104,13 @@ class Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def _taken(self) -> None:
+        """Wait until the one who asks closes the connection: it has read the answer then."""
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            while self.connection.recv(CHUNK):
+                pass
 
     def log_message(self, *_: Any) -> None:
         """Log nothing: a health check every second would fill the log."""

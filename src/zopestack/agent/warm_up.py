@@ -14,7 +14,7 @@ from zopestack.agent import own_thread
 from zopestack.agent.configuration import Configuration
 
 #: Poll interval in seconds while the server does not listen yet or a path fails.
-POLL_INTERVAL = 0.2
+POLL_INTERVAL = 0.05
 
 #: Timeout in seconds for a page's first rendering.
 TIMEOUT = 120

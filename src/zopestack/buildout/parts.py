@@ -175,6 +175,8 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         warm_up=stack.lifecycle.warm_up,
         switch_interval=instance.switch_interval,
         drained=str(stack.drained(instance)),
+        haproxy=str(stack.haproxy_socket) if instance.balanced else "",
+        server=f"{instance.lane}/{instance.name}" if instance.balanced else "",
     )
 
 

@@ -55,8 +55,8 @@ class Timings:
 
     @property
     def drain_delay(self) -> float:
-        """An instance that is to stop keeps serving, so that HAProxy has seen its 404: the
-        check after the next one is over by then.
+        """An instance that is to stop keeps serving, so that balancers that it cannot tell have
+        seen its 404: the check after the next one is over by then.
         """
         return 2 * self.check_interval
 

@@ -13,6 +13,7 @@ from tests.integration.agent.test_server import FULL, Application
 from tests.support import describe, freeports
 from tests.support.door import Door, statuses
 from tests.support.polling import until
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
@@ -53,7 +54,7 @@ def running(program: object, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     own = parts.agent(stack, stack.instances[0])
     with serving(application) as instance:
         meter = Meter(application, instance.threads)
-        drain = Drain(meter, own.stop_grace, own.drain_delay)
+        drain = Drain(meter, own.stop_grace, Balancers(own.drain_delay))
         drain.serve()
         hang, warm_up = HangWatch(meter, 1, own.hung_after), WarmUp(own, then=drain.serve)
         agent = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))

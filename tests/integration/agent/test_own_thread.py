@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.polling import until
 from zopestack.agent import own_thread
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
@@ -27,7 +28,7 @@ def health(monkeypatch: pytest.MonkeyPatch) -> Health:
     monkeypatch.setattr(own_thread, "failed", {})
     own = Configuration("instance1", "::1", 1, BROKEN, 1, 1, 1, 1, 60, 60, 60, 10, "")
     meter = Meter(lambda environ, start: [], Threads(1))
-    drain = Drain(meter, 1, 1)
+    drain = Drain(meter, 1, Balancers(1))
     hang = HangWatch(meter, 1, 60)
     return Health(own, meter, drain, hang, WarmUp(own, then=drain.serve), time.monotonic())
 

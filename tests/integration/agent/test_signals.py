@@ -13,11 +13,12 @@ from tests.support.polling import PATIENCE
 #: The main thread waits for a lock of C, which no signal ends (pthread_mutex_lock(3p)).
 INSTANCE = """
 import ctypes, os, threading, time
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.drain import Drain, State
 from zopestack.agent.meter import Meter
 from zopestack.agent.threads import Threads
 
-drain = Drain(Meter(None, Threads(1)), grace=60, delay=60)
+drain = Drain(Meter(None, Threads(1)), grace=60, balancers=Balancers(60))
 drain.install()
 drain.serve()
 

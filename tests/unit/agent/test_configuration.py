@@ -28,6 +28,8 @@ SECONDS = st.integers(1, 86400).map(float)
         conflicts=st.just("/var/conflicts.lock"),
         switch_interval=st.none() | st.integers(1, 10000).map(lambda number: number / 10000),
         drained=st.sampled_from(["", "/var/instance1/drained"]),
+        haproxy=st.sampled_from(["", "/var/haproxy.sock"]),
+        server=st.sampled_from(["", "zope/instance1"]),
         warm_up=st.lists(st.from_regex(r"/[a-z]{0,8}", fullmatch=True), max_size=3).map(tuple),
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from zopestack.agent.balancers import Balancers
 from zopestack.agent.drain import Drain, State
 from zopestack.agent.meter import Meter
 from zopestack.agent.threads import Threads
@@ -11,7 +12,9 @@ from zopestack.agent.threads import Threads
 
 @pytest.fixture
 def drain() -> Drain:
-    return Drain(Meter(lambda environ, start_response: [], Threads(1)), grace=1, delay=1)
+    return Drain(
+        Meter(lambda environ, start_response: [], Threads(1)), grace=1, balancers=Balancers(1)
+    )
 
 
 def test_an_instance_starts_serves_drains_and_comes_back(drain: Drain) -> None:
