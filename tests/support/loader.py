@@ -22,19 +22,19 @@ def main(path: str, link: str, code: str) -> None:
     """Fork at each request, and run the code in the forks; ``refuse`` as code refuses."""
     number = random.Random(1)
 
-    def serve(request: Request) -> int:
+    def serve(request: Request, warmed: tuple[str, ...]) -> int:
         exec(code, {"number": number, "request": request})
         return 0
 
     child.serve = serve
-    loader.prepare = lambda *_: [number]
+    loader.prepare = lambda *_: ([number], ())
     sys.stdout.write(HALF)
     if code == "refuse":
         loader.prepare = refuse
     sys.exit(loader.main(path, link, "zope.conf", "wsgi.ini"))
 
 
-def refuse(*_: object) -> list[random.Random]:
+def refuse(*_: object) -> tuple[list[random.Random], tuple[str, ...]]:
     """Have nothing to fork, once a client waits."""
     sys.stdin.readline()
     raise load.NotForkable("an add-on has started a thread at import: busy")

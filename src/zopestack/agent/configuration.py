@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 PREFIX = "ZOPESTACK_"
 
+#: Set by the loader in its forks, not by the recipe.
+WARMED = PREFIX + "WARMED"
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -34,6 +37,7 @@ class Configuration:
         one waits for it; None for Python's default.
     :param drained: a file that is there while the instance is drained by hand.
     :param haproxy: the socket of HAProxy's runtime API; empty where it does not know the instance.
+    :param warmed: of the warm-up paths, those that the process of which this is a fork has fetched.
     :param server: what HAProxy calls the instance: backend and name.
     """
 
@@ -55,12 +59,24 @@ class Configuration:
     drained: str = ""
     haproxy: str = ""
     server: str = ""
+    warmed: tuple[str, ...] = ()
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that :meth:`read` reads."""
         texts = {name: str(value) for name, value in vars(self).items() if value is not None}
-        texts["warm_up"] = " ".join(self.warm_up)
+        texts |= {"warm_up": " ".join(self.warm_up), "warmed": " ".join(self.warmed)}
         return {PREFIX + name.upper(): text for name, text in texts.items() if text}
+
+    @property
+    def cold(self) -> tuple[str, ...]:
+        """The warm-up paths that this process has to fetch.
+
+        A fork finds the code, templates and caches of the others loaded. Its own first one opens
+        the database, and loads the objects that most pages have in common.
+        """
+        return tuple(
+            path for path in self.warm_up if path == self.warm_up[0] or path not in self.warmed
+        )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Configuration:
@@ -91,4 +107,5 @@ class Configuration:
             drained=environment.get(PREFIX + "DRAINED", ""),
             haproxy=environment.get(PREFIX + "HAPROXY", ""),
             server=environment.get(PREFIX + "SERVER", ""),
+            warmed=tuple(environment.get(WARMED, "").split()),
         )

@@ -38,7 +38,7 @@ class WarmUp:
     def _run(self) -> None:
         # Without paths, only check that the server accepts connections.
         pause = threading.Event()
-        for path in self.configuration.warm_up or ("",):
+        for path in self.configuration.cold or ("",):
             while problem := self._fetch(path):
                 self.problem = problem
                 pause.wait(POLL_INTERVAL)

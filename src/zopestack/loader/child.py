@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from zopestack.agent.configuration import WARMED
 from zopestack.loader import client
 from zopestack.loader.forks import Request
 
@@ -81,13 +82,17 @@ def reseed(generators: list[random.Random]) -> None:
         numpy.seed()
 
 
-def serve(request: Request) -> int:
-    """Serve as ``bin/instanceN console`` does; the exit status."""
+def serve(request: Request, warmed: tuple[str, ...]) -> int:
+    """Serve as ``bin/instanceN console`` does; the exit status.
+
+    :param warmed: paths of the warm-up that the loader has fetched.
+    """
     import Zope2.App.startup
     from Zope2.Startup import serve as program
     from ZPublisher import WSGIPublisher
 
     _environment(request)
+    os.environ[WARMED] = " ".join(warmed)
     # Zope starts once a process. Everything else of its start reads the instance's own zope.conf.
     Zope2._began_startup = 0
     Zope2.App.startup.startup = reopen

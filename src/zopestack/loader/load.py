@@ -69,13 +69,15 @@ def _import(wsgi_ini: str) -> None:
         loadwsgi.loadcontext(kind, f"config:{wsgi_ini}")
 
 
-def warm(application: Callable[..., Any], paths: tuple[str, ...], host: str) -> None:
+def warm(application: Callable[..., Any], paths: tuple[str, ...], host: str) -> tuple[str, ...]:
     """Fetch pages, so that forks find code, templates and caches in place.
 
     One that fails or takes longer than :data:`PAGE` is logged, and is no reason not to fork.
 
     :param host: what clients call the site; host and port.
+    :returns: those that answered, as an instance's own warm-up takes it.
     """
+    answered = []
     for path in paths:
         try:
             with _limit(PAGE):
@@ -85,6 +87,9 @@ def warm(application: Callable[..., Any], paths: tuple[str, ...], host: str) -> 
             logger.warning("warm-up path %s: %s: %s", path, type(why).__name__, why)
         else:
             logger.info("warm-up path %s: %s", path, status)
+            if not status.startswith("5"):
+                answered.append(path)
+    return tuple(answered)
 
 
 def _fetch(application: Callable[..., Any], path: str, host: str) -> str:

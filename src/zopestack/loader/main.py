@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from zopestack.agent.configuration import Configuration
 from zopestack.loader import child, client, holes, immortal, load
+from zopestack.loader.ending import Ending
 from zopestack.loader.forks import Forks, Request
 from zopestack.loader.imports import Imports
 
@@ -38,10 +39,12 @@ def main(path: str, link: str, zope_conf: str, wsgi_ini: str) -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s"
     )
+    ending = Ending()
+    ending.install()
     forks = Forks(Path(path), Path(link))
     forks.bind()
     try:
-        generators = prepare(zope_conf, wsgi_ini, forks.socket.fileno())
+        generators, warmed = prepare(zope_conf, wsgi_ini, forks.socket.fileno())
         # Not before: code that is being imported may catch what this raises.
         signal.signal(signal.SIGTERM, _stop)
         request = forks.serve()
@@ -52,15 +55,16 @@ def main(path: str, link: str, zope_conf: str, wsgi_ini: str) -> int:
     except BaseException:
         forks.leave()
         raise
-    return run(request, generators)
+    return run(request, generators, warmed, ending)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def prepare(zope_conf: str, wsgi_ini: str, own: int) -> list[random.Random]:
-    """Load Zope until it may be forked; its generators of random numbers.
+def prepare(zope_conf: str, wsgi_ini: str, own: int) -> tuple[list[random.Random], tuple[str, ...]]:
+    """Load Zope until it may be forked; its generators of random numbers, and the warm-up paths
+    that have answered.
 
     :param own: the descriptor of the loader's socket.
     :raises NotForkable: where it must not be.
@@ -70,7 +74,8 @@ def prepare(zope_conf: str, wsgi_ini: str, own: int) -> list[random.Random]:
         application = load.load(zope_conf, wsgi_ini)
         # zope.conf has set the agent's environment.
         given = Configuration.read(os.environ)
-        load.warm(application, given.warm_up, f"{given.http_host}:{given.http_port}")
+        host = f"{given.http_host}:{given.http_port}"
+        warmed = load.warm(application, given.warm_up, host)
     load.close()
     load.check(own, imports.started)
     found = [each for each in gc.get_objects() if issubclass(type(each), random.Random)]
@@ -84,21 +89,24 @@ def prepare(zope_conf: str, wsgi_ini: str, own: int) -> list[random.Random]:
         objects,
         filled / (1 << 20),
     )
-    return found
+    return found, warmed
 
 
-def run(request: Request, generators: list[random.Random]) -> int:
+def run(
+    request: Request, generators: list[random.Random], warmed: tuple[str, ...], ending: Ending
+) -> int:
     """Be the instance; the exit status, which the client hears where the loader has gone."""
     status = 1
     try:
         child.become(request, generators)
-        status = child.serve(request)
+        status = child.serve(request, warmed)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
     finally:
         with suppress(OSError):
             request.client.send(client.ENDED + b"%d" % status)
+        ending.status = status
     return status
 
 

@@ -49,6 +49,22 @@ def test_a_client_ends_as_its_fork_does(loader: Loader, code: str, status: int) 
     until("the fork to be buried", lambda: not loader.forks)
 
 
+def test_a_fork_does_what_is_to_be_done_at_its_end_and_is_not_taken_apart(loader: Loader) -> None:
+    loader.start(
+        "import atexit, builtins, threading\n"
+        "class Kept:\n"
+        "    def __del__(self): print('taken apart', flush=True)\n"
+        "builtins.kept = Kept()\n"
+        "atexit.register(print, 'called at its end')\n"
+        "threading.Timer(0.1, print, ['waited for']).start()\n"
+        "print('said', end=' ')\n"
+        "raise SystemExit(3)"
+    )
+    asked = loader.client()
+    assert said(asked) == "said waited for\ncalled at its end\n"
+    assert asked.returncode == 3
+
+
 def test_signals_are_passed_on(loader: Loader) -> None:
     loader.start(HEAR)
     asked, _ = loader.running()

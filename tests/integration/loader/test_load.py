@@ -121,9 +121,10 @@ def application(environment, start_response):
         while True: pass
     if environment["PATH_INFO"] == "/fails":
         raise RuntimeError("no")
-    start_response("200 OK", [])
+    breaks = environment["PATH_INFO"] == "/breaks"
+    start_response("500 Internal Server Error" if breaks else "200 OK", [])
     return [environment["QUERY_STRING"].encode(), environment["HTTP_HOST"].encode()]
-load.warm(application, ("/hangs", "/fails", "/works?a=b"), "127.0.0.1:8081")
+print(load.warm(application, ("/hangs", "/fails", "/works?a=b", "/breaks"), "127.0.0.1:8081"))
 print(signal.getitimer(signal.ITIMER_REAL))
 """
     done = subprocess.run(
@@ -133,5 +134,7 @@ print(signal.getitimer(signal.ITIMER_REAL))
         "warm-up path /hangs: TimeoutError: no answer within 0.1 s",
         "warm-up path /fails: RuntimeError: no",
         "warm-up path /works?a=b: 200 OK",
+        "warm-up path /breaks: 500 Internal Server Error",
+        "('/works?a=b',)",
         "(0.0, 0.0)",
     ]
