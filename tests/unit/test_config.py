@@ -214,6 +214,7 @@ HOSTILE = st.text(
 WITH_LINES = {
     "acme-challenge": lambda text: "8888" if text.isdigit() else ".",
     "admin-networks": lambda _: "10.0.0.0/8",
+    "compression": lambda text: "off" if text == "off" else "on",
     "trusted-proxies": lambda _: "10.0.0.0/8",
 }
 
@@ -228,6 +229,7 @@ def lines(stack: Stack) -> list[int]:
 @example(option="acme-challenge", text=".")
 @example(option="callback-instances", text="1")
 @example(option="admin-networks", text="::")
+@example(option="compression", text="a/0")
 @example(option="trusted-proxies", text="::1")
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_refused_or_harmless(
