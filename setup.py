@@ -73,6 +73,7 @@ setup(
             "matplotlib",
             "import-linter",
             "mypy",
+            "Products.ZODBMountPoint",
             "plone.recipe.zeoserver",
             "plone.recipe.zope2instance",
             "pytest",
@@ -101,6 +102,7 @@ setup(
         ],
         "console_scripts": [
             "guard-instances = zopestack.supervisor.guard:main",
+            "pack-databases = zopestack.supervisor.pack:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",
             "run-zeo = zopestack.supervisor.zeo:main",

@@ -19,6 +19,7 @@ from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
 from zopestack.features.compression import Compression
+from zopestack.features.databases import Databases
 from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
@@ -71,6 +72,7 @@ class Stack(Paths):
     zope: Zope
     balancer: Balancer
     storage: Storage
+    databases: Databases
     lifecycle: Lifecycle
     memory: Memory
     durations: Durations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zopestack.features.databases import Database
 from zopestack.features.directories import Directories
 from zopestack.features.instances import Instance
 
@@ -36,13 +37,21 @@ class Paths:
 
     @property
     def database(self) -> Path:
-        """The FileStorage that ZEO serves."""
+        """The FileStorage of the main database, which ZEO serves."""
         return self.var / "filestorage" / "Data.fs"
+
+    def database_of(self, mounted: Database) -> Path:
+        """The FileStorage of another database."""
+        return self.database.with_name(f"{mounted.name}.fs")
 
     @property
     def blobs(self) -> Path:
-        """The blob directory that ZEO and the instances share."""
+        """The blob directory of the main database, which ZEO and the instances share."""
         return self.var / "blobstorage"
+
+    def blobs_of(self, mounted: Database) -> Path:
+        """The blob directory of another database."""
+        return self.blobs.with_name(f"{self.blobs.name}-{mounted.name}")
 
     @property
     def temporary(self) -> Path:

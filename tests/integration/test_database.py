@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ZODB.FileStorage import FileStorage
 
 from zopestack import files
 
@@ -60,10 +61,11 @@ def python(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=120)
 
 
-def create(database: Path, password_file: Path) -> subprocess.CompletedProcess[str]:
+def create(database: Path, password_file: Path, *others: Path) -> subprocess.CompletedProcess[str]:
     """As ZEO's start command does it, with another command in place of ZEO's."""
     command = (sys.executable, "-c", COMMAND, "-C", "zeo.conf")
-    return python("-m", "zopestack.supervisor.database", database, "root", password_file, *command)
+    module = "zopestack.supervisor.database"
+    return python("-m", module, "root", password_file, database, *others, "--", *command)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,22 @@ def test_a_database_that_is_there_is_left_alone(tmp_path: Path, var: Path) -> No
     assert "became" in done.stdout
     assert hashlib.sha256(database.read_bytes()).digest() == before
     assert database.stat().st_mtime == 1
+
+
+def test_the_others_are_made_without_what_the_main_one_has(
+    tmp_path: Path, password_file: Path
+) -> None:
+    main, others = tmp_path / "Data.fs", (tmp_path / "one.fs", tmp_path / "two.fs")
+    others[1].write_bytes(b"FS30")
+    assert create(main, password_file, *others).returncode == 0
+    before = others[0].read_bytes()
+    for other in others:
+        storage = FileStorage(str(other), read_only=True)
+        assert len(storage) == 1
+        storage.close()
+    # Not even the main one is looked at, where it is there.
+    assert create(main, tmp_path / "no-password", *others).returncode == 0
+    assert others[0].read_bytes() == before
 
 
 def test_a_storage_without_a_transaction_is_no_database(

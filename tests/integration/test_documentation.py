@@ -169,12 +169,15 @@ def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
 #: An instance outside the balancer, as examples have them.
 EXTRAS = {"stack": {"instances": "4", "extra-instances": "worker\ndebug manual"}}
 
+#: The databases beside the main one.
+MOUNTED = {"databases": "intranet = /intranet"}
+
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_exists(command: str, home: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    found = described(EXTRAS, home)
+    found = described({"stack": {**EXTRAS["stack"], **MOUNTED}}, home)
     known = made(found)
     if place == "scripts":
         assert (CHECKOUT / program).exists()
@@ -214,6 +217,8 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
     paths = {getattr(of, name) for name, _ in derived}
     known = {path for path in paths if isinstance(path, Path)} | {of.database.parent}
     known |= set(of.directories.shared.values())
+    for each in of.databases.databases:
+        known |= {of.database_of(each), of.blobs_of(each)}
     for program in programs(of, {}):
         known |= {of.logs / f"{program.name}.log", of.logs / f"{program.name}.out.log"}
     return known | {

@@ -392,8 +392,45 @@ PATHS = [
     bad("no room for a socket", "var", "v" * 90, "a shorter path: the unix socket"),
 ]
 
+IN_ANOTHER = "/here/x is in one = /here"
+MOUNTS = "lines like intranet = /intranet"
+TWO = "one = /here\n"
+
+DATABASES = [
+    bad("no mount point", "databases", "intranet", f"{MOUNTS}; 'intranet' is not one"),
+    bad(
+        "a name with a slash",
+        "databases",
+        "../x = /x",
+        "'../x' is no name of a file",
+        buildout=True,
+    ),
+    bad("a name in capitals", "databases", "Data = /x", "'Data' is no name of a file"),
+    bad("no database", "databases", "= /x", "'' is no name of a file"),
+    bad("a long name", "databases", f"{'x' * 32} = /x", "at most 31 long"),
+    bad("a section in a name", "databases", "x> = /x", "'x>' is no name of a file"),
+    bad("the main one again", "databases", "main = /x", "main is the name of another database"),
+    bad("the temporary one", "databases", "temporary = /x", "temporary is the name of another"),
+    bad("a database twice", "databases", f"{TWO}one = /there", "one is given twice. Delete one"),
+    bad("a mount point twice", "databases", f"{TWO}two = /here", "none mounted in another; two ="),
+    bad("one mounted in another", "databases", f"{TWO}two = /here/x", f"two = {IN_ANOTHER}"),
+    bad("one around another", "databases", "two = /here/x\none = /here", IN_ANOTHER),
+    bad("the root", "databases", "x = /", "Mount x below it", buildout=True),
+    bad("a relative one", "databases", "x = y", "'y' is no path"),
+    bad("one that ends in a slash", "databases", "x = /y/", "'/y/' is no path"),
+    bad("two mount points", "databases", "x = /y /z", "'/y /z' is no path"),
+    bad("a view", "databases", "x = /@@y", "'/@@y' is no path"),
+    bad("a private one", "databases", "x = /_y", "'/_y' is no path"),
+    bad("Zope's own", "databases", "x = /aq_parent", "'/aq_parent' is no path"),
+    bad("the request", "databases", "x = /REQUEST", "'/REQUEST' is no path"),
+    bad("a virtual host", "databases", "x = /VirtualHostBase", "'/VirtualHostBase' is no path"),
+    bad("one that leads out", "databases", "x = /y/../z", "'/y/../z' is no path"),
+    bad("another real path", "databases", "x = /y:/z", "'/y:/z' is no path"),
+]
+
 BAD: list[Bad] = [
     *NUMBERS,
+    *DATABASES,
     *ADDRESSES,
     *COLLISIONS,
     *SPEED,

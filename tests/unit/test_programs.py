@@ -46,9 +46,10 @@ def test_zeo_sets_up_the_database_first(made: dict[str, Program], home: Path) ->
     words = shlex.split(made["zeo"].command)
     assert words[1:3] == ["-m", "zopestack.supervisor.database"]
     assert words[3:] == [
-        str(home / "var/filestorage/Data.fs"),
         "root",
         str(home / "var/admin-password"),
+        str(home / "var/filestorage/Data.fs"),
+        "--",
         str(home / "bin/run-zeo"),
         "-C",
         str(home / "parts/zeo/etc/zeo.conf"),

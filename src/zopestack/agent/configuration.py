@@ -35,10 +35,11 @@ class Configuration:
     :param warm_up: paths to fetch from the instance before it serves clients.
     :param switch_interval: seconds for which a thread may keep the interpreter lock while another
         one waits for it; None for Python's default.
+    :param mount_points: the paths in Zope where other databases are mounted.
     :param drained: a file that is there while the instance is drained by hand.
     :param haproxy: the socket of HAProxy's runtime API; empty where it does not know the instance.
-    :param warmed: of the warm-up paths, those that the process of which this is a fork has fetched.
     :param server: what HAProxy calls the instance: backend and name.
+    :param warmed: of the warm-up paths, those that the process of which this is a fork has fetched.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Configuration:
     conflicts: str
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
+    mount_points: tuple[str, ...] = ()
     drained: str = ""
     haproxy: str = ""
     server: str = ""
@@ -63,8 +65,11 @@ class Configuration:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that :meth:`read` reads."""
-        texts = {name: str(value) for name, value in vars(self).items() if value is not None}
-        texts |= {"warm_up": " ".join(self.warm_up), "warmed": " ".join(self.warmed)}
+        texts = {
+            name: " ".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in vars(self).items()
+            if value is not None
+        }
         return {PREFIX + name.upper(): text for name, text in texts.items() if text}
 
     @property
@@ -104,6 +109,7 @@ class Configuration:
             conflicts=text("conflicts"),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
+            mount_points=tuple(environment.get(PREFIX + "MOUNT_POINTS", "").split()),
             drained=environment.get(PREFIX + "DRAINED", ""),
             haproxy=environment.get(PREFIX + "HAPROXY", ""),
             server=environment.get(PREFIX + "SERVER", ""),

@@ -21,6 +21,9 @@ MADE = (
 #: The same, from the directory of the buildout on; the recipe does not make their parents.
 MADE_ALONE = ("locales", "resources")
 
+#: Options whose lines may name files in the directory of the option ``var``.
+LINES = ("zeo-conf-additional", "zope-conf-additional")
+
 #: Where zc.recipe.egg keeps, in the buildout, the distributions that it has found.
 FOUND = "_zc_recipe_egg_working_set_cache"
 
@@ -75,6 +78,11 @@ class Elsewhere:
         """
         options = Options({name: self._moved(name, text) for name, text in given.items()})
         options.pop("relative-paths", None)
+        # Not asked of the options, which would note it.
+        for name in LINES if "var" in given else ():
+            if name in given:
+                var = f"{given['var']}/"
+                options[name] = given[name].replace(var, f"{self.home}{var}")
         with _quiet():
             type(self._buildout[part].recipe)(self, part, options).install()
         return options

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zopestack.agent.configuration import Configuration
+from zopestack.buildout import databases
 from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.features.instances import CALLBACKS, Instance
 from zopestack.features.memory import LOADER
@@ -37,15 +38,16 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
     """
     made = {
         FILES: {"recipe": "zopestack:files"},
-        "zeo": {**_zeo(stack), **overrides["zeo"]},
+        "zeo": _zeo(stack, overrides["zeo"]),
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }
     for instance in (*_loader(stack), *stack.instances):
         own = overrides[instance.name]
         options = {**_instance(stack, instance), **_logs(stack, own)}
         made[instance.name] = _completed(options, stack, instance)
-    # After the instances: their recipe writes every script of their eggs, zopestack's as well, with
-    # their own paths and `initialization`.
+    # After the parts of the recipes, which write scripts of these names, too: that of the instances
+    # every script of their eggs, with their own paths and `initialization`.
+    made |= databases.pack(stack, made["zeo"])
     made[GUARDS] = {
         "recipe": "zc.recipe.egg:scripts",
         # Those of the database server, such as a storage of the user's.
@@ -104,11 +106,12 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     variables = {name: str(path) for name, path in stack.directories.shared.items()}
     variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
+    mounts = [databases.MOUNTS] if stack.databases.databases else []
     # Options of the Stack, which the recipe does not know.
     recipes = {name: text for name, text in options.items() if name not in UNKNOWN_TO_RECIPE}
     return recipes | {
         # The agent, and what sets up the database, whatever eggs a user names.
-        "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), "zopestack"])),
+        "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), *mounts, "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "zope-conf-additional": "\n".join(_zope_conf(options, stack, instance)),
@@ -128,7 +131,7 @@ def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
     made = [f"trusted-proxy {instance.address.reachable.host}"]
     if not any(map(FORM_LIMITS.match, own)):
         made += _form_limits(stack)
-    return [*made, *own]
+    return [*made, *databases.zope_conf(stack, options), *own]
 
 
 def _form_limits(stack: Stack) -> list[str]:
@@ -174,6 +177,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         conflicts=str(stack.conflicts_lock),
         warm_up=stack.lifecycle.warm_up,
         switch_interval=instance.switch_interval,
+        mount_points=stack.databases.mount_points,
         drained=str(stack.drained(instance)),
         haproxy=str(stack.haproxy_socket) if instance.balanced else "",
         server=f"{instance.lane}/{instance.name}" if instance.balanced else "",
@@ -209,8 +213,8 @@ def _rotated(stack: Stack, log: str, own: Section) -> dict[str, str]:
     }
 
 
-def _zeo(stack: Stack) -> dict[str, str]:
-    return {
+def _zeo(stack: Stack, own: Section) -> dict[str, str]:
+    options = {
         "recipe": "plone.recipe.zeoserver",
         "eggs": "ZEO",
         "zeo-address": str(stack.storage.zeo_address),
@@ -219,7 +223,11 @@ def _zeo(stack: Stack) -> dict[str, str]:
         "blob-storage": str(stack.blobs),
         "zeo-log-max-size": str(stack.rotation.log_size),
         "zeo-log-old-files": str(stack.rotation.log_files),
+        **own,
     }
+    if lines := [*databases.zeo_conf(stack, own), *own.get("zeo-conf-additional", "").splitlines()]:
+        options["zeo-conf-additional"] = "\n".join(lines)
+    return options
 
 
 def _supervisor(stack: Stack) -> dict[str, str]:

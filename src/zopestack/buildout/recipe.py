@@ -85,7 +85,8 @@ class Recipe:
         stack = self.stack
         with _writing():
             made = (stack.logs, stack.blobs, stack.database.parent, stack.temporary)
-            for directory in (*made, *stack.directories.shared.values()):
+            mounted = map(stack.blobs_of, stack.databases.databases)
+            for directory in (*made, *mounted, *stack.directories.shared.values()):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.lock.exists():

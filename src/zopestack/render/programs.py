@@ -97,14 +97,15 @@ def _python(stack: Stack, instance: Instance) -> str:
 
 
 def _zeo(stack: Stack) -> Program:
+    files = (stack.database, *map(stack.database_of, stack.databases.databases))
     return Program(
         name="zeo",
         comment="The database server. An empty database is set up once, before it listens.\n"
         "; INT: it ignores TERM, which a shutdown of the machine sends to every process at once.",
         # The interpreter that has the instances' own eggs.
         command=f"{_python(stack, stack.instances[0])} "
-        "-m zopestack.supervisor.database "
-        f"{stack.database} {stack.zope.user} {stack.password_file} "
+        f"-m zopestack.supervisor.database {stack.zope.user} {stack.password_file} "
+        f"{' '.join(map(str, files))} -- "
         f"{stack.bin}/run-zeo -C {stack.parts}/zeo/etc/zeo.conf",
         priority=100,
         startretries=FOR_EVER,

@@ -15,6 +15,7 @@ from tests.support.door import checked
 from zopestack.buildout import certificates
 from zopestack.features.balancer import Balancer
 from zopestack.features.certificates import CHAIN, KEY
+from zopestack.features.databases import Databases
 from zopestack.features.directories import Directories
 from zopestack.features.instances import Instances
 from zopestack.features.lifecycle import Lifecycle
@@ -108,7 +109,8 @@ def furnish(where: Path) -> None:
 
 
 def test_every_option_of_the_front_end_has_a_variant() -> None:
-    elsewhere = (Instances, Zope, Balancer, Storage, Lifecycle, Directories, Memory, Rotation)
+    elsewhere = (Instances, Zope, Balancer, Storage, Databases, Lifecycle, Directories, Memory)
+    elsewhere += (Rotation,)
     known = {option.name for feature in elsewhere for option in options(feature)}
     assert set(VALUES) | known == set(OPTIONS)
 

@@ -1,0 +1,106 @@
+"""The databases beside the main one, in what the parts of ZEO and of the instances are made with.
+
+The recipes have options for the main database only. What a user sets for it there holds for each
+of the others, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from zopestack.features.databases import Database
+from zopestack.model import Stack
+
+Section = Mapping[str, str]
+
+#: The distribution of the objects that mount databases, and their part of Zope.
+MOUNTS = "Products.ZODBMountPoint"
+
+#: The part that makes bin/zeopack, in place of the one of plone.recipe.zeoserver.
+PACK = "stack-pack"
+
+#: Options of plone.recipe.zope2instance for the cache of the objects, and their names in zope.conf.
+OF_DATABASE = {"zodb-cache-size": "cache-size", "zodb-cache-size-bytes": "cache-size-bytes"}
+
+#: The same for the client of ZEO.
+OF_CLIENT = {
+    "read-only": "read-only",
+    "zeo-client-read-only-fallback": "read-only-fallback",
+    "zeo-client-cache-size": "cache-size",
+    "min-disconnect-poll": "min-disconnect-poll",
+    "max-disconnect-poll": "max-disconnect-poll",
+    "zeo-client-drop-cache-rather-verify": "drop-cache-rather-verify",
+}
+
+#: What plone.recipe.zope2instance 9.1 sets where the user does not.
+DEFAULTS = {"zodb-cache-size": "30000", "zeo-client-cache-size": "128MB"}
+
+#: Options of plone.recipe.zeoserver for how a storage is packed, under their names in zeo.conf.
+OF_STORAGE = ("pack-gc", "pack-keep-old")
+
+
+def zeo_conf(stack: Stack, own: Section) -> Iterator[str]:
+    """Lines of zeo.conf.
+
+    :param own: the options of the part.
+    """
+    for each in stack.databases.databases:
+        yield f"<filestorage {each.name}>"
+        yield f"  path {stack.database_of(each)}"
+        yield f"  blob-dir {stack.blobs_of(each)}"
+        yield from (f"  {name} {own[name]}" for name in OF_STORAGE if own.get(name))
+        yield "</filestorage>"
+
+
+def zope_conf(stack: Stack, own: Section) -> Iterator[str]:
+    """Lines of an instance's zope.conf.
+
+    :param own: the options of its part.
+    """
+    given = {**DEFAULTS, **{name: text for name, text in own.items() if text}}
+    for each in stack.databases.databases:
+        yield f"<zodb_db {each.name}>"
+        yield from _set(OF_DATABASE, given)
+        yield "  <zeoclient>"
+        yield from (f"  {line}" for line in _client(stack, each, given))
+        yield "  </zeoclient>"
+        yield f"  mount-point {each.mount_point}"
+        yield "</zodb_db>"
+
+
+def _client(stack: Stack, database: Database, given: Section) -> Iterator[str]:
+    yield f"  server {stack.storage.zeo_address}"
+    yield f"  storage {database.name}"
+    yield f"  name {database.name}"
+    yield f"  blob-dir {stack.blobs_of(database)}"
+    yield "  shared-blob-dir on"
+    yield from _set(OF_CLIENT, given)
+    if client := given.get("zeo-client-client"):
+        yield f"  client {client}"
+        yield f"  var {given.get('zeo-var', '$(ZEO_TMP)')}"
+
+
+def _set(names: Mapping[str, str], given: Section) -> Iterator[str]:
+    yield from (f"  {called} {given[name]}" for name, called in names.items() if name in given)
+
+
+def pack(stack: Stack, zeo: Section) -> dict[str, dict[str, str]]:
+    """The part that makes ``bin/zeopack``, for every database; none where the recipe's does.
+
+    :param zeo: the options of ZEO's part; one with a ``zeopack`` of the user's keeps it.
+    """
+    if not stack.databases.databases or "zeopack" in zeo:
+        return {}
+    main = zeo.get("storage-number", "1")
+    blobs = {main: str(stack.blobs)}
+    blobs |= {each.name: str(stack.blobs_of(each)) for each in stack.databases.databases}
+    address = stack.storage.zeo_address
+    return {
+        PACK: {
+            "recipe": "zc.recipe.egg:scripts",
+            "eggs": f"zopestack\nplone.recipe.zeoserver\n{zeo['eggs']}",
+            "scripts": f"pack-databases={zeo.get('zeopack-script-name', 'zeopack')}",
+            "arguments": f"({address.host!r}, {address.port}), {blobs!r}, "
+            f"{zeo.get('pack-days', '1')!r}",
+        }
+    }

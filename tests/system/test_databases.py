@@ -1,0 +1,134 @@
+"""Databases beside the main one, in a real stack: two forks of the loader, and a worker alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ledger
+from tests.support.harness import Site, until
+from zopestack.supervisor.health import ask
+
+#: Puts a ledger and a file into a mounted database.
+FILL = """
+import transaction
+from ledgerproduct import Ledger
+from ZODB.blob import Blob
+app.intranet._setObject("ledger", Ledger(1))
+app.intranet.file = Blob(b"x" * 5000)
+transaction.commit()
+print("IN", app._p_jar.db().database_name, app.intranet.ledger._p_jar.db().database_name)
+"""
+
+FOLDER = """
+import transaction
+app.manage_addFolder("docs")
+transaction.commit()
+"""
+
+MOUNTED = "\n    intranet = /intranet"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    options = {"extra_instances": "worker", "share_memory": "on", "databases": MOUNTED}
+    with Site(instances=2, **options) as running:
+        first = running.ports.spare
+        own = f"http-address = 127.0.0.1:{first}\nagent-address = 127.0.0.1:{first + 1}"
+        running.configure(f"{ledger.SECTIONS}\n[worker]\n{own}\nverbose-security = on\n")
+        running.start()
+        run(running, FILL)
+        yield running
+
+
+def run(site: Site, script: str) -> str:
+    """What a script says that runs with the site's database."""
+    file = site.directory / "script.py"
+    file.write_text(script, encoding="utf-8")
+    return site.run(site.stack.bin / "instance1", "run", file).stdout
+
+
+def reasons(site: Site) -> list[str]:
+    """What each instance says of its health."""
+    return [report.why if (report := ask(each)) else "" for each in site.stack.instances]
+
+
+def size(site: Site, name: str) -> int:
+    return (site.stack.database.parent / name).stat().st_size
+
+
+def test_the_first_instance_mounts_it_and_all_serve_it(site: Site) -> None:
+    for instance in site.stack.instances:
+        assert site.get("/intranet/ledger/light", at=instance.name).body == b"light"
+    logs = "".join(site.log(f"{each.name}.log") for each in site.stack.instances)
+    assert logs.count("mounted /intranet") == 1
+    assert reasons(site) == ["serving"] * 3
+    assert site.run("bin/supervisorctl", "stack").stdout.count("serving") == 3
+    # Two share the loader's memory, which has no database open.
+    assert "ready to be forked" in site.log("loader.out.log")
+    assert "instances start alone" not in site.log("loader.out.log")
+
+
+def test_what_is_saved_in_it_is_in_files_of_its_own(site: Site) -> None:
+    main, mounted = size(site, "Data.fs"), size(site, "intranet.fs")
+    for number in range(5):
+        for at in ("instance1", "instance2", "worker"):
+            path = "/intranet/ledger/record"
+            assert site.post(path, {"visitor": "0", "number": str(number)}, at=at).status == 200
+    assert size(site, "Data.fs") == main
+    assert size(site, "intranet.fs") > mounted
+    books = run(site, "print('BOOK', dict(app.intranet.ledger.books['0']))")
+    assert "BOOK {0: 3, 1: 3, 2: 3, 3: 3, 4: 3}" in books
+    blobs = site.stack.blobs_of(site.stack.databases.databases[0])
+    assert [file.stat().st_size for file in blobs.rglob("*.blob")] == [5000]
+    assert not list(site.stack.blobs.rglob("*.blob"))
+
+
+def test_zeopack_packs_each(site: Site) -> None:
+    before = {name: size(site, name) for name in ("Data.fs", "intranet.fs")}
+    only = site.run("bin/zeopack", "-D", "0", "-S", "1").stdout
+    assert only == "1: packed\n"
+    assert size(site, "intranet.fs") == before["intranet.fs"]
+    assert site.run("bin/zeopack", "-D", "0").stdout == "1: packed\nintranet: packed\n"
+    assert size(site, "intranet.fs") < before["intranet.fs"]
+    assert site.get("/intranet/ledger/light").status == 200
+    refused = site.run("bin/zeopack", "-S", "archive", check=False)
+    assert refused.returncode == 2
+    assert "choose from" in refused.stdout
+
+
+def test_without_zeo_an_instance_names_every_database(site: Site) -> None:
+    site.supervisorctl("stop", "zeo", check=True)
+    gone = ["storage unreachable: main, intranet"] * 3
+    until("the agents to notice", lambda: reasons(site), lambda found: found == gone)
+    assert site.run("bin/zeopack", "-h").returncode == 0
+    site.supervisorctl("start", "zeo", check=True)
+    site.wait_ready()
+    assert site.get("/intranet/ledger/light").status == 200
+
+
+def test_another_one_is_mounted_where_that_can_be(site: Site) -> None:
+    """Last."""
+    site.configure(
+        site.sections, databases=f"{MOUNTED}\n    archive = /docs/archive\n    x = /index_html"
+    )
+    site.buildout()
+    site.supervisorctl("update", check=True)
+    site.wait_ready()
+    missing = r"mount point /docs/archive: there is no /docs yet; restart an instance when there is"
+    taken = r"mount point /index_html: the main database has an object there; export it"
+    for why in reasons(site):
+        assert re.fullmatch(f"serving; {missing}; {taken}.*", why)
+    assert site.get("/intranet/ledger/light").status == 200
+    run(site, FOLDER)
+    assert site.get("/docs/archive").status == 404
+    site.supervisorctl("restart", "worker", check=True)
+    site.wait_ready()
+    # At the others at once, too.
+    assert site.get("/docs/archive", at="instance1").status == 200
+    found = run(site, "print('IN', app.docs.archive._p_jar.db().database_name)")
+    assert "IN archive" in found
+    assert Path(site.stack.database.with_name("archive.fs")).exists()
