@@ -1,6 +1,7 @@
 """Sphinx directives for the tables that are made from the code (``tables``).
 
 .. stack-options:: NAME ...  options of [stack]; without names, all that are not yet shown
+.. group-options::           those of them that a group of instances may have
 .. stack-programs::          what supervisord runs
 .. stack-ports::             TCP addresses the stack opens
 .. stack-files::             files the stack makes
@@ -28,6 +29,7 @@ from sphinx.util.docutils import SphinxDirective
 from scripts.bootstrap import COMMANDS
 
 TABLES: dict[str, Callable[[], str]] = {
+    "group-options": tables.options_of_groups,
     "stack-programs": tables.programs,
     "stack-ports": tables.ports,
     "stack-files": tables.files,

@@ -41,6 +41,12 @@ def options(names: Iterable[str]) -> str:
     return "\n".join(_option(name, reasons.get(name)) for name in names)
 
 
+def options_of_groups() -> str:
+    """Options of [stack] that the section of a group may set, too."""
+    names = [f":confval:`{option.name}`" for option in OPTIONS.values() if option.per_group]
+    return ", ".join(names) + "\n"
+
+
 def programs() -> str:
     """What supervisord runs, in the order it starts."""
     rows = [

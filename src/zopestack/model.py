@@ -23,7 +23,9 @@ from zopestack.features.databases import Databases
 from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
-from zopestack.features.instances import VISITORS, Instance, Instances
+from zopestack.features.groups import Groups
+from zopestack.features.instances import Instance, Instances
+from zopestack.features.lanes import Lane
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.limits import Limits
 from zopestack.features.memory import LOADERS, Memory
@@ -62,6 +64,8 @@ class Stack(Paths):
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
     :param account: the user of the machine to whom its files belong.
     :param instances: finished, with what ``[instance]`` and ``[instanceN]`` say of them.
+    :param lanes: finished, with what the sections of groups say of them, in the order of their
+        instances.
     """
 
     directory: Path
@@ -69,6 +73,7 @@ class Stack(Paths):
     parts: Path
     account: str
     instances: tuple[Instance, ...]
+    lanes: tuple[Lane, ...]
     zope: Zope
     balancer: Balancer
     storage: Storage
@@ -85,6 +90,7 @@ class Stack(Paths):
     limits: Limits
     queue: Queue
     affinity: Affinity
+    groups: Groups
     cache: Cache
     compression: Compression
     access: AccessLog
@@ -130,21 +136,21 @@ class Stack(Paths):
         """From a stop signal to a kill, for an instance and for HAProxy."""
         return self.lifecycle.stop_grace + self.timings.drain_delay + self.timings.stop
 
-    @property
-    def stuck_seconds(self) -> float:
+    def stuck_seconds(self, lane: Lane) -> float:
         """Seconds after which a request whose instance has died is not tried at the next one: a
         guard restarts an instance that hangs, or that has not answered for as long as a start may
         take. At least twice the longest wait in HAProxy's queue, from which it comes for the first
         time.
         """
-        restarted = min(self.durations.hung, self.timings.start)
-        return max(restarted, 2 * self.queue.timeout_queue)
+        restarted = min(lane.durations.hung, self.timings.start)
+        return max(restarted, 2 * lane.queue.timeout_queue)
 
     @property
     def hard_stop_seconds(self) -> float:
         """From a reload to a kill, for the previous HAProxy."""
         given = self.durations.hard_stop_after
-        least = (self.timings.hard_stop, self.durations.server, self.lifecycle.stop_grace)
+        answers = max(lane.durations.server for lane in self.lanes)
+        least = (self.timings.hard_stop, answers, self.lifecycle.stop_grace)
         return given if given is not None else max(least)
 
     @property
@@ -155,6 +161,17 @@ class Stack(Paths):
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane."""
         return tuple(instance for instance in self.instances if instance.lane == name)
+
+    def lane_of(self, instance: Instance) -> Lane:
+        """The lane of an instance; of one that HAProxy sends nothing, the ordinary one, with whose
+        times it works.
+        """
+        return next((lane for lane in self.lanes if lane.name == instance.lane), self.lanes[0])
+
+    @property
+    def visited(self) -> tuple[Lane, ...]:
+        """The lanes for clients: first that of the ordinary requests."""
+        return tuple(lane for lane in self.lanes if lane.visited)
 
     @property
     def own_ports(self) -> tuple[int, ...]:
@@ -191,26 +208,26 @@ class Stack(Paths):
             + OWN_DESCRIPTORS
         )
 
-    @property
-    def prioritized_share(self) -> int:
-        """Requests of one client in progress up to which a login goes first: half of the
+    def prioritized_share(self, lane: Lane) -> int:
+        """Requests of one client in progress up to which a login goes first in a lane: half of its
         threads, since anybody may claim to be logged in.
         """
-        return max(1, sum(instance.threads for instance in self.lane(VISITORS)) // 2)
+        return max(1, self._threads(lane) // 2)
 
-    @property
-    def fair_share(self) -> int:
-        """Requests of one client in progress, past which they wait behind everybody else's.
-        Browsers open 6 connections.
+    def fair_share(self, lane: Lane) -> int:
+        """Requests of one client in progress, past which they wait behind everybody else's in a
+        lane. Browsers open 6 connections.
         """
-        return max(6, 2 * sum(instance.threads for instance in self.lane(VISITORS)))
+        return max(6, 2 * self._threads(lane))
 
-    @property
-    def upload_share(self) -> int:
-        """Bytes of bodies that one client may be sending to one instance, beside one of any
-        size.
+    def upload_share(self, lane: Lane) -> int:
+        """Bytes of bodies that one client may be sending to one instance of a lane, beside one of
+        any size.
         """
-        return self.limits.concurrent_uploads_per_address // len(self.lane(VISITORS))
+        return self.limits.concurrent_uploads_per_address // lane.instances
+
+    def _threads(self, lane: Lane) -> int:
+        return sum(instance.threads for instance in self.lane(lane.name))
 
     @property
     def sockets(self) -> tuple[Path, ...]:

@@ -156,7 +156,8 @@ def test_the_diagram_shows_the_default_ports(home: Path) -> None:
 @pytest.mark.parametrize("block", list(configurations()))
 def test_every_configuration_is_accepted(block: str, home: Path) -> None:
     sections = parse(block)
-    own = made(described(sections, home))
+    found = described(sections, home)
+    own = {*made(found), *found.stack.groups.names}
     assert set(sections) <= {"buildout", "versions", "stack", *own, "instance"}
 
 
@@ -166,8 +167,14 @@ def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
     assert f"zopestack = {version[1]}\n" in PAGES["docs/howto/adopt.rst"]
 
 
-#: An instance outside the balancer, as examples have them.
-EXTRAS = {"stack": {"instances": "4", "extra-instances": "worker\ndebug manual"}}
+#: Instances outside the balancer and a group, as examples have them.
+EXAMPLE = {
+    "stack": {
+        "instances": "4",
+        "extra-instances": "worker\ndebug manual",
+        "groups": "rest = /++api++",
+    }
+}
 
 #: The databases beside the main one.
 MOUNTED = {"databases": "intranet = /intranet"}
@@ -177,7 +184,7 @@ MOUNTED = {"databases": "intranet = /intranet"}
 def test_every_command_exists(command: str, home: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    found = described({"stack": {**EXTRAS["stack"], **MOUNTED}}, home)
+    found = described({"stack": {**EXAMPLE["stack"], **MOUNTED}}, home)
     known = made(found)
     if place == "scripts":
         assert (CHECKOUT / program).exists()
@@ -192,7 +199,7 @@ def test_every_command_exists(command: str, home: Path) -> None:
     if name == "supervisorctl":
         action, *names = (word for word in arguments if not word.startswith("-"))
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
-        instances = {instance.name for instance in found.stack.instances}
+        instances = {each.name for each in found.stack.instances} | {*found.stack.groups.names}
         assert set(names) <= {*found.stack.programs, *instances, "haproxy-reload", "all"}
     for argument in arguments:
         if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:

@@ -28,7 +28,7 @@ def test_a_frozen_instance_leaves_and_comes_back() -> None:
         runtime, http = Runtime(stack.stack.haproxy_socket), stack.stack.balancer.http_address[0]
 
         def up() -> list[bool]:
-            return [each.up for each in runtime.servers("zope").values()]
+            return [each.up for each in runtime.servers().values()]
 
         until("both to serve", lambda: fetch(http, "/").status == 200 and up() == [True, True])
         pid = stack.pids()["instance1"]

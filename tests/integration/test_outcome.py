@@ -94,7 +94,7 @@ def site(
             for each in commands
         ]
         until("HAProxy", lambda: listening(stack))
-        until("the instance", lambda: Runtime(stack.haproxy_socket).servers("zope")["instance1"].up)
+        until("the instance", lambda: Runtime(stack.haproxy_socket).servers()["instance1"].up)
         yield stack, instance
         for each in processes:
             each.kill()

@@ -261,11 +261,11 @@ def test_an_instance_that_was_drained_by_hand_stays_drained_until_ready(stack: S
         rolled = stack.supervisorctl("roll", "all")
         assert rolled.returncode == 0, rolled.stdout
         assert "instance2: still drained" in rolled.stdout
-        assert not runtime.servers("zope")["instance2"].up
+        assert not runtime.servers()["instance2"].up
     finally:
         ready = stack.supervisorctl("ready", "instance2")
     assert ready.returncode == 0, ready.stdout
-    assert runtime.servers("zope")["instance2"].up
+    assert runtime.servers()["instance2"].up
 
 
 def test_a_reload_without_haproxys_socket_reloads_and_makes_it_again(stack: Supervised) -> None:

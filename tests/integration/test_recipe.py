@@ -185,7 +185,7 @@ def test_sections_of_the_user(home: Path) -> None:
     """``<=``, references and parts of his own, before and after, as in any buildout."""
     configure(
         home,
-        {"instances": "2", "<": "defaults"},
+        {"instances": "2", "<": "defaults", "groups": "rest = /++api++"},
         {
             "buildout": {"parts": "before stack instance-after"},
             "defaults": {"base-port": "8281"},
@@ -196,7 +196,8 @@ def test_sections_of_the_user(home: Path) -> None:
                 "initialization": "import antigravity",
             },
             "instance2": {"threads": "${numbers:one}", "eggs": "${numbers:eggs}\n  zopestack"},
-            "numbers": {"one": "1", "eggs": "Zope >= 6"},
+            "numbers": {"one": "1", "eggs": "Zope >= 6", "soon": "5s"},
+            "rest": {"<": "large", "timeout-queue": "${numbers:soon}", "threads": "${numbers:one}"},
             "before": {
                 "recipe": "zc.recipe.egg:eggs",
                 "eggs": "supervisor",
@@ -213,7 +214,9 @@ def test_sections_of_the_user(home: Path) -> None:
     haproxy = (home / "parts/stack-files/haproxy.cfg").read_text()
     assert "instance1 127.0.0.1:8281 maxconn 2 " in haproxy
     assert "instance2 127.0.0.1:8282 maxconn 1 " in haproxy
-    for name in ("instance1", "instance2"):
+    assert "instance3 127.0.0.1:8283 maxconn 1 " in haproxy
+    assert "timeout queue 5s" in haproxy
+    for name in ("instance1", "instance2", "instance3"):
         assert "cache-size 777\n" in (home / f"parts/{name}/etc/zope.conf").read_text()
         assert f"'{home}/{name}.log'" in (home / f"parts/{name}/etc/wsgi.ini").read_text()
     assert "address = 127.0.0.1:8282 with 1\n" in (home / ".installed.cfg").read_text()
@@ -221,7 +224,7 @@ def test_sections_of_the_user(home: Path) -> None:
     initialized = {
         path.name for path in (home / "bin").iterdir() if "antigravity" in path.read_text()
     }
-    assert {"instance1", "instance2"} <= initialized
+    assert {"instance1", "instance2", "instance3"} <= initialized
     assert not initialized & {
         "guard-instances",
         "reload-haproxy",

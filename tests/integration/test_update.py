@@ -11,7 +11,7 @@ from tests.support.polling import until
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
 from zopestack.features.timings import Timings
-from zopestack.haproxy.runtime import Runtime
+from zopestack.haproxy.runtime import Place, Runtime
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_instances_are_restarted_one_at_a_time(stack: Supervised) -> None:
         for step in ("draining", "in rotation")
     ]
     assert steps == sorted(steps)
-    until("the new limit", lambda: Runtime(stack.stack.haproxy_socket).servers("zope"))
+    until("the new limit", lambda: Runtime(stack.stack.haproxy_socket).servers())
     assert update(stack, threads=2) == ("nothing has changed\n", set())
 
 
@@ -68,8 +68,8 @@ def test_instances_that_move_are_found_at_their_new_addresses(stack: Supervised)
     with busy(stack):
         update(stack, base_port=stack.ports.base + 10, agent_base_port=stack.ports.base + 30)
         stack.wait_serving()
-    (place, *_) = Runtime(stack.stack.haproxy_socket).places("zope").values()
-    assert place == ("127.0.0.1", stack.ports.base + 10, stack.ports.base + 30)
+    (place, *_) = Runtime(stack.stack.haproxy_socket).places().values()
+    assert place == Place("zope", "127.0.0.1", stack.ports.base + 10, stack.ports.base + 30)
 
 
 @pytest.mark.parametrize(("instances", "threads"), [(1, 1), (2, 2), (3, 1)])

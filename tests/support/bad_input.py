@@ -45,6 +45,15 @@ def bad(
     return Bad(name, "stack", option, value, says, options, {}, buildout)
 
 
+def bad_group(option: str, value: str, says: str, *, buildout: bool = False) -> Bad:
+    """A wrong option of a group's section, in a stack whose requests may take two minutes."""
+    stack = {"groups": "rest = /++api++", "request-timeout": "2m", "hung-after": "3m"}
+    sections = {"rest": {option: value}}
+    return Bad(
+        f"a group's {option} {value}", "rest", option, value, says, stack, sections, buildout
+    )
+
+
 def bad_section(
     section: str, option: str, value: str, says: str, *, name: str = "", buildout: bool = False
 ) -> Bad:
@@ -243,6 +252,31 @@ NAMED_WRONG = [
         buildout=True,
     ),
     bad("an extra instance with a path", "extra-instances", "../worker", "a name such as worker"),
+    bad("a group without a rule", "groups", "rest", "'rest' is not one", buildout=True),
+    bad("a group of a program's name", "groups", "zeo = /a", "a name that nothing else has"),
+    bad(
+        "a group and an extra instance of one name",
+        "groups",
+        "worker = /a",
+        "names that nothing else has, not worker",
+        extra_instances="worker",
+    ),
+    bad(
+        "two groups that claim one path",
+        "groups",
+        "rest = /++api++\nsearch = /++api++/@search",
+        "rest = /++api++ takes /++api++/@search before search = /++api++/@search can",
+        buildout=True,
+    ),
+    bad("a line of haproxy.cfg as a rule", "groups", "rest = agent a'b", "not a part of a header"),
+    bad("a method that is refused", "groups", "dav = method LOCK", "methods that reach Zope"),
+    bad(
+        "a host that has no site",
+        "groups",
+        "intranet = host intranet.example.org",
+        "hosts that a line of sites shows",
+        sites="www.example.org = /Plone",
+    ),
     bad("unknown option", "instnaces", "4", "did you mean instances?", buildout=True),
     bad("unknown plural", "thread", "2", "did you mean threads?"),
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
@@ -286,6 +320,14 @@ SECTIONS = [
     ),
     bad_section("instance1", "recipe", "plone.recipe.zope2instance", "delete this line"),
     bad_section("instance2", "http-address", "9999", "change [stack] base-port"),
+    bad_group("instances", "0", f"{NUMBER} 256"),
+    bad_group("instances", "auto", f"{NUMBER} 256"),
+    bad_group("threads", "none", f"{NUMBER} 64"),
+    bad_group("timeout-queue", "soon", "a time like 60s"),
+    bad_group("timeout-server", "1m", "at least the 120 seconds of request-timeout", buildout=True),
+    bad_group("request-timeout", "1h", "hung-after, which it takes from [stack], to be at least"),
+    bad_group("http-address", "8090", "change [stack] base-port"),
+    bad_group("recipe", "zc.recipe.egg", "[rest] is a group of instances"),
     bad_section("instance", "user", "admin:admin", "change [stack] user"),
     bad_section("instance", "zeo-address", "9999", "change [stack] zeo-address"),
     bad_section("instance3", "zeo-client", "off", "delete this line"),

@@ -22,7 +22,6 @@ from tests.support.fetch import Response, fetch, trusting
 from tests.support.polling import PATIENCE, until
 from zopestack.buildout import certificates, trial
 from zopestack.features.address import Address
-from zopestack.features.instances import LANES
 from zopestack.features.timings import Timings
 from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime, Server
@@ -61,12 +60,19 @@ class Door(Deployment):
     :param base: port of the first instance.
     :param agents: port of its agent.
     :param options: of [stack], with ``_`` for ``-``.
+    :param groups: the sections of its groups.
     """
 
     def __init__(
-        self, records: Path, base: int, agents: int, options: Mapping[str, object]
+        self,
+        records: Path,
+        base: int,
+        agents: int,
+        options: Mapping[str, object],
+        groups: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         super().__init__()
+        self.groups = groups
         self.records = records
         self.set(base_port=base, agent_base_port=agents, **options)
         self.places: dict[int, int] = {}
@@ -94,7 +100,9 @@ class Door(Deployment):
     def start(self) -> None:
         """Render, start, and wait until HAProxy sends to every instance."""
         texts = {name: str(value) for name, value in self.options.items()}
-        self.stack = replace(describe.read(self.directory, texts), timings=self.timings)
+        self.stack = replace(
+            describe.read(self.directory, texts, self.groups), timings=self.timings
+        )
         self.render()
         says = self.stack.logs / "haproxy.out.log"
         with open(self.log, "ab") as log, open(says, "ab") as said:
@@ -155,7 +163,7 @@ class Door(Deployment):
 
     def servers(self) -> dict[str, Server]:
         """HAProxy's view of all instances."""
-        return Runtime(self.stack.haproxy_socket).servers(*LANES)
+        return Runtime(self.stack.haproxy_socket).servers()
 
     def handed(self) -> int:
         """Requests that HAProxy has sent to an instance so far, each attempt counted."""

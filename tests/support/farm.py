@@ -8,6 +8,7 @@ with farm.door(instances=1, sites="www.example.com = /Plone") as door:
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from plone.recipe.zope2instance import recipe
@@ -135,10 +136,16 @@ class Farm(Site):
         Deployment.stop(self, patience)
         self.relay.close()
 
-    def door(self, first: int = 1, **options: object) -> Door:
+    def door(
+        self,
+        first: int = 1,
+        sections: Mapping[str, Mapping[str, str]] | None = None,
+        **options: object,
+    ) -> Door:
         """A HAProxy in front of some of the instances.
 
         :param first: the number of its first instance.
+        :param sections: of its groups.
         :param options: of [stack], with ``_`` for ``-``.
         """
         return Door(
@@ -146,4 +153,5 @@ class Farm(Site):
             self.ports.base + first - 1,
             self.ports.base + 20 + first - 1,
             {"max-body-size": INSTANCES["max-body-size"], **options},
+            sections,
         )

@@ -28,7 +28,6 @@ from tests.support.fetch import Response, fetch
 from tests.support.polling import PATIENCE as PATIENCE
 from tests.support.polling import until as until
 from zopestack.features.address import Address
-from zopestack.features.instances import LANES
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.supervisor import readiness as waiting
 from zopestack_bench.deployment import COMMANDS as COMMANDS
@@ -104,7 +103,7 @@ class Site(Deployment, Buildout):
 
     def servers(self) -> dict[str, Server]:
         """HAProxy's view of the instances."""
-        return Runtime(self.stack.haproxy_socket).servers(*LANES)
+        return Runtime(self.stack.haproxy_socket).servers()
 
     def listening(self) -> set[tuple[str, int]]:
         """Host and port of every TCP socket on which a process of the site listens."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from tests.support.deployment import Deployment
 from tests.support.polling import PATIENCE, until
 from zopestack import files
 from zopestack.buildout import digests, parts
-from zopestack.features.instances import LANES
 from zopestack.features.timings import Timings
 from zopestack.haproxy import launcher
 from zopestack.haproxy import program as haproxy
@@ -44,13 +44,19 @@ class Supervised(Deployment):
 
     :param idle: whether the instances do nothing at all.
     :param timings: shorter ones, for a test that would wait.
+    :param sections: of its groups.
     :param options: of [stack], with ``_`` for ``-``.
     """
 
     def __init__(
-        self, idle: bool = False, timings: Timings | None = None, **options: object
+        self,
+        idle: bool = False,
+        timings: Timings | None = None,
+        sections: Mapping[str, Mapping[str, str]] | None = None,
+        **options: object,
     ) -> None:
         super().__init__()
+        self.sections = sections or {}
         self.timings = timings or Timings()
         self.set(**options)
         self.idle = idle
@@ -60,7 +66,7 @@ class Supervised(Deployment):
         """Write every file anew: the options so far with these over them."""
         self.set(**options)
         texts = {name: str(value) for name, value in self.options.items()}
-        found = describe.described(self.directory, texts)
+        found = describe.described(self.directory, texts, self.sections)
         self.stack: Stack = replace(found.stack, timings=self.timings)
         made = parts.parts(self.stack, found.overrides)
         # Part of what the instances are started with.
@@ -181,7 +187,7 @@ class Supervised(Deployment):
         )
         until(
             "HAProxy to send to all",
-            lambda: runtime.servers(*LANES),
+            runtime.servers,
             lambda seen: (
                 len(seen) == len(self.stack.instances) and all(s.up for s in seen.values())
             ),

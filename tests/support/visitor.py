@@ -17,8 +17,9 @@ class Visitors:
     :ivar served: how many good answers they got.
     """
 
-    def __init__(self, address: Address, number: int = 2) -> None:
+    def __init__(self, address: Address, number: int = 2, path: str = "/") -> None:
         self.address = address
+        self.path = path
         self.failures: list[str] = []
         self.served = 0
         self._leave = threading.Event()
@@ -38,7 +39,7 @@ class Visitors:
         # Nobody is as quick as this without a pause, and the machine has other work.
         while not self._leave.wait(0.01):
             try:
-                status = fetch(self.address, "/").status
+                status = fetch(self.address, self.path).status
             except (OSError, HTTPException) as why:
                 self.failures.append(repr(why))
                 continue

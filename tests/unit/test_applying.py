@@ -57,6 +57,7 @@ RELOAD = {"haproxy-reload"}
         ("memory-limit", "1GB", GUARD),
         ("callback-instances", "1", INSTANCES | GUARD | RELOAD),
         ("extra-instances", "worker", GUARD),
+        ("groups", "rest = /++api++", GUARD | RELOAD),
         ("nbthread", "2", RELOAD),
         ("stats-address", "127.0.0.1:9404", RELOAD),
         ("haproxy", "other-haproxy", RELOAD),
@@ -85,6 +86,26 @@ def test_an_option_of_a_part_restarts_its_program(
     home: Path, section: str, option: str, value: str, restarted: set[str]
 ) -> None:
     assert changed(made(home, {}), made(home, {}, {section: {option: value}})) == restarted
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "restarted"),
+    [
+        ("zodb-cache-size", "7", {"instance3"}),
+        ("threads", "2", {"instance3"} | RELOAD),
+        ("request-timeout", "5m", {"instance3"} | RELOAD),
+        ("timeout-queue", "5s", RELOAD),
+        ("timeout-queue", "5m", {"instance3"} | RELOAD),
+        ("queue-limit", "5", RELOAD),
+        ("instances", "2", GUARD | RELOAD),
+    ],
+)
+def test_an_option_of_a_group_restarts_its_instances(
+    home: Path, option: str, value: str, restarted: set[str]
+) -> None:
+    groups = {"groups": "rest = /++api++"}
+    before, after = made(home, groups), made(home, groups, {"rest": {option: value}})
+    assert changed(before, after) == restarted
 
 
 def test_a_file_that_a_recipe_has_made_restarts_its_program(home: Path) -> None:

@@ -161,6 +161,7 @@ def _variables(text: str) -> dict[str, str]:
 
 def agent(stack: Stack, instance: Instance) -> Configuration:
     """What the agent of an instance is told."""
+    lane = stack.lane_of(instance)
     return Configuration(
         name=instance.name,
         host=instance.agent.host,
@@ -170,9 +171,9 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         threads=instance.threads,
         stop_grace=stack.lifecycle.stop_grace,
         drain_delay=stack.timings.drain_delay,
-        hung_after=stack.durations.hung,
-        stuck_after=stack.stuck_seconds,
-        request_timeout=stack.durations.request,
+        hung_after=lane.durations.hung,
+        stuck_after=stack.stuck_seconds(lane),
+        request_timeout=lane.durations.request,
         body_timeout=stack.limits.timeout_http_request,
         conflicts=str(stack.conflicts_lock),
         warm_up=stack.lifecycle.warm_up,

@@ -24,6 +24,7 @@ from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
 from zopestack.config.errors import Place, Places, error
+from zopestack.config.lanes import check_sections
 from zopestack.features.certificates import Unusable
 from zopestack.features.memory import LOADER
 from zopestack.haproxy import launcher
@@ -58,6 +59,8 @@ class Recipe:
         places = _places(buildout, (name, *sections))
         described = read.read(name, dict(options), sections, where, places)
         self.stack = described.stack
+        others = {each: buildout._raw[each] for each in buildout if each not in (name, *sections)}
+        check_sections(self.stack.groups, others)
         if self.stack.memory.share_memory and LOADER in buildout:
             raise error(name, "share-memory", "on", f"no section [{LOADER}]: it is a part now")
         try:
@@ -226,7 +229,7 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
             )
     section = buildout.Options(buildout, name, raw)
     section._raw = section._do_extend_raw(name, section._raw, [])
-    known = ("eggs", *overrides.OF_AN_INSTANCE)
+    known = ("eggs", *overrides.OF_AN_INSTANCE, *overrides.OF_A_GROUP, *overrides.ADDRESSES)
     read = {option: section[option] for option in known if option in section}
     return {**section._raw, **read}
 

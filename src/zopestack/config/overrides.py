@@ -1,5 +1,5 @@
 """The user's ``[instance]``, ``[instanceN]``, ``[zeo]``, ``[supervisor]``, and those of extra
-instances.
+instances and of groups.
 
 Their options are merged here, once. A few are part of the Stack; the others go to the recipes of
 the parts.
@@ -8,21 +8,24 @@ the parts.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from zc.buildout import UserError
 
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.features import parsers
-from zopestack.features.instances import NUMBERED, Instance, Instances
+from zopestack.features.instances import NUMBERED, VISITORS, Instance, Instances, group_size
+from zopestack.features.lanes import Lane
 from zopestack.features.memory import LOADER, alone
 from zopestack.features.option import options
 from zopestack.features.zope import requirement
+from zopestack.model import OPTIONS
 
 Section = Mapping[str, str]
 
-#: Sections whose options are added to those of a part made here, beside those of extra instances.
+#: Sections whose options are added to those of a part made here, beside those of extra instances
+#: and of groups.
 OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
 
 #: Those of one instance.
@@ -38,6 +41,17 @@ EXTRA = "extra-instances"
 ADDRESSES = {
     "http-address": ("address", parsers.address),
     "agent-address": ("agent", parsers.loopback_address),
+}
+
+#: The option of [stack] that names groups of instances.
+GROUPS = "groups"
+
+#: How many instances a group has.
+SIZE = "instances"
+
+#: Options that the section of a group may have beside those of its instances.
+OF_A_GROUP = {SIZE: group_size} | {
+    each.name: each.parse for each in OPTIONS.values() if each.per_group
 }
 
 #: Options of an instance that its recipe does not know.
@@ -82,87 +96,129 @@ USELESS = {
 def own(names: Iterable[str], stack: Section) -> list[str]:
     """Of the names of sections, those whose options are added to those of a part made here.
 
-    :param stack: the options of [stack]; its extra instances are checked elsewhere.
+    :param stack: the options of [stack]; its extra instances and groups are checked elsewhere.
     """
-    extras = {line.split()[0] for line in stack.get(EXTRA, "").splitlines() if line.strip()}
-    return [name for name in names if OVERRIDE.fullmatch(name) or name in extras]
+    lines = (*stack.get(EXTRA, "").splitlines(), *stack.get(GROUPS, "").splitlines())
+    named = {word for line in lines for word in line.replace("=", " = ").split()[:1]}
+    return [name for name in names if OVERRIDE.fullmatch(name) or name in named]
+
+
+def chains(instances: tuple[Instance, ...], lanes: tuple[Lane, ...]) -> dict[str, tuple[str, ...]]:
+    """By part, the sections that it takes options from; the first one that has an option counts."""
+    groups = {lane.name: (lane.group,) for lane in lanes if lane.group}
+    return {
+        "zeo": ("zeo",),
+        "supervisor": ("supervisor",),
+        # What the instances have in common is what Zope is loaded with for all.
+        LOADER: ("instance",),
+    } | {each.name: (each.name, *groups.get(each.lane, ()), "instance") for each in instances}
 
 
 def merged(
-    instances: tuple[Instance, ...], sections: Mapping[str, Section], places: Places
+    chains: Mapping[str, Sequence[str]],
+    groups: Collection[str],
+    sections: Mapping[str, Section],
 ) -> dict[str, dict[str, str]]:
-    """What a user sets for each part: for an instance ``[instance]``, then ``[instanceN]``.
+    """What a user sets for each part.
 
-    :raises UserError: with every option that has to go, or for the first section or egg that
-        cannot be used.
+    :param chains: what :func:`chains` has returned.
+    :param groups: names of groups, whose sections have options that are for no part.
     """
-    _check(instances, sections, places)
-    _check_eggs(sections, places)
-    common = sections.get("instance", {})
-    parts = {part: dict(sections.get(part, {})) for part in ("zeo", "supervisor")}
-    # What the instances have in common is what Zope is loaded with for all.
-    parts[LOADER] = dict(common)
-    return parts | {
-        instance.name: {**common, **sections.get(instance.name, {})} for instance in instances
+
+    def options(section: str) -> dict[str, str]:
+        left = OF_A_GROUP if section in groups else ()
+        return {name: x for name, x in sections.get(section, {}).items() if name not in left}
+
+    return {
+        part: {name: x for each in reversed(chain) for name, x in options(each).items()}
+        for part, chain in chains.items()
     }
 
 
 def applied(
     instances: tuple[Instance, ...],
     merged: Mapping[str, Section],
-    sections: Mapping[str, Section],
-    places: Places,
+    placed: Callable[[str, str], Place],
 ) -> tuple[Instance, ...]:
     """The instances with what the sections say of them.
 
     :param merged: what :func:`merged` has returned.
+    :param placed: where the user has written an option of a part.
     :raises UserError: on the first value that cannot be used.
     """
     return tuple(
         replace(
-            _applied(each, merged[each.name], sections, places),
+            _applied(each, merged[each.name], placed),
             alone=alone(merged[LOADER], merged[each.name]),
         )
         for each in instances
     )
 
 
-def written(part: str, option: str, sections: Mapping[str, Section], places: Places) -> Place:
-    """Where the user has written an option of a part."""
-    section = part if option in sections.get(part, {}) else "instance"
+def written(
+    option: str, chain: Sequence[str], sections: Mapping[str, Section], places: Places
+) -> Place:
+    """Where the user has written an option.
+
+    :param chain: the sections that it may be in; the first one that has it counts.
+    """
+    section = next((each for each in chain if option in sections.get(each, {})), chain[-1])
     return places.get((section, option), Place(section))
 
 
-def _check(
-    instances: tuple[Instance, ...], sections: Mapping[str, Section], places: Places
+def check(
+    instances: tuple[Instance, ...],
+    groups: Collection[str],
+    sections: Mapping[str, Section],
+    places: Places,
+) -> None:
+    """Check what does not depend on any value.
+
+    :param groups: names of groups.
+    :raises UserError: with every option that has to go, or for the first section or egg that
+        cannot be used.
+    """
+    _check_options(instances, groups, sections, places)
+    _check_eggs(sections, places)
+
+
+def _check_options(
+    instances: tuple[Instance, ...],
+    groups: Collection[str],
+    sections: Mapping[str, Section],
+    places: Places,
 ) -> None:
     names = [instance.name for instance in instances if instance.balanced]
+    ordinary = len([instance for instance in instances if instance.lane == VISITORS])
+    others = f", with {len(names) - ordinary} for callbacks and groups," * (len(names) > ordinary)
     for section in sections:
         if ONE_INSTANCE.fullmatch(section) and section not in names:
             raise UserError(
-                f"[{section}]: there is no such instance; instances = {len(names)} makes "
+                f"[{section}]: there is no such instance; instances = {ordinary}{others} makes "
                 f"{names[0]} to {names[-1]}. Delete the section or raise instances."
             )
     extras = {instance.name for instance in instances if not instance.balanced}
     # One message for all; sections may take a line from the same third one.
     leftovers = {
-        f"{setting(written(section, option, sections, places), option, given[option])}\n"
+        f"{setting(written(option, (section,), sections, places), option, given[option])}\n"
         f"  {remedy}.": None
         for section, given in sections.items()
         for option in given
-        if (remedy := _remedy(section, option, extras))
+        if (remedy := _remedy(section, option, extras, groups))
     }
     if leftovers:
         raise UserError("\n".join(leftovers))
 
 
-def _remedy(section: str, option: str, extras: Collection[str]) -> str:
+def _remedy(section: str, option: str, extras: Collection[str], groups: Collection[str]) -> str:
     """What to do instead of an option; nothing for one that can stay."""
+    if section in groups and option == "recipe":
+        return f"is not accepted: [{section}] is a group of instances. Call one of them otherwise"
     if section in extras and option in ADDRESSES:
         return ""
     if option in DERIVED:
         return f"follows from [stack] and cannot be set here; {DERIVED[option]}"
-    if option in USELESS and (NUMBERED.fullmatch(section) or section in extras):
+    if option in USELESS and (NUMBERED.fullmatch(section) or section in {*extras, *groups}):
         return f"has no effect; {USELESS[option]}"
     return ""
 
@@ -174,13 +230,11 @@ def _check_eggs(sections: Mapping[str, Section], places: Places) -> None:
                 requirement(line.strip() or "Zope")
             except ValueError as expected:
                 why = f"{expected}. Write one a line"
-                place = written(section, "eggs", sections, places)
+                place = written("eggs", (section,), sections, places)
                 raise error(place, "eggs", given["eggs"], why) from None
 
 
-def _applied(
-    instance: Instance, own: Section, sections: Mapping[str, Section], places: Places
-) -> Instance:
+def _applied(instance: Instance, own: Section, placed: Callable[[str, str], Place]) -> Instance:
     read = {name: (name.replace("-", "_"), parse) for name, parse in OF_AN_INSTANCE.items()}
     if not instance.balanced:
         read |= ADDRESSES
@@ -191,6 +245,5 @@ def _applied(
         try:
             changed[field] = parse(own[option].strip())
         except ValueError as expected:
-            place = written(instance.name, option, sections, places)
-            raise error(place, option, own[option], expected) from None
+            raise error(placed(instance.name, option), option, own[option], expected) from None
     return replace(instance, **changed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.config import listeners, overrides
+from zopestack.config import lanes, listeners, overrides
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
@@ -26,6 +26,8 @@ from zopestack.features import parsers
 from zopestack.features.balancer import Balancer
 from zopestack.features.instances import Instances
 from zopestack.features.option import Refused, composed
+from zopestack.features.proxies import Proxies
+from zopestack.features.sites import Sites
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy import program
 from zopestack.model import FEATURES, OPTIONS, Stack
@@ -90,14 +92,26 @@ def read(
             for field, feature in FEATURES.items()
         }
         features["balancer"] = _with_program(features["balancer"])
-        made = numbers.derived()
-        own = overrides.merged(made, sections, places)
+        groups = features["groups"]
+        taken = (name, *(extra.name for extra in values[overrides.EXTRA]))
+        hosts = _asked_for(features["sites"], features["proxies"])
+        groups.check_beside(taken, values["methods"], hosts)
+        found = lanes.lanes(numbers, groups, lanes.Given(name, values, sections, places))
+        made = numbers.derived({lane.name: lane.instances for lane in found})
+        overrides.check(made, groups.names, sections, places)
+        chains = overrides.chains(made, found)
+        own = overrides.merged(chains, groups.names, sections)
+
+        def written(part: str, option: str) -> Place:
+            return overrides.written(option, chains[part], sections, places)
+
         stack = Stack(
             directory=where.directory,
             bin=where.bin,
             parts=where.parts,
             account=_account(),
-            instances=overrides.applied(made, own, sections, places),
+            instances=overrides.applied(made, own, written),
+            lanes=found,
             **features,
         )
         _check_var(stack)
@@ -105,12 +119,8 @@ def read(
     except Refused as why:
         raise error(place(why.option), why.option, given(why.option), why.expected) from None
     warn(stack, sections)
-    written = {
-        (part, option): overrides.written(part, option, sections, places)
-        for part, options in own.items()
-        for option in options
-    }
-    return Configuration(stack, own, written)
+    known = {(part, each): written(part, each) for part, options in own.items() for each in options}
+    return Configuration(stack, own, known)
 
 
 def _check_names(name: str, section: Section, places: Places) -> None:
@@ -147,6 +157,12 @@ def _check_directories(where: Buildout) -> None:
             parsers.path(str(directory))
         except ValueError as expected:
             raise error("buildout", option, str(directory), expected) from None
+
+
+def _asked_for(sites: Sites, proxies: Proxies) -> Collection[str]:
+    """The hosts that clients may ask for; none where it may be any."""
+    anything = any(site.host == "*" for site in sites.shown) or proxies.believes_headers
+    return () if anything else {site.host.partition(":")[0] for site in sites.shown}
 
 
 def _account() -> str:

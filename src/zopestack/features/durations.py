@@ -23,18 +23,21 @@ class Durations(Feature):
         "How long a request may take, or continue after a commit; then it is interrupted, its "
         "changes are undone, and the client gets 504. By default 10 minutes, or less where "
         "``timeout-server`` or ``hung-after`` is shorter.",
+        per_group=True,
     )
     timeout_server: int | None = option(
         optional_seconds,
         "",
         "How long HAProxy waits for Zope to answer a request; then the client gets 504. By "
         "default a minute longer than ``request-timeout``.",
+        per_group=True,
     )
     hung_after: int | None = option(
         optional_seconds,
         "",
         "An instance hangs when all its threads have been in one request for longer; it gets no "
         "more requests and is restarted. By default a minute longer than ``request-timeout``.",
+        per_group=True,
     )
     hard_stop_after: int | None = option(
         optional_seconds,

@@ -39,7 +39,9 @@ class Extras(Feature):
         _extra, "", "A file whose lines go into HAProxy's frontend, after zopestack's own rules."
     )
     backend_extra: Extra | None = option(
-        _extra, "", "A file whose lines go into HAProxy's backend of the instances."
+        _extra,
+        "",
+        "A file whose lines go into HAProxy's backend of the instances, and of each group of them.",
     )
 
     def resolved(self, base: Path) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zopestack.features import cpus
@@ -20,10 +21,9 @@ MAX_THREADS = 64
 #: number of instances.
 AGENT_PORT_OFFSET = 1000
 
-#: The backends of HAProxy: ordinary requests, and requests that instances send themselves.
+#: Backends of HAProxy: for ordinary requests, and for those that instances send themselves.
 VISITORS = "zope"
 CALLBACKS = "callback"
-LANES = (VISITORS, CALLBACKS)
 
 #: Of an instance to which HAProxy sends nothing.
 OUTSIDE = "outside"
@@ -103,6 +103,11 @@ def _instances(text: str) -> int | None:
 
 def _threads(text: str) -> int:
     return whole_number(text, 1, MAX_THREADS)
+
+
+def group_size(text: str) -> int:
+    """The number of a group's instances."""
+    return whole_number(text, 1, MAX_INSTANCES)
 
 
 def _callbacks(text: str) -> int:
@@ -190,48 +195,41 @@ class Instances(Feature):
         return self.instances or min(cpus.usable(), MAX_INSTANCES)
 
     @property
-    def all(self) -> int:
-        """Instances of every lane."""
-        return self.ordinary + self.callback_instances
-
-    @property
     def first_agent_port(self) -> int:
         """Where the first agent listens."""
         return self.agent_base_port or self.base_port + AGENT_PORT_OFFSET
 
-    def check(self) -> None:
-        """Check that so many ports exist.
-
-        :raises Refused: where the last one would be too high.
-        """
-        self._check_last_port("base-port", self.base_port, 0)
+    def _check_ports(self, balanced: int) -> None:
+        self._check_last_port(balanced, "base-port", self.base_port, 0)
         if self.agent_base_port:
-            self._check_last_port("agent-base-port", self.agent_base_port, 0)
+            self._check_last_port(balanced, "agent-base-port", self.agent_base_port, 0)
         else:
-            self._check_last_port("base-port", self.base_port, AGENT_PORT_OFFSET)
+            self._check_last_port(balanced, "base-port", self.base_port, AGENT_PORT_OFFSET)
 
-    def _check_last_port(self, name: str, first: int, above: int) -> None:
+    def _check_last_port(self, balanced: int, name: str, first: int, above: int) -> None:
         # Extra instances have ports of their own above all that there may be of the others, so
         # that they stay where they are when the others become more.
         extras = len(self.extra_instances)
-        count = MAX_INSTANCES + extras if extras else self.all
+        count = MAX_INSTANCES + extras if extras else balanced
         highest = MAX_PORT - count + 1 - above
         if first > highest:
             agents = f", with their agents {above} above" if above else ""
             beside = f" and {extras} more from the {MAX_INSTANCES + 1}th port on" if extras else ""
             raise Refused(
                 name,
-                f"at most {highest} with {self.all} instances{beside}{agents}, "
+                f"at most {highest} with {balanced} instances{beside}{agents}, "
                 f"since the last port is {MAX_PORT}",
             )
 
-    def derived(self) -> tuple[Instance, ...]:
-        """The instances: numbered from 1, those for clients first; then the extra ones."""
-        ordinary = self.ordinary
-        numbered = tuple(
-            self._derived(f"instance{i + 1}", i, VISITORS if i < ordinary else CALLBACKS)
-            for i in range(self.all)
-        )
+    def derived(self, lanes: Mapping[str, int]) -> tuple[Instance, ...]:
+        """The instances: numbered from 1, lane by lane; then the extra ones.
+
+        :param lanes: by name, how many instances each has.
+        :raises Refused: where the last one's port would be too high.
+        """
+        of = [name for name, instances in lanes.items() for _ in range(instances)]
+        self._check_ports(len(of))
+        numbered = tuple(self._derived(f"instance{i + 1}", i, lane) for i, lane in enumerate(of))
         extras = tuple(
             replace(
                 self._derived(extra.name, MAX_INSTANCES + i, OUTSIDE), autostart=not extra.manual

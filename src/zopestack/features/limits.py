@@ -10,12 +10,15 @@ from zopestack.features.parsers import count, optional_size, seconds, size, whol
 #: HAProxy's default for requests at once on one connection of HTTP/2.
 H2_STREAMS = 100
 
+#: A request method.
+METHOD = re.compile(r"[A-Z]{1,20}")
+
 
 def _methods(text: str) -> tuple[str, ...]:
     """Request methods."""
     given = tuple(text.split())
     for word in given:
-        if not re.fullmatch(r"[A-Z]{1,20}", word):
+        if not METHOD.fullmatch(word):
             raise ValueError(f"request methods in capitals, like GET and POST; {word!r} is not one")
     if "GET" not in given:
         raise ValueError("request methods, GET among them")

@@ -29,6 +29,7 @@ class Option:
     :param default: the text that applies where the section does not set it.
     :param help: one sentence for the reference and the comments in buildout.cfg.
     :param per_instance: whether ``[instance]`` and ``[instanceN]`` may set it, too.
+    :param per_group: whether the section of a group of instances may set it, too.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Option:
     default: str
     help: str
     per_instance: bool = False
+    per_group: bool = False
 
 
 class Refused(Exception):
@@ -76,9 +78,10 @@ def option(
     default: str,
     help: str,  # noqa: A002
     per_instance: bool = False,
+    per_group: bool = False,
 ) -> Any:
     """A field of a feature; see :class:`Option`, whose name follows from the field's."""
-    return field(metadata={METADATA: (parse, default, help, per_instance)})
+    return field(metadata={METADATA: (parse, default, help, per_instance, per_group)})
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(option,))

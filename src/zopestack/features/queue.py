@@ -11,12 +11,16 @@ class Queue(Feature):
     """HAProxy's queue; 0 for no limit."""
 
     timeout_queue: int = option(
-        seconds, "30s", "How long a request waits for an idle thread before it gets 503."
+        seconds,
+        "30s",
+        "How long a request waits for an idle thread before it gets 503.",
+        per_group=True,
     )
     queue_limit: int = option(
         count,
         "1000",
         "Requests that may wait for a thread; one more gets 503 at once. ``off`` for any number.",
+        per_group=True,
     )
     queue_priorities: bool = option(
         switch,

@@ -28,7 +28,9 @@ def blame(extras: Extras, haproxy_cfg: str, said: str) -> tuple[str, str]:
 
 
 def _origins(extras: Extras, haproxy_cfg: str) -> dict[int, tuple[str, str]]:
-    """By line of haproxy.cfg, the option and the place in its file."""
+    """By line of haproxy.cfg, the option and the place in its file; each backend of instances has a
+    copy of the lines of backend-extra.
+    """
     rendered = [line.strip() for line in haproxy_cfg.splitlines()]
     found = {}
     for option, extra in extras.all():
@@ -38,5 +40,4 @@ def _origins(extras: Extras, haproxy_cfg: str) -> dict[int, tuple[str, str]]:
                 for offset in range(len(lines)):
                     place = f"{extra.file}, line {offset + 1}"
                     found[first + offset + 1] = (option, place)
-                break
     return found

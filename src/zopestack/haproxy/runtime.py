@@ -8,6 +8,8 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from zopestack.features.lanes import is_lane
+
 #: Timeout in seconds; HAProxy answers within one iteration of its event loop.
 TIMEOUT = 5.0
 
@@ -16,6 +18,7 @@ TIMEOUT = 5.0
 class Server:
     """One server line of ``show stat``.
 
+    :param lane: the backend that it belongs to.
     :param status: HAProxy's own word: UP, DOWN, DRAIN, MAINT, ``no check`` and others, with a
         counter such as ``UP 1/2`` during a transition.
     :param current: requests in flight on this server.
@@ -25,6 +28,7 @@ class Server:
     """
 
     name: str
+    lane: str
     status: str
     current: int
     queued: int
@@ -35,6 +39,20 @@ class Server:
     def up(self) -> bool:
         """Whether HAProxy gives it new requests."""
         return self.status.startswith("UP")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where HAProxy expects an instance.
+
+    :param lane: the backend that it belongs to.
+    :param check: the port of its health check.
+    """
+
+    lane: str
+    host: str
+    port: int
+    check: int
 
 
 class Runtime:
@@ -67,9 +85,8 @@ class Runtime:
             raise OSError(f"HAProxy's answer to `show info` on {self.path} has no Pid")
         return int(told[1])
 
-    def places(self, backend: str) -> dict[str, tuple[str, int, int]]:
-        """Return where HAProxy expects each server of a backend: host, port, and port of its
-        health check (Management Guide, ``show servers state``).
+    def places(self) -> dict[str, Place]:
+        """Return where HAProxy expects each instance (Management Guide, ``show servers state``).
 
         :raises OSError: if HAProxy does not answer.
         """
@@ -77,24 +94,25 @@ class Runtime:
         columns = lines[1].lstrip("# ").split()
         rows = (dict(zip(columns, line.split(), strict=False)) for line in lines[2:])
         return {
-            row["srv_name"]: (row["srv_addr"], int(row["srv_port"]), int(row["srv_check_port"]))
+            row["srv_name"]: Place(
+                row["be_name"], row["srv_addr"], int(row["srv_port"]), int(row["srv_check_port"])
+            )
             for row in rows
-            if row["be_name"] == backend
+            if is_lane(row["be_name"])
         }
 
-    def move(self, server: str, host: str, port: int, check: int) -> None:
-        """Tell HAProxy where a server is now; its file must say the same before it is reloaded
+    def move(self, name: str, place: Place) -> None:
+        """Tell HAProxy where an instance is now; its file must say the same before it is reloaded
         (Management Guide, ``set server addr`` and ``check-port``).
 
-        :param server: backend and name, such as ``zope/instance1``.
-        :param check: port of its health check.
         :raises OSError: if HAProxy does not answer.
         """
-        self.command(f"set server {server} check-port {check}")
-        self.command(f"set server {server} addr {host} port {port}")
+        server = f"{place.lane}/{name}"
+        self.command(f"set server {server} check-port {place.check}")
+        self.command(f"set server {server} addr {place.host} port {place.port}")
 
-    def servers(self, *backends: str) -> dict[str, Server]:
-        """Return the servers of these backends by name; server names are unique in a stack.
+    def servers(self) -> dict[str, Server]:
+        """Return the instances of every lane by name; a name is unique in a stack.
 
         :raises OSError: if HAProxy does not answer.
         """
@@ -102,6 +120,7 @@ class Runtime:
         return {
             row["svname"]: Server(
                 name=row["svname"],
+                lane=row["pxname"],
                 status=row["status"],
                 current=int(row["scur"] or 0),
                 queued=int(row["qcur"] or 0),
@@ -109,5 +128,5 @@ class Runtime:
                 check=row["check_status"],
             )
             for row in csv.DictReader(answer.splitlines())
-            if row["pxname"] in backends and row["svname"] not in ("FRONTEND", "BACKEND")
+            if is_lane(row["pxname"]) and row["svname"] not in ("FRONTEND", "BACKEND")
         }

@@ -15,7 +15,7 @@ import jinja2
 from zopestack import __file__ as package_file
 from zopestack import stack_file
 from zopestack.model import Stack
-from zopestack.render import maps, pages
+from zopestack.render import lanes, maps, pages
 from zopestack.render.programs import programs
 from zopestack.render.units import units
 
@@ -38,6 +38,7 @@ def balancer(stack: Stack) -> dict[Path, str]:
             environment,
             f"{path.name}.j2",
             stack=stack,
+            lanes=lanes,
             maps=maps,
             pages=pages,
             request_id=pages.REQUEST_ID,

@@ -13,15 +13,12 @@ import re
 from dataclasses import dataclass
 
 from zopestack.features.affinity import HASHED
-from zopestack.features.instances import VISITORS
+from zopestack.features.lanes import Lane
 from zopestack.features.sites import Redirect, Site
 from zopestack.model import Stack
 
 #: Hashes that are told apart. Shares of instances differ by a few percent.
 BUCKETS = 1024
-
-#: From a text to a hash, in HAProxy's converters.
-PREFERRED_KEY = f"crc32(1),mod({BUCKETS})"
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ def redirects(stack: Stack) -> tuple[Entry, ...]:
 
 
 def preferred(stack: Stack) -> tuple[Entry, ...]:
-    """From a hash to the instance that it prefers; nothing where no option asks for it.
+    """From a hash to the instance that it prefers in each lane; nothing unless an option asks.
 
     A bucket belongs to the instance with the highest score for it (rendezvous hashing, Thaler and
     Ravishankar 1998). So one more than N instances takes 1/(N+1) of the buckets, evenly from all,
@@ -56,11 +53,22 @@ def preferred(stack: Stack) -> tuple[Entry, ...]:
     """
     if stack.affinity.affinity not in HASHED:
         return ()
-    names = [instance.name for instance in stack.lane(VISITORS)]
     return tuple(
-        Entry(str(bucket), max(names, key=lambda name: _score(name, bucket)))
+        Entry(str(_first_key(stack, lane) + bucket), max(names, key=lambda x: _score(x, bucket)))
+        for lane in stack.visited
+        for names in [[instance.name for instance in stack.lane(lane.name)]]
         for bucket in range(BUCKETS)
     )
+
+
+def preferred_key(stack: Stack, lane: Lane) -> str:
+    """From a text to the key of an entry of :func:`preferred`, in HAProxy's converters."""
+    first = _first_key(stack, lane)
+    return f"crc32(1),mod({BUCKETS})" + (f",add({first})" if first else "")
+
+
+def _first_key(stack: Stack, lane: Lane) -> int:
+    return BUCKETS * stack.visited.index(lane)
 
 
 def _score(name: str, bucket: int) -> bytes:

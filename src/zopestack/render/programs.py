@@ -210,11 +210,12 @@ def _guard(stack: Stack) -> Program:
     if limit := stack.lifecycle.memory_limit:
         option = f"--memory-limit {limit} "
         comment = f"\n; It also restarts one that uses more than {limit} of memory."
+    hung = " or ".join(f"{each}" for each in sorted({x.durations.hung for x in stack.lanes}))
     agents = " ".join(f"{instance.name}={instance.agent}" for instance in stack.instances)
     return Program(
         name="guard",
         comment="Restarts an instance that hangs: every thread in one request for over "
-        f"{stack.durations.hung} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
+        f"{hung} s,\n; or no answer for {stack.timings.start:g} s.{comment}",
         # As long as a start may take, so that a start is not taken for a hang.
         command=f"{stack.bin}/guard-instances --patience {stack.timings.start:g} {option}"
         f"{stack.bin}/supervisorctl {agents}",

@@ -31,22 +31,25 @@ update [NAME ...|all]
     "roll": """\
 roll [NAME ...|all] [--at-once K]
     Restart instances one at a time (or K at a time) without losing a request. Each instance is
-    drained, stopped, started, warmed up and back in rotation before the next one is touched.
+    drained, stopped, started, warmed up and back in rotation before the next one is touched. The
+    name of a group of instances stands for them; never are all of several gone at once.
     The first failure ends the command with exit status 1; the other instances keep serving.
       roll                    every instance, one after the other
       roll instance2          only this one
+      roll rest               those of the group rest
       roll all --at-once 2    every instance, two at a time""",
     "drain": """\
 drain NAME [NAME ...]
-    Take instances out of rotation and wait until their running requests are done. The
-    processes keep running; `ready` brings them back.""",
+    Take instances, or those of groups, out of rotation and wait until their running requests
+    are done. The processes keep running; `ready` brings them back.""",
     "ready": """\
 ready NAME [NAME ...]|all
     Bring drained instances back into rotation.""",
     "stack": """\
 stack
-    Show a table: instance, state, pid, uptime, memory, busy threads, requests in flight and
-    queued, requests answered, Python's switch interval, and HAProxy's last health check.""",
+    Show a table: instance, its group where there are groups, state, pid, uptime, memory, busy
+    threads, requests in flight and queued, requests answered, Python's switch interval, and
+    HAProxy's last health check.""",
 }
 
 

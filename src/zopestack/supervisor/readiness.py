@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from zopestack.features.address import Address
-from zopestack.features.instances import LANES, Instance
+from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.probe import probe
@@ -124,13 +124,13 @@ def _unhealthy(stack: Stack, instance: Instance, process: Process) -> str:
 def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
     try:
         runtime = Runtime(stack.haproxy_socket)
-        servers, worker = runtime.servers(*LANES), runtime.worker()
+        servers, worker = runtime.servers(), runtime.worker()
         if process.pid not in {each.pid for each in psutil.Process(worker).parents()}:
             return f"another process, {worker}, answers on its socket"
     except (OSError, psutil.NoSuchProcess):
         return "does not answer on its socket"
-    names = {instance.name for instance in stack.balanced}
-    if set(servers) != names:
+    lanes = {instance.name: instance.lane for instance in stack.balanced}
+    if {name: server.lane for name, server in servers.items()} != lanes:
         return "has not loaded the new haproxy.cfg yet"
     down = [
         instance.name
@@ -139,7 +139,7 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
         and not servers[instance.name].up
         and not stack.drained(instance).exists()
     ]
-    if missing.keys() & names or down:
+    if missing.keys() & lanes.keys() or down:
         return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
     silent = [each for each in stack.balancer.http_address if not _answers(each.reachable)]
     return f"does not answer on {silent[0]}" if silent else ""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 import xmlrpc.client
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from supervisor.xmlrpc import Faults
 
-from zopestack.features.instances import LANES, VISITORS, Instance
+from zopestack.features.instances import VISITORS, Instance
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
@@ -41,21 +41,25 @@ class Rotation:
         self.loaders = Loaders(stack, self.supervisor, say)
 
     def named(self, names: Sequence[str]) -> list[Instance]:
-        """Return the instances with these names; ``all`` or no name means every instance that
-        starts with the stack.
+        """Return the instances with these names, or of groups with these names; ``all`` or no name
+        means every instance that starts with the stack.
 
         :raises Stopped: for an unknown name.
         """
         instances = {instance.name: instance for instance in self.stack.instances}
         if not names or list(names) == ["all"]:
             return [each for each in instances.values() if each.autostart]
+        known = {name: (each,) for name, each in instances.items()} | {
+            lane.group: self.stack.lane(lane.name) for lane in self.stack.lanes if lane.group
+        }
         for name in names:
-            if name not in instances:
-                raise Stopped(f"{name}: no such instance; {nearest(name, instances)}")
-        return [instances[name] for name in dict.fromkeys(names)]
+            if name not in known:
+                raise Stopped(f"{name}: no such instance; {nearest(name, known)}")
+        return list(dict.fromkeys(each for name in names for each in known[name]))
 
     def roll(self, instances: Sequence[Instance], at_once: int = 1) -> None:
-        """Restart instances in groups of ``at_once``, each back in rotation before the next.
+        """Restart at most ``at_once`` instances at a time, each back in rotation before the next,
+        and at most all but one of a group.
 
         Where all that share memory are among them, Zope is loaded anew for them first. If one of
         them does not start, it is started again with the code of before.
@@ -63,18 +67,17 @@ class Rotation:
         :raises Stopped: at the first failure, or if no other instance would be left to serve.
         """
         began = time.monotonic()
-        group: Sequence[Instance] = ()
+        restarted: Sequence[Instance] = ()
         try:
-            for start in range(0, len(instances), at_once):
-                chosen = instances[start : start + at_once]
+            for chosen in self._batches(instances, at_once):
                 self.others_serve(chosen)
-                if not start and self.loaders.concern(instances):
+                if not restarted and self.loaders.concern(instances):
                     self.loaders.load_beside()
-                group = chosen
-                self._restart(group)
+                restarted = chosen
+                self._restart(restarted)
         except Stopped:
-            if self.loaders.undo() and group:
-                self._restart_as_before(group)
+            if self.loaders.undo() and restarted:
+                self._restart_as_before(restarted)
             raise
         except BaseException:
             self.loaders.undo()
@@ -83,22 +86,37 @@ class Rotation:
         seconds = time.monotonic() - began
         self.say(f"{len(instances)} instance(s) restarted in {seconds:.1f} s")
 
-    def _restart(self, group: Sequence[Instance]) -> None:
-        for instance in group:
+    def _batches(self, instances: Sequence[Instance], at_once: int) -> Iterator[list[Instance]]:
+        batch: list[Instance] = []
+        for instance in instances:
+            of_lane = [each for each in batch if each.lane == instance.lane]
+            lane = self.stack.lane(instance.lane)
+            whole = (
+                instance.lane != VISITORS and instance.balanced and len(of_lane) + 1 == len(lane)
+            )
+            if len(batch) == at_once or (of_lane and whole):
+                yield batch
+                batch = []
+            batch.append(instance)
+        if batch:
+            yield batch
+
+    def _restart(self, instances: Sequence[Instance]) -> None:
+        for instance in instances:
             self.say(f"{instance.name}: draining")
             self._call("stopProcess", instance, ignore=Faults.NOT_RUNNING)
-        for instance in group:
+        for instance in instances:
             self.wait_stopped(instance)
             self.say(f"{instance.name}: stopped, starting")
             self._call("startProcess", instance, ignore=Faults.ALREADY_STARTED)
-        for instance in group:
+        for instance in instances:
             self.wait_back(instance)
 
-    def _restart_as_before(self, group: Sequence[Instance]) -> None:
-        names = ", ".join(each.name for each in group)
+    def _restart_as_before(self, instances: Sequence[Instance]) -> None:
+        names = ", ".join(each.name for each in instances)
         self.say(f"{names}: starting again, with the code that was loaded before")
         try:
-            self._restart(group)
+            self._restart(instances)
         # The first failure is the one to report.
         except Stopped as why:
             self.say(str(why))
@@ -127,13 +145,13 @@ class Rotation:
         for instance in instances:
             self._wait_rotation(instance, up=True)
 
-    def servers(self, *lanes: str) -> dict[str, Server]:
-        """Return the instances of these lanes, or of all, as HAProxy sees them.
+    def servers(self) -> dict[str, Server]:
+        """Return the instances as HAProxy sees them.
 
         :raises Stopped: if HAProxy does not answer.
         """
         try:
-            return self.runtime.servers(*(lanes or LANES))
+            return self.runtime.servers()
         except OSError:
             raise Stopped(
                 "HAProxy does not answer, so nothing was changed. "
@@ -158,20 +176,35 @@ class Rotation:
         else:
             self._wait_rotation(instance, up=True)
 
-    def others_serve(self, group: Sequence[Instance]) -> None:
-        """Check that the site stays up without these instances.
+    def beside(self, instance: Instance) -> list[Server]:
+        """Return the instances of the lane of this one, with itself, as HAProxy sees them.
+
+        :raises Stopped: if HAProxy does not answer.
+        """
+        servers = self.servers()
+        own = servers.get(instance.name)
+        return [each for each in servers.values() if own and each.lane == own.lane]
+
+    def others_serve(self, instances: Sequence[Instance]) -> None:
+        """Check that the site, and every group of more than one instance, stays up without these.
 
         :raises Stopped: where they are all that serves.
         """
-        # Ignore other lanes: the requests of an empty lane go to the visitors' lane.
-        serving = {name for name, server in self.servers(VISITORS).items() if server.up}
-        leaving = serving & {instance.name for instance in group}
-        if leaving and leaving == serving:
-            raise Stopped(
-                f"no instance other than {', '.join(sorted(leaving))} is serving, so the site "
-                "would go down; nothing further was changed. Raise instances in [stack], or use "
-                "restart."
-            )
+        lanes: dict[str, list[Server]] = {}
+        for server in self.servers().values():
+            lanes.setdefault(server.lane, []).append(server)
+        leaving = {instance.name for instance in instances}
+        stays = {name: {x.name for x in lane if x.up} - leaving for name, lane in lanes.items()}
+        for name, lane in lanes.items():
+            last = sorted(x.name for x in lane if x.up and x.name in leaving)
+            # The requests of a lane without instances go to the visitors' lane.
+            alone = name != VISITORS and len(lane) == 1 and stays.get(VISITORS)
+            if last and not stays[name] and not alone:
+                what = "the site" if name == VISITORS else f"backend {name}"
+                raise Stopped(
+                    f"no instance other than {', '.join(last)} is serving, so {what} would go "
+                    "down; nothing further was changed. Raise instances, or use restart."
+                )
 
     def _call(self, method: str, instance: Instance, ignore: int) -> None:
         try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from zopestack.columns import columns
-from zopestack.features.instances import LANES, Instance
+from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
 from zopestack.supervisor import group
@@ -14,11 +14,15 @@ from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import Report, ask
 from zopestack.supervisor.loaders import refusal
 
+#: Whose requests an instance serves; shown where there are groups.
+GROUP = "group"
+
 #: What an instance shares with no other; shown where they share memory.
 PRIVATE = "private"
 
 HEADINGS = (
     "instance",
+    GROUP,
     "state",
     "pid",
     "uptime",
@@ -40,7 +44,7 @@ def table(stack: Stack) -> str:
     """
     processes = Supervisor(stack.supervisor_socket, ANSWER).processes()
     try:
-        servers = Runtime(stack.haproxy_socket).servers(*LANES)
+        servers = Runtime(stack.haproxy_socket).servers()
     except OSError:
         servers = {}
     rows: list[tuple[str, ...]] = [HEADINGS]
@@ -56,10 +60,9 @@ def table(stack: Stack) -> str:
                 )
             )
         )
-    hidden = () if stack.memory.share_memory else (HEADINGS.index(PRIVATE),)
-    return "\n".join(
-        columns([[cell for n, cell in enumerate(row) if n not in hidden] for row in rows])
-    )
+    optional = {GROUP: bool(stack.groups.names), PRIVATE: stack.memory.share_memory}
+    shown = [number for number, name in enumerate(HEADINGS) if optional.get(name, True)]
+    return "\n".join(columns([[row[number] for number in shown] for row in rows]))
 
 
 def _cells(
@@ -69,9 +72,9 @@ def _cells(
     report: Report | None,
     server: Server | None,
 ) -> Iterator[str]:
-    yield instance.name
+    yield from (instance.name, _group(stack, instance))
     if process is None:
-        yield from ("unknown, run update", *["-"] * (len(HEADINGS) - 2))
+        yield from ("unknown, run update", *["-"] * (len(HEADINGS) - 3))
         return
     # It may serve before supervisord regards it as started.
     if report and process.state in ("STARTING", "RUNNING"):
@@ -89,6 +92,10 @@ def _cells(
     else:
         yield from ["-"] * 5
     yield f"{server.check} {server.status}" if server else "-"
+
+
+def _group(stack: Stack, instance: Instance) -> str:
+    return next((lane.group for lane in stack.lanes if lane.name == instance.lane), "") or "-"
 
 
 def _alone(stack: Stack, instance: Instance, pid: int) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import xmlrpc.client
 from collections.abc import Collection, Sequence
 
-from zopestack.features.instances import LANES, VISITORS, Instance
+from zopestack.features.instances import Instance
 from zopestack.features.memory import LOADERS
+from zopestack.haproxy.runtime import Place
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
 from zopestack.supervisor.rotation import Rotation
@@ -114,7 +115,7 @@ class _Update:
         try:
             self.rotation.others_serve([instance])
         except Stopped:
-            if len(self._servers()) > 1:
+            if len(self.rotation.beside(instance)) > 1:
                 raise
             self.say(f"{instance.name} is the only one: visitors wait until it serves again")
 
@@ -148,23 +149,17 @@ class _Update:
 
     def _move(self, instance: Instance) -> None:
         """Tell the running HAProxy where an instance is now."""
-        host, port, check = _place(instance)
-        for lane in LANES:
-            known = self.rotation.runtime.places(lane).get(instance.name)
-            if known and known != (host, port, check):
-                self.rotation.runtime.move(f"{lane}/{instance.name}", host, port, check)
+        known = self.rotation.runtime.places().get(instance.name)
+        if known and known != (now := _place(instance, known.lane)):
+            self.rotation.runtime.move(instance.name, now)
 
     def _moved(self, instances: Sequence[Instance]) -> bool:
         """Whether HAProxy expects one of these elsewhere."""
         if not self._running(HAPROXY):
             return False
-        known: dict[str, tuple[str, int, int]] = {}
-        for lane in LANES:
-            known |= self.rotation.runtime.places(lane)
-        return any(known.get(each.name, _place(each)) != _place(each) for each in instances)
-
-    def _servers(self) -> set[str]:
-        return set(self.rotation.servers(VISITORS))
+        known = self.rotation.runtime.places()
+        found = ((each, known[each.name]) for each in instances if each.name in known)
+        return any(place != _place(each, place.lane) for each, place in found)
 
     def _up(self) -> set[str]:
         if not self._running(HAPROXY):
@@ -179,5 +174,6 @@ class _Update:
         return process.state if process else ""
 
 
-def _place(instance: Instance) -> tuple[str, int, int]:
-    return instance.address.host, instance.address.port, instance.agent.port
+def _place(instance: Instance, lane: str) -> Place:
+    """Where an instance is, in the lane that HAProxy knows it in."""
+    return Place(lane, instance.address.host, instance.address.port, instance.agent.port)

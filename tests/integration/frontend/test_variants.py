@@ -33,6 +33,16 @@ example.org = /
 example.org/in.tra+net = /intranet
 odd.example:9999 = /odd"""
 
+#: One line of each kind, and a group with two.
+GROUPS = """
+rest = /++api++ /~a.b@c
+editors = cookie __ac auth_token
+crawlers = agent bot Spider/1.0
+reads = method GET
+intranet = host www.example.com
+rest = header Accept application/json
+signed = header Authorization"""
+
 #: Values of each option other than its default; paths are in :func:`buildout`.
 VALUES = {
     "sites": (SITES, "* = /", f"{SITES}\n* = /other"),
@@ -64,6 +74,7 @@ VALUES = {
     "queue-priorities": ("on",),
     "affinity": ("cookie", "authenticated", "path"),
     "callback-instances": ("1", "3"),
+    "groups": (GROUPS, "a = /a"),
     "static-cache": ("1MB", "4095MB"),
     "compression": ("on", "text/html image/svg+xml"),
     "access-log": ("off",),
