@@ -37,6 +37,7 @@ from zopestack.features.sites import Sites
 from zopestack.features.storage import Storage
 from zopestack.features.timings import Sizes, Timings
 from zopestack.features.tls import Tls
+from zopestack.features.volto import Volto
 from zopestack.features.zope import Zope
 from zopestack.paths import Paths
 
@@ -83,6 +84,7 @@ class Stack(Paths):
     durations: Durations
     directories: Directories
     sites: Sites
+    volto: Volto
     tls: Tls
     acme: Acme
     proxies: Proxies
@@ -195,14 +197,14 @@ class Stack(Paths):
 
     @property
     def descriptors(self) -> int:
-        """File descriptors that HAProxy needs: two a connection, two for each instance and its
+        """File descriptors that HAProxy needs: two a connection, two for each server and its
         health check, three a thread, one an address, and its own
         (docs/explanation/measured.rst, "Descriptors of HAProxy").
         """
         addresses = len(self.balancer.bindings) + len(self.tls.bindings)
         return (
             2 * (self.connections + self.sizes.stats_connections)
-            + 2 * len(self.balanced)
+            + 2 * (len(self.balanced) + len(self.volto.volto_address))
             + 3 * self.balancer.nbthread
             + addresses
             + OWN_DESCRIPTORS

@@ -247,9 +247,10 @@ def test_every_path_is_one_that_is_made(home: Path) -> None:
 
 def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
-    examples.add("http-address = 127.0.0.1:8090")
+    examples |= {"http-address = 127.0.0.1:8090", "volto-address = 127.0.0.1:3000"}
+    examples.add("volto-address = 127.0.0.1:3000 127.0.0.1:3001")
     text = EVERYTHING
-    for line in examples:
+    for line in sorted(examples, key=len, reverse=True):
         text = text.replace(line, "")
     of = described({}, home).stack
     shown = set(re.findall(r"127\.0\.0\.1:\d+", text))

@@ -270,6 +270,22 @@ NAMED_WRONG = [
     ),
     bad("a line of haproxy.cfg as a rule", "groups", "rest = agent a'b", "not a part of a header"),
     bad("a method that is refused", "groups", "dav = method LOCK", "methods that reach Zope"),
+    bad("Volto without a Plone site", "volto-address", "3000", "a line of sites with a Plone site"),
+    bad(
+        "Volto on every network",
+        "volto-address",
+        "*:3000",
+        "where HAProxy reaches it",
+        sites="* = /Plone",
+    ),
+    bad(
+        "Volto where an instance listens",
+        "volto-address",
+        "127.0.0.1:8081",
+        "another address than that of instance1",
+        sites="* = /Plone",
+        buildout=True,
+    ),
     bad(
         "a host that has no site",
         "groups",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode, urlsplit
 
@@ -12,6 +13,7 @@ from tests.support.checkout import PATIENCE, Checkout
 from tests.support.farm import PRODUCT
 from tests.support.fetch import fetch
 from tests.support.polling import until
+from tests.support.volto import running as volto
 from tests.support.ways import FORM, Request, Visitor, kept_in, let_through, listed
 from zopestack.features.address import Address
 
@@ -66,6 +68,8 @@ def plone() -> Iterator[Checkout]:
         running.configure(SECTIONS)
         running.script("up", "--timeout", str(int(PATIENCE)))
         tell(running, "/@sites/classic", ANSWERS, 200)
+        # plone.restapi is open to others than managers where it is installed in the site.
+        tell(running, "/news/@addons/plone.restapi/install", {}, 204)
         yield running
 
 
@@ -92,8 +96,6 @@ def test_nobody_outside_reaches_the_management_interface(plone: Checkout) -> Non
 
 
 def test_a_site_is_edited_and_set_up_from_outside(plone: Checkout) -> None:
-    # plone.restapi is open to others than managers where it is installed in the site.
-    tell(plone, "/news/@addons/plone.restapi/install", {}, 204)
     name, password = EDITOR
     user = {"username": name, "password": password, "email": "editor@example.com"}
     tell(plone, "/news/@users", {**user, "roles": ["Member", "Site Administrator"]}, 201)
@@ -158,3 +160,35 @@ def test_a_private_page_is_not_the_management_interface(plone: Checkout) -> None
     until("it to be there", lambda: insider.ask(change.by(plone.admin)).status, lambda s: s < 400)
     until("it to be private", lambda: outsider.ask(ask).status, lambda status: status == 302)
     assert outsider.ask(ask.by(plone.admin)).status == 200
+
+
+#: A picture of one pixel.
+PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+
+
+def test_volto_renders_pages_and_plone_answers_the_rest(plone: Checkout) -> None:
+    """Last."""
+    tell(plone, "/news", {"@type": "Folder", "id": "private", "title": "Private"}, 201)
+    image = {"data": PIXEL, "encoding": "base64", "filename": "p.gif", "content-type": "image/gif"}
+    tell(plone, "/news/private", {"@type": "Image", "id": "picture", "image": image}, 201)
+    with volto() as server:
+        plone.set(volto_address=f"127.0.0.1:{server.server_port}", sites="* = /news")
+        plone.configure(SECTIONS)
+        plone.buildout()
+        plone.supervisorctl("update", check=True)
+        plone.wait_ready()
+        until(
+            "Volto to answer", lambda: plone.get("/private").text, lambda x: x.startswith("volto")
+        )
+        # Its URLs are the site's, of which the REST API is no part.
+        site = json.loads(plone.get("/++api++", login=plone.admin).text)
+        assert urlsplit(site["@id"]).path in ("", "/")
+        assert {urlsplit(each["@id"]).path for each in site["items"]} >= {"/private"}
+        name, password = plone.admin
+        login = json.dumps({"login": name, "password": password})
+        answer = plone.request("POST", "/++api++/@login", login, JSON)
+        assert answer.status == 200, answer.text
+        session = {"Cookie": f"auth_token={json.loads(answer.text)['token']}"}
+        picture = "/private/picture/@@images/image"
+        assert plone.request("GET", picture, None, {}).status == 401
+        assert plone.request("GET", picture, None, session).body == b64decode(PIXEL)

@@ -32,6 +32,11 @@ def check(name: str, given: Callable[[str], str], stack: Stack) -> None:
                 f"  {one.process} and {other.process} would both listen on port "
                 f"{one.address.port}. Move one of them."
             )
+    for address in stack.volto.volto_address:
+        for listener in stack.listeners():
+            if listener.address.collides(address):
+                what = f"another address than that of {listener.process}"
+                raise Refused("volto-address", f"{what}, which listens on {listener.address}")
     for socket in stack.sockets:
         if len(str(socket).encode()) > MAX_SOCKET_PATH:
             raise Refused(

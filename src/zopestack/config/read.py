@@ -92,6 +92,7 @@ def read(
             for field, feature in FEATURES.items()
         }
         features["balancer"] = _with_program(features["balancer"])
+        features["volto"].check_sites(site.root for site in features["sites"].shown)
         groups = features["groups"]
         taken = (name, *(extra.name for extra in values[overrides.EXTRA]))
         hosts = _asked_for(features["sites"], features["proxies"])

@@ -45,12 +45,13 @@ class Site:
     path: str
     root: str
 
-    @property
-    def in_zope(self) -> str:
+    def in_zope(self, below: str = "") -> str:
         """Where in Zope its URLs begin, in VirtualHostMonster's form (Zope's documentation,
         "Virtual Hosting").
+
+        :param below: a path below its root that is to be in no URL.
         """
-        return f"{self.root}/VirtualHostRoot{self.path.replace('/', '/_vh_')}"
+        return f"{self.root}{below}/VirtualHostRoot{self.path.replace('/', '/_vh_')}"
 
 
 @dataclass(frozen=True)

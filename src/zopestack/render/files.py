@@ -14,6 +14,7 @@ import jinja2
 
 from zopestack import __file__ as package_file
 from zopestack import stack_file
+from zopestack.features import volto
 from zopestack.model import Stack
 from zopestack.render import lanes, maps, pages
 from zopestack.render.programs import programs
@@ -39,6 +40,7 @@ def balancer(stack: Stack) -> dict[Path, str]:
             f"{path.name}.j2",
             stack=stack,
             lanes=lanes,
+            volto=volto,
             maps=maps,
             pages=pages,
             request_id=pages.REQUEST_ID,

@@ -15,10 +15,15 @@ from dataclasses import dataclass
 from zopestack.features.affinity import HASHED
 from zopestack.features.lanes import Lane
 from zopestack.features.sites import Redirect, Site
+from zopestack.features.volto import API, FILES
 from zopestack.model import Stack
 
 #: Hashes that are told apart. Shares of instances differ by a few percent.
 BUCKETS = 1024
+
+
+#: Paths of images and files of Plone, which Volto asks the REST API for.
+OF_FILES = f"/(.*/)?({'|'.join(FILES)})/.*"
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,19 @@ class Entry:
 def sites(stack: Stack) -> tuple[Entry, ...]:
     """From ``host[:port]/path`` to the path in Zope, the most special first.
 
-    Without ``sites``, everything is Zope's root.
+    Without ``sites``, everything is Zope's root. With Volto, what is the REST API's comes before
+    the rest of a Plone site.
     """
     found = stack.sites.shown or (Site("*", "", ""),)
-    return tuple(_site(site, stack.own_ports) for site in found)
+    of_api = (f"{_quoted(API)}((/.*)?)", f"({OF_FILES})") if stack.volto.volto_address else ()
+    return tuple(
+        entry
+        for site in found
+        for entry in (
+            *(_site(site, stack.own_ports, rest, API) for rest in of_api if site.root),
+            _site(site, stack.own_ports),
+        )
+    )
 
 
 def redirects(stack: Stack) -> tuple[Entry, ...]:
@@ -75,12 +89,16 @@ def _score(name: str, bucket: int) -> bytes:
     return hashlib.sha256(f"{name} {bucket}".encode()).digest()
 
 
-def _site(site: Site, own_ports: tuple[int, ...]) -> Entry:
-    if site.host == "*":
-        return Entry("^([^/]*)(/.*)$", f"{site.in_zope}\\2")
+def _site(site: Site, own_ports: tuple[int, ...], rest: str = "", below: str = "") -> Entry:
+    """A site's entry.
+
+    :param rest: a pattern of its paths, with a group of what stays of them; by default of all.
+    :param below: see :meth:`Site.in_zope`.
+    """
+    rest = rest or ("((/.*)?)" if site.path else "(/.*)")
     own = "|".join(f":{port}" for port in own_ports)
-    rest = f"{_quoted(site.path)}((/.*)?)" if site.path else "(/.*)"
-    return Entry(f"^{_host(site.host, f'({own})?')}{rest}$", f"{site.in_zope}\\2")
+    host = "([^/]*)" if site.host == "*" else _host(site.host, f"({own})?")
+    return Entry(f"^{host}{_quoted(site.path)}{rest}$", f"{site.in_zope(below)}\\2")
 
 
 def _redirect(redirect: Redirect, suffix: str) -> Entry:

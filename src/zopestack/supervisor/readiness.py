@@ -141,13 +141,14 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
     ]
     if missing.keys() & lanes.keys() or down:
         return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
-    silent = [each for each in stack.balancer.http_address if not _answers(each.reachable)]
+    path = stack.volto.path_of_plone
+    silent = [each for each in stack.balancer.http_address if not _answers(each.reachable, path)]
     return f"does not answer on {silent[0]}" if silent else ""
 
 
-def _answers(address: Address) -> bool:
+def _answers(address: Address, path: str) -> bool:
     try:
-        return probe(address, "/", "HEAD", timeout=10).status < 500
+        return probe(address, path, "HEAD", timeout=10).status < 500
     except OSError:
         return False
 
