@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,6 +20,7 @@ from zopestack.features.affinity import Affinity
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
 from zopestack.features.compression import Compression
+from zopestack.features.control import Control
 from zopestack.features.databases import Databases
 from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
@@ -29,7 +31,9 @@ from zopestack.features.lanes import Lane
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.limits import Limits
 from zopestack.features.memory import LOADERS, Memory
-from zopestack.features.option import Feature, Option, options
+from zopestack.features.option import STACK, SUPERVISOR, Feature, Option, defaults, options
+from zopestack.features.program_lines import OwnProgram
+from zopestack.features.programs import Programs
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
 from zopestack.features.rotation import Rotation
@@ -51,11 +55,15 @@ OWN_DESCRIPTORS = 27
 
 @dataclass(frozen=True)
 class Listener:
-    """An address that one of the processes opens, and the option that moves it."""
+    """An address that one of the processes opens, and the option that moves it.
+
+    :param section: where the option is.
+    """
 
     process: str
     address: Address
     option: str
+    section: str = STACK
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Stack(Paths):
     :param instances: finished, with what ``[instance]`` and ``[instanceN]`` say of them.
     :param lanes: finished, with what the sections of groups say of them, in the order of their
         instances.
+    :param own: the user's own programs, from ``[supervisor]``.
     """
 
     directory: Path
@@ -98,6 +107,8 @@ class Stack(Paths):
     access: AccessLog
     rotation: Rotation
     extras: Extras
+    own: Programs = field(default_factory=partial(defaults, Programs))
+    control: Control = field(default_factory=partial(defaults, Control))
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
 
@@ -253,6 +264,11 @@ class Stack(Paths):
         """What supervisorctl calls the processes that a site needs, in the order they start."""
         return ("zeo", *(each.name for each in self.instances if each.autostart), "haproxy")
 
+    @property
+    def own_started(self) -> tuple[OwnProgram, ...]:
+        """The user's own programs that start with the stack."""
+        return tuple(each for each in self.own.all if each.autostart)
+
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""
         for address in self.balancer.http_address:
@@ -265,22 +281,31 @@ class Stack(Paths):
             option = "base-port" if instance.balanced else "extra-instances"
             yield Listener(instance.name, instance.address, option)
             yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")
+        if self.control.port:
+            yield Listener("supervisord", self.control.port, "port", Control.section)
 
 
-def _features() -> dict[str, Any]:
+def _features(section: str) -> dict[str, Any]:
     hints = get_type_hints(Stack)
+    found = {each.name: hints[each.name] for each in fields(Stack)}
     return {
-        each.name: hints[each.name]
-        for each in fields(Stack)
-        if isinstance(hints[each.name], type) and issubclass(hints[each.name], Feature)
+        name: kind
+        for name, kind in found.items()
+        if isinstance(kind, type) and issubclass(kind, Feature) and kind.section == section
     }
 
 
 #: The features that a Stack is composed of, by its field.
-FEATURES = _features()
+FEATURES = _features(STACK)
 
 #: Every option of [stack] by name. Parsing, the error for an unknown name, the reference in docs/
 #: and the comments in buildout.cfg come from it.
 OPTIONS: dict[str, Option] = {
     each.name: each for cls in (Instances, *FEATURES.values()) for each in options(cls)
+}
+
+#: The same of [supervisor]; its other options go to the recipe of the part.
+SUPERVISOR_FEATURES = _features(SUPERVISOR)
+SUPERVISOR_OPTIONS: dict[str, Option] = {
+    each.name: each for cls in SUPERVISOR_FEATURES.values() for each in options(cls)
 }

@@ -184,6 +184,11 @@ class Paths:
         )
 
     @property
+    def private(self) -> tuple[Path, ...]:
+        """Rendered files that may hold a password: for their owner only."""
+        return self.supervisord_conf, self.stack_file
+
+    @property
     def forks_socket(self) -> Path:
         """Where an instance asks for a fork: a link to the socket of the loader that gives them."""
         return self.var / "forks.sock"

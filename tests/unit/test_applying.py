@@ -12,7 +12,8 @@ from tests.support import describe
 from zopestack.buildout.digests import digests
 from zopestack.buildout.parts import parts
 from zopestack.render.files import balancer
-from zopestack.render.programs import Program, programs
+from zopestack.render.program import Program
+from zopestack.render.programs import programs
 
 Sections = Mapping[str, Mapping[str, str]]
 

@@ -15,7 +15,8 @@ from zopestack.features import memory
 from zopestack.loader import client
 from zopestack.model import Stack
 from zopestack.render.files import render
-from zopestack.render.programs import Program, programs
+from zopestack.render.program import Program
+from zopestack.render.programs import programs
 from zopestack.supervisor import loaders
 
 Sections = dict[str, dict[str, str]]

@@ -8,7 +8,8 @@ import pytest
 from tests.support import describe
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
-from zopestack.render.programs import Program, programs
+from zopestack.render.program import Program
+from zopestack.render.programs import programs
 from zopestack.supervisor import reload
 
 

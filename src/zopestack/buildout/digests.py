@@ -5,11 +5,14 @@ changes, and leaves it alone otherwise.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zopestack.features.memory import LOADER
+from zopestack.features.program_lines import OwnProgram
 from zopestack.model import Stack
+from zopestack.render.own_programs import command
 
 
 def digests(
@@ -22,7 +25,9 @@ def digests(
 
     For ZEO, the loader and each instance: the options of its part, the distributions it imports,
     and every file that the part's recipe has made, its executable included. For the reload of
-    HAProxy: the program and every file that HAProxy is given.
+    HAProxy: the program and every file that HAProxy is given. For a program of the user's own: the
+    files in the buildout's directory that its command names, except those in ``var``, which
+    change while it runs.
 
     :param rendered: HAProxy's files.
     :raises OSError: where a file of a part cannot be read.
@@ -34,6 +39,8 @@ def digests(
         for part in ("zeo", LOADER, *(instance.name for instance in stack.instances))
         if part in parts
     }
+    for own in stack.own.all:
+        found[own.name] = _digest(*_contents(_named(stack, own)))
     files = {str(path): text for path, text in rendered.items()}
     return {**found, "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files))}
 
@@ -46,6 +53,13 @@ def _pairs(options: Mapping[str, str]) -> Iterator[str]:
 def _files(stack: Stack, part: str) -> Iterator[Path]:
     yield stack.bin / part
     yield from sorted((stack.parts / part).rglob("*"))
+
+
+def _named(stack: Stack, own: OwnProgram) -> Iterator[Path]:
+    for word in (command(stack, own), *own.words[1:]):
+        path = Path(os.path.normpath(stack.directory / (own.directory or "") / word))
+        if path.is_relative_to(stack.directory) and not path.is_relative_to(stack.var):
+            yield path
 
 
 def _contents(files: Iterator[Path]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from zopestack.buildout import databases
 from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.features.instances import CALLBACKS, Instance
 from zopestack.features.memory import LOADER
+from zopestack.features.option import SUPERVISOR
 from zopestack.model import Stack
 
 Section = Mapping[str, str]
@@ -27,8 +28,8 @@ MARKER = "egg:zopestack#callbacks"
 #: The part of the programs that supervisord runs beside the instances.
 GUARDS = "stack-guards"
 
-#: The part that makes bin/supervisord and bin/supervisorctl.
-SUPERVISOR = "supervisor"
+#: The part of the scripts of ``[supervisor] plugins``.
+PLUGINS = "supervisor-plugins"
 
 
 def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str, str]]:
@@ -54,6 +55,11 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "eggs": "zopestack\n" + made["zeo"]["eggs"],
         "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
     }
+    if stack.own.plugins:
+        made[PLUGINS] = {
+            "recipe": "zc.recipe.egg:scripts",
+            "eggs": "\n".join(stack.own.plugins),
+        }
     return made
 
 

@@ -19,7 +19,16 @@ from zc.buildout import UserError, configparser
 from zc.recipe.egg import Eggs
 
 from zopestack import files
-from zopestack.buildout import certificates, digests, lookups, packages, rehearsal, sharing, trial
+from zopestack.buildout import (
+    certificates,
+    digests,
+    lookups,
+    packages,
+    parsed,
+    rehearsal,
+    sharing,
+    trial,
+)
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
@@ -27,8 +36,10 @@ from zopestack.config.errors import Place, Places, error
 from zopestack.config.lanes import check_sections
 from zopestack.features.certificates import Unusable
 from zopestack.features.memory import LOADER
+from zopestack.features.option import SUPERVISOR
 from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
+from zopestack.model import SUPERVISOR_OPTIONS
 from zopestack.render.files import TemplateProblem, balancer, operated
 from zopestack.supervisor.owner import Owner
 
@@ -66,6 +77,7 @@ class Recipe:
         try:
             self.certificates = certificates.material(self.stack)
             trial.check(self.stack, self.certificates, name, options)
+            parsed.check(self.stack)
         except Unusable as why:
             raise error(name, "tls-certificate", "self-signed", why) from None
         except TemplateProblem as why:
@@ -103,7 +115,7 @@ class Recipe:
             rendered = balancer(stack)
             known = digests.digests(stack, self.parts, self.distributions, rendered)
             for path, text in {**rendered, **operated(stack, known)}.items():
-                files.write(path, text)
+                files.write(path, text, mode=0o600 if path in stack.private else 0o644)
         for site in missing(stack):
             logger.warning(
                 "sites: %s%s shows %s, which is not in the database: it answers 404.",
@@ -229,7 +241,9 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
             )
     section = buildout.Options(buildout, name, raw)
     section._raw = section._do_extend_raw(name, section._raw, [])
-    known = ("eggs", *overrides.OF_AN_INSTANCE, *overrides.OF_A_GROUP, *overrides.ADDRESSES)
+    known = ["eggs", *overrides.OF_AN_INSTANCE, *overrides.OF_A_GROUP, *overrides.ADDRESSES]
+    if name == SUPERVISOR:
+        known += SUPERVISOR_OPTIONS
     read = {option: section[option] for option in known if option in section}
     return {**section._raw, **read}
 

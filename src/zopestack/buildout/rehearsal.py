@@ -20,11 +20,12 @@ from zc.buildout import UserError
 
 from zopestack.buildout.elsewhere import Elsewhere, Options
 from zopestack.buildout.inspection import said
-from zopestack.buildout.parts import SUPERVISOR, agent, parts
+from zopestack.buildout.parts import agent, parts
 from zopestack.config.errors import setting
 from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.config.read import Configuration
 from zopestack.features.instances import Instance
+from zopestack.features.option import SUPERVISOR
 from zopestack.features.unknown_name import nearest
 from zopestack.model import Stack
 

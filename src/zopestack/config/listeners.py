@@ -8,27 +8,27 @@ from itertools import combinations
 from zc.buildout import UserError
 
 from zopestack.features.option import Refused
-from zopestack.model import Stack
+from zopestack.model import Listener, Stack
 
 #: The longest path of a unix socket is 107 bytes (unix(7)); HAProxy first binds it
 #: under a temporary name some 20 longer (its manual, "bind").
 MAX_SOCKET_PATH = 87
 
 
-def check(name: str, given: Callable[[str], str], stack: Stack) -> None:
+def check(written: Callable[[Listener], tuple[str, str]], stack: Stack) -> None:
     """Check that no two processes share an address, and that each path is short enough.
 
-    :param name: of the section.
-    :param given: an option's text.
+    :param written: section and text of the option that moves a listener.
     :raises UserError: where two would share one.
     :raises Refused: where a path is too long.
     """
     for one, other in combinations(stack.listeners(), 2):
         # Addresses of one process have been checked by the parser of their option.
         if one.process != other.process and one.address.collides(other.address):
+            (section, text), (elsewhere, given) = written(one), written(other)
+            where = "" if elsewhere == section else f"[{elsewhere}] "
             raise UserError(
-                f"[{name}] {one.option} = {given(one.option)} and {other.option} = "
-                f"{given(other.option)} collide:\n"
+                f"[{section}] {one.option} = {text} and {where}{other.option} = {given} collide:\n"
                 f"  {one.process} and {other.process} would both listen on port "
                 f"{one.address.port}. Move one of them."
             )

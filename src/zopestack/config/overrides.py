@@ -13,14 +13,15 @@ from dataclasses import replace
 
 from zc.buildout import UserError
 
+from zopestack.config import programs
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.features import parsers
 from zopestack.features.instances import NUMBERED, VISITORS, Instance, Instances, group_size
 from zopestack.features.lanes import Lane
 from zopestack.features.memory import LOADER, alone
-from zopestack.features.option import options
+from zopestack.features.option import SUPERVISOR, options
 from zopestack.features.zope import requirement
-from zopestack.model import OPTIONS
+from zopestack.model import OPTIONS, SUPERVISOR_OPTIONS
 
 Section = Mapping[str, str]
 
@@ -126,7 +127,9 @@ def merged(
     """
 
     def options(section: str) -> dict[str, str]:
-        left = OF_A_GROUP if section in groups else ()
+        left: Collection[str] = OF_A_GROUP if section in groups else ()
+        if section == SUPERVISOR:
+            left = SUPERVISOR_OPTIONS
         return {name: x for name, x in sections.get(section, {}).items() if name not in left}
 
     return {
@@ -216,6 +219,9 @@ def _remedy(section: str, option: str, extras: Collection[str], groups: Collecti
         return f"is not accepted: [{section}] is a group of instances. Call one of them otherwise"
     if section in extras and option in ADDRESSES:
         return ""
+    if section == SUPERVISOR:
+        remedy = programs.DERIVED.get(option, "")
+        return f"is not read here; {remedy}" if remedy else ""
     if option in DERIVED:
         return f"follows from [stack] and cannot be set here; {DERIVED[option]}"
     if option in USELESS and (NUMBERED.fullmatch(section) or section in {*extras, *groups}):

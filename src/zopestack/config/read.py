@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,19 +18,25 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.config import lanes, listeners, overrides
+from zopestack.config import lanes, listeners, overrides, programs
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
 from zopestack.features import parsers
 from zopestack.features.balancer import Balancer
 from zopestack.features.instances import Instances
-from zopestack.features.option import Refused, composed
+from zopestack.features.option import STACK, SUPERVISOR, Option, Refused, composed
 from zopestack.features.proxies import Proxies
 from zopestack.features.sites import Sites
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy import program
-from zopestack.model import FEATURES, OPTIONS, Stack
+from zopestack.model import (
+    FEATURES,
+    OPTIONS,
+    SUPERVISOR_FEATURES,
+    SUPERVISOR_OPTIONS,
+    Stack,
+)
 
 #: What buildout itself keeps in a section; ``=> other`` is the second.
 BUILDOUT_OPTIONS = frozenset({"recipe", "<part-dependencies>"})
@@ -58,6 +64,53 @@ class Configuration:
     written: Places
 
 
+@dataclass(frozen=True)
+class _Given:
+    """The texts of the options that are read from one section.
+
+    :param name: of the section.
+    :param options: what may stand in it, by name.
+    """
+
+    name: str
+    section: Section
+    options: Mapping[str, Option]
+    places: Places
+
+    def text(self, option: str) -> str:
+        return self.section.get(option, self.options[option].default).strip()
+
+    def written(self, option: str) -> tuple[str, str]:
+        """Section and text of an option."""
+        return self.name, self.text(option)
+
+    def values(self) -> dict[str, Any]:
+        """Every option's value.
+
+        :raises UserError: for the first that cannot be used.
+        """
+        found = {}
+        for option in self.options.values():
+            try:
+                found[option.name] = option.parse(self.text(option.name))
+            except ValueError as expected:
+                raise self.refusal(option.name, expected) from None
+        return found
+
+    def refusal(self, option: str, expected: object) -> UserError:
+        place = self.places.get((self.name, option), Place(self.name))
+        text = "..." if self.options[option].secret else self.text(option)
+        return error(place, option, text, expected)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Report what a feature refuses as an error of the user's."""
+        try:
+            yield
+        except Refused as why:
+            raise self.refusal(why.option, why.expected) from None
+
+
 def read(
     name: str,
     section: Section,
@@ -73,24 +126,18 @@ def read(
     :param places: of the options of all these that are written elsewhere.
     :raises UserError: on the first value that cannot be used.
     """
-
-    def given(option: str) -> str:
-        return section.get(option, OPTIONS[option].default).strip()
-
-    def place(option: str) -> Place:
-        return places.get((name, option), Place(name))
-
+    given = {
+        STACK: _Given(name, section, OPTIONS, places),
+        SUPERVISOR: _Given(SUPERVISOR, sections.get(SUPERVISOR, {}), SUPERVISOR_OPTIONS, places),
+    }
     _check_names(name, section, places)
-    values = _parse(name, section, places)
+    values = given[STACK].values()
     if name in {extra.name for extra in values[overrides.EXTRA]}:
-        raise error(place(overrides.EXTRA), overrides.EXTRA, name, "a name that nothing else has")
+        raise given[STACK].refusal(overrides.EXTRA, "a name that nothing else has")
     _check_directories(where)
-    try:
+    with given[STACK].refusing():
         numbers = composed(Instances, values).resolved(where.directory)
-        features: dict[str, Any] = {
-            field: composed(feature, values).resolved(where.directory)
-            for field, feature in FEATURES.items()
-        }
+        features = _composed(FEATURES, values, where)
         features["balancer"] = _with_program(features["balancer"])
         features["volto"].check_sites(site.root for site in features["sites"].shown)
         groups = features["groups"]
@@ -106,22 +153,34 @@ def read(
         def written(part: str, option: str) -> Place:
             return overrides.written(option, chains[part], sections, places)
 
+        instances = overrides.applied(made, own, written)
+    with given[SUPERVISOR].refusing():
+        features |= _composed(SUPERVISOR_FEATURES, given[SUPERVISOR].values(), where)
         stack = Stack(
             directory=where.directory,
             bin=where.bin,
             parts=where.parts,
             account=_account(),
-            instances=overrides.applied(made, own, written),
+            instances=instances,
             lanes=found,
             **features,
         )
+        programs.check(stack, os.getuid() == 0)
+    with given[STACK].refusing():
         _check_var(stack)
-        listeners.check(name, given, stack)
-    except Refused as why:
-        raise error(place(why.option), why.option, given(why.option), why.expected) from None
+        listeners.check(lambda each: given[each.section].written(each.option), stack)
     warn(stack, sections)
     known = {(part, each): written(part, each) for part, options in own.items() for each in options}
     return Configuration(stack, own, known)
+
+
+def _composed(
+    features: Mapping[str, Any], values: Mapping[str, Any], where: Buildout
+) -> dict[str, Any]:
+    return {
+        field: composed(feature, values).resolved(where.directory)
+        for field, feature in features.items()
+    }
 
 
 def _check_names(name: str, section: Section, places: Places) -> None:
@@ -134,18 +193,6 @@ def _check_names(name: str, section: Section, places: Places) -> None:
     ]
     if unknown:
         raise UserError("\n".join(unknown))
-
-
-def _parse(name: str, section: Section, places: Places) -> dict[str, Any]:
-    values = {}
-    for option in OPTIONS.values():
-        text = section.get(option.name, option.default).strip()
-        try:
-            values[option.name] = option.parse(text)
-        except ValueError as expected:
-            place = places.get((name, option.name), name)
-            raise error(place, option.name, text, expected) from None
-    return values
 
 
 def _check_directories(where: Buildout) -> None:

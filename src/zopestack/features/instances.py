@@ -37,7 +37,8 @@ NUMBERED = re.compile(r"instance\d*")
 #: Other programs, parts and sections, and what stands for all instances.
 RESERVED = (
     *("access-log", "all", "buildout", "guard", "haproxy", "haproxy-reload", "loader", "loader-2"),
-    *("stack", "stack-files", "stack-guards", "stack-pack", "supervisor", "versions", "zeo"),
+    *("stack", "stack-files", "stack-guards", "stack-pack", "supervisor", "supervisor-plugins"),
+    *("versions", "zeo"),
 )
 
 #: How a line of ``extra-instances`` ends for an instance that only a person starts.

@@ -1,4 +1,4 @@
-"""What an option of [stack] is, and what a feature is: options, their values, checks between them.
+"""What an option is, and what a feature is: options, their values, checks between them.
 
 A feature is a frozen dataclass. Each of its fields is one option, named as the option is, with
 ``_`` for ``-``; parser, default and help stand beside it and nowhere else::
@@ -13,23 +13,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Self, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 #: Where a field keeps its option.
-METADATA = "option of [stack]"
+METADATA = "option"
+
+#: The sections that options are read from: that of the stack, whatever its name, and one more.
+STACK = "stack"
+SUPERVISOR = "supervisor"
 
 Class = TypeVar("Class")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of [stack].
+    """One option.
 
     :param parse: from its text to its value; a ValueError says what is expected.
     :param default: the text that applies where the section does not set it.
     :param help: one sentence for the reference and the comments in buildout.cfg.
     :param per_instance: whether ``[instance]`` and ``[instanceN]`` may set it, too.
     :param per_group: whether the section of a group of instances may set it, too.
+    :param secret: whether its value must not be shown.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Option:
     help: str
     per_instance: bool = False
     per_group: bool = False
+    secret: bool = False
 
 
 class Refused(Exception):
@@ -54,7 +60,12 @@ class Refused(Exception):
 
 
 class Feature:
-    """The base of every feature."""
+    """The base of every feature.
+
+    :cvar section: the section that its options are read from.
+    """
+
+    section: ClassVar[str] = STACK
 
     def resolved(self, base: Path) -> Self:
         """The feature with absolute paths, checked.
@@ -79,9 +90,13 @@ def option(
     help: str,  # noqa: A002
     per_instance: bool = False,
     per_group: bool = False,
+    secret: bool = False,
 ) -> Any:
     """A field of a feature; see :class:`Option`, whose name follows from the field's."""
-    return field(metadata={METADATA: (parse, default, help, per_instance, per_group)})
+    return field(
+        metadata={METADATA: (parse, default, help, per_instance, per_group, secret)},
+        repr=not secret,
+    )
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(option,))
@@ -102,6 +117,11 @@ def options(cls: type) -> tuple[Option, ...]:
 def composed(cls: type[Class], values: Mapping[str, Any]) -> Class:
     """A feature from parsed values, by the name of their options."""
     return cls(**{each.name.replace("-", "_"): values[each.name] for each in options(cls)})
+
+
+def defaults(cls: type[Class]) -> Class:
+    """A feature of which nothing is set."""
+    return composed(cls, {each.name: each.parse(each.default) for each in options(cls)})
 
 
 def _anchored(value: Any, base: Path) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zopestack.features.instances import Instance
 from zopestack.features.memory import LOADER, LOADERS
 from zopestack.model import Stack
+from zopestack.render.own_programs import own_programs
+from zopestack.render.program import Program
 
 #: Seconds that ``haproxy-reload`` gets to check HAProxy's files. supervisord waits as long, so
 #: ``supervisorctl restart haproxy-reload`` fails where HAProxy refuses them.
@@ -17,58 +19,12 @@ RELOAD_SECONDS = 3
 #: for the new worker. If it were killed before, the next HAProxy would start with an old state.
 RELOAD_STOP_SECONDS = 15
 
-#: How often a program is started again that ends at once, until supervisord gives up. An instance
-#: that cannot start is not needed as long as others serve, and its log is to stay readable.
-TRIES = 3
-
-#: The same for ZEO and HAProxy, without which there is no site: for ever. supervisord waits one
-#: second longer before each try (its ``process.py``, ``backoff``).
+#: How often ZEO and HAProxy are started again, without which there is no site: for ever.
+#: supervisord waits one second longer before each try (its ``process.py``, ``backoff``).
 FOR_EVER = 1_000_000_000
 
 #: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
 GUARD_EVENT = "TICK_60"
-
-
-@dataclass(frozen=True)
-class Program:
-    """One ``[program:...]`` or ``[eventlistener:...]`` of supervisord (its manual).
-
-    :param comment: what the process is for, in the file.
-    :param priority: lower starts first and stops last.
-    :param autostart: whether it starts with supervisord.
-    :param startsecs: seconds after which it counts as started.
-    :param startretries: how often one that has not run so long is started again.
-    :param autorestart: whether it is started again when it has ended; ``unexpected``: if it has not
-        ended with exit status 0.
-    :param stopwaitsecs: seconds from the stop signal to a kill.
-    :param stopasgroup: whether the stop signal goes to its children as well.
-    :param python: the interpreter with its eggs; that of the first instance unless it has its own.
-    :param part: that it is started from, where it has another name.
-    :param digest: changes with what the program is started with, so that ``supervisorctl
-        update`` restarts it: supervisord sees its own file only.
-    :param events: what an event listener is told; empty for a program.
-    """
-
-    name: str
-    comment: str
-    command: str
-    priority: int
-    autostart: bool = True
-    startsecs: int = 1
-    startretries: int = TRIES
-    autorestart: bool | str = True
-    stopsignal: str = "TERM"
-    stopwaitsecs: float = 10
-    stopasgroup: bool = False
-    python: str = ""
-    part: str = ""
-    digest: str = ""
-    events: str = ""
-
-    @property
-    def section(self) -> str:
-        """The kind of its section."""
-        return "eventlistener" if self.events else "program"
 
 
 def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
@@ -86,10 +42,11 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
         _guard(stack),
     )
     first = _python(stack, stack.instances[0])
-    return tuple(
+    made = (
         replace(each, python=each.python or first, digest=digests.get(each.part or each.name, ""))
         for each in every
     )
+    return tuple(sorted([*made, *own_programs(stack, digests)], key=lambda each: each.priority))
 
 
 def _python(stack: Stack, instance: Instance) -> str:

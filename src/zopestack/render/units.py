@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 
 from zopestack.model import Stack
-from zopestack.render.programs import Program
+from zopestack.render.program import Program
 
 #: Seconds beyond those of the programs, in which supervisord itself ends.
 MARGIN = 15

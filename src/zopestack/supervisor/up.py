@@ -96,7 +96,7 @@ def start(stack: Stack) -> None:
         raise NotReady(
             "\n".join(
                 f"{listener.process} cannot listen on {listener.address}: {why}. "
-                f"Change {listener.option} in [stack]."
+                f"Change {listener.option} in [{listener.section}]."
                 for listener, why in blocked
             )
         )
