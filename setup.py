@@ -82,6 +82,7 @@ setup(
             "ruff",
             "selenium",
             "sphinx",
+            "superlance",
             "towncrier",
             "types-psutil",
             "types-setuptools",

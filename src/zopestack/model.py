@@ -32,7 +32,6 @@ from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.limits import Limits
 from zopestack.features.memory import LOADERS, Memory
 from zopestack.features.option import STACK, SUPERVISOR, Feature, Option, defaults, options
-from zopestack.features.program_lines import OwnProgram
 from zopestack.features.programs import Programs
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
@@ -265,9 +264,9 @@ class Stack(Paths):
         return ("zeo", *(each.name for each in self.instances if each.autostart), "haproxy")
 
     @property
-    def own_started(self) -> tuple[OwnProgram, ...]:
-        """The user's own programs that start with the stack."""
-        return tuple(each for each in self.own.all if each.autostart)
+    def longest_stop(self) -> float:
+        """From a stop signal to a kill, for whatever may take longest."""
+        return max((self.stop_seconds, *(each.stopwaitsecs for each in self.own.all)))
 
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""

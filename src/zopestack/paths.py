@@ -74,6 +74,11 @@ class Paths:
         return self.var / "stack.lock"
 
     @property
+    def started(self) -> Path:
+        """The processes that supervisord has started, for when it has died."""
+        return self.var / "started.json"
+
+    @property
     def begun(self) -> Path:
         """What ran before a command that restarts or drains, while that is under way."""
         return self.var / "begun.json"

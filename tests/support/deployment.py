@@ -73,7 +73,9 @@ class Deployment:
 
     def _marked(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get(MARK) == str(self.directory)
+            marked = process.environ().get(MARK) == str(self.directory)
+            # redis writes over its environment.
+            return marked or process.cwd() == str(self.directory)
         except psutil.Error:
             return False
 

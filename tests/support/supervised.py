@@ -25,6 +25,7 @@ from tests.support.deployment import Deployment
 from tests.support.polling import PATIENCE, until
 from zopestack import files
 from zopestack.buildout import digests, parts
+from zopestack.features.option import SUPERVISOR
 from zopestack.features.timings import Timings
 from zopestack.haproxy import launcher
 from zopestack.haproxy import program as haproxy
@@ -44,7 +45,7 @@ class Supervised(Deployment):
 
     :param idle: whether the instances do nothing at all.
     :param timings: shorter ones, for a test that would wait.
-    :param sections: of its groups.
+    :param sections: of its groups, and [supervisor].
     :param options: of [stack], with ``_`` for ``-``.
     """
 
@@ -70,10 +71,10 @@ class Supervised(Deployment):
         self.stack: Stack = replace(found.stack, timings=self.timings)
         made = parts.parts(self.stack, found.overrides)
         # Part of what the instances are started with.
-        self._scripts(made[parts.SUPERVISOR]["initialization"])
+        self._scripts(made[SUPERVISOR]["initialization"])
         known = digests.digests(self.stack, made, {}, balancer(self.stack))
         for path, text in render(self.stack, known).items():
-            files.write(path, text)
+            files.write(path, text, mode=0o600 if path in self.stack.private else 0o644)
         launcher.put(self.stack.haproxy, self.stack.balancer.executable)
         for directory in (self.stack.logs, self.stack.temporary):
             directory.mkdir(parents=True, exist_ok=True)
@@ -107,8 +108,12 @@ class Supervised(Deployment):
 
     def start(self) -> None:
         """Start supervisord and wait until it regards every program as started."""
-        subprocess.run([self.stack.bin / "supervisord"], env=self.environment, check=True)
+        self.launch()
         self.wait_running()
+
+    def launch(self) -> None:
+        """Start supervisord."""
+        subprocess.run([self.stack.bin / "supervisord"], env=self.environment, check=True)
 
     def wait_running(self) -> None:
         """Wait until every program runs."""

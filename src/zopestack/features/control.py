@@ -9,6 +9,9 @@ from zopestack.features.option import SUPERVISOR, Feature, Refused, feature, opt
 from zopestack.features.parsers import address
 from zopestack.features.zope import USER_NAME
 
+#: What a password begins with that is given by its hash (supervisor's manual).
+HASHED = "{SHA}"
+
 
 def _port(text: str) -> Address | None:
     """An address of IPv4, the only kind that supervisord opens (supervisor 4.3, ``http.py``)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from zopestack.namespec import namespec
+
 #: How often a program is started again that ends at once, until supervisord gives up. An instance
 #: that cannot start is not needed as long as others serve, and its log is to stay readable.
 TRIES = 3
@@ -53,6 +55,11 @@ class Program:
     group: str = ""
     exitcodes: tuple[int, ...] = (0,)
     further: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def namespec(self) -> str:
+        """What supervisorctl calls it."""
+        return namespec(self.group, self.name)
 
     @property
     def section(self) -> str:

@@ -23,6 +23,9 @@ RELOAD_STOP_SECONDS = 15
 #: supervisord waits one second longer before each try (its ``process.py``, ``backoff``).
 FOR_EVER = 1_000_000_000
 
+#: The priority of the instances. What has a lower one is there before them, and after them.
+INSTANCES = 200
+
 #: The event that wakes the guard: once a minute (supervisor's manual, "TICK_60 Event Type").
 GUARD_EVENT = "TICK_60"
 
@@ -109,7 +112,7 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         f"zeo.\n; A stop is a drain: requests get {stack.lifecycle.stop_grace} s to finish.",
         command=_console(stack, instance),
         python=_python(stack, instance),
-        priority=200,
+        priority=INSTANCES,
         autostart=instance.autostart,
         # Longer than an instance that cannot start takes to end, shorter than the 31 s
         # after which one that has waited for zeo starts over

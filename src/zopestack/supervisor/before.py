@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from zopestack import files
 from zopestack.model import Stack
+from zopestack.namespec import group_of
 from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.loaders import Loaders
@@ -102,9 +103,9 @@ class Before:
         if state() in RUNS:
             return
         say(f"{name}: starting again")
-        until(lambda: state() != "STOPPING", self.stack.stop_seconds + 5)
+        until(lambda: state() != "STOPPING", self.stack.longest_stop + 5)
         with suppress(xmlrpc.client.Fault):
             if state() == "REMOVED":
-                supervisor.rpc.addProcessGroup(name)
+                supervisor.rpc.addProcessGroup(group_of(name))
             else:
                 supervisor.rpc.startProcess(name, False)

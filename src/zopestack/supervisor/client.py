@@ -9,6 +9,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
+from zopestack.namespec import namespec
+
 #: Seconds that supervisord gets to answer what it need not wait for; it takes milliseconds.
 ANSWER = 10.0
 
@@ -22,6 +24,7 @@ class Process:
 
     :param state: supervisord's own word: RUNNING, STARTING, BACKOFF, FATAL, STOPPED and others.
     :param started: seconds since the epoch.
+    :param exitstatus: of the one that has ended last; 0 if none has.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Process:
     pid: int
     started: int
     description: str
+    exitstatus: int = 0
 
 
 class Supervisor:
@@ -60,13 +64,18 @@ class Supervisor:
         return int(self.rpc.getPID())
 
     def processes(self) -> dict[str, Process]:
-        """Return every process by name.
+        """Return every process by what supervisorctl calls it: its name, or ``group:name``.
 
         :raises OSError: if supervisord does not answer.
         """
         return {
-            info["name"]: Process(
-                info["name"], info["statename"], info["pid"], info["start"], info["description"]
+            namespec(info["group"], info["name"]): Process(
+                info["name"],
+                info["statename"],
+                info["pid"],
+                info["start"],
+                info["description"],
+                info["exitstatus"],
             )
             for info in self.rpc.getAllProcessInfo()
         }

@@ -2,7 +2,8 @@
 
 supervisord puts its own address and the program's name into the environment of every process
 that it starts (its manual, "Subprocess Environment"). So the orphans of one stack can be
-identified reliably, whatever else runs on the machine.
+identified reliably, whatever else runs on the machine. Those that write over their environment
+stand in a file (``zopestack.supervisor.started``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 import psutil
 
 from zopestack.model import Stack
-from zopestack.render.programs import programs
+from zopestack.render.programs import INSTANCES, programs
+from zopestack.supervisor import started
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ def find(stack: Stack) -> list[Orphan]:
     """
     found = []
     url = environment(stack, "")["SUPERVISOR_SERVER_URL"]
+    noted = started.read(stack.started)
     for process in psutil.process_iter():
         try:
             own = process.environ()
         except psutil.Error:
-            continue
+            own = {}
         if own.get("SUPERVISOR_SERVER_URL") == url:
             found.append(Orphan(own.get("SUPERVISOR_PROCESS_NAME", ""), process))
+        elif process.pid in noted:
+            found.append(Orphan(noted[process.pid], process))
     return found
 
 
@@ -55,15 +60,17 @@ def environment(stack: Stack, program: str) -> dict[str, str]:
 
 
 def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> None:
-    """Stop orphans in supervisord's order: instances drain first, then zeo, HAProxy and its
-    log last.
+    """Stop orphans in supervisord's order: instances drain first, then zeo and whatever else has
+    started before them, HAProxy and its log last.
 
     HAProxy stays until the end so that clients get an error page instead of a refused
     connection. A process that does not stop within ``stop_seconds`` is killed.
     """
-    last = {"zeo": 1, "haproxy": 2, "access-log": 3}
+    known = programs(stack, {})
+    last = {each.name: 1 for each in known if each.priority < INSTANCES}
+    last |= {"haproxy": 2, "access-log": 3}
     # HAProxy and ZEO ignore SIGTERM.
-    numbers = {each.name: signal.Signals[f"SIG{each.stopsignal}"] for each in programs(stack, {})}
+    numbers = {each.name: signal.Signals[f"SIG{each.stopsignal}"] for each in known}
     for step in range(4):
         group = [orphan for orphan in orphans if last.get(orphan.program, 0) == step]
         if not group:
@@ -72,7 +79,7 @@ def stop(stack: Stack, orphans: list[Orphan], say: Callable[[str], None]) -> Non
         for orphan in group:
             _signal(orphan.process, numbers.get(orphan.program, signal.SIGTERM))
         processes = [orphan.process for orphan in group]
-        left = psutil.wait_procs(processes, timeout=stack.stop_seconds)[1]
+        left = psutil.wait_procs(processes, timeout=stack.longest_stop)[1]
         for process in left:
             _signal(process, signal.SIGKILL)
         psutil.wait_procs(left, timeout=stack.stop_seconds)

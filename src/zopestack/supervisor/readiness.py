@@ -6,6 +6,7 @@ import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,9 +16,11 @@ from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.probe import probe
+from zopestack.render.own_programs import own_programs
 from zopestack.supervisor import group, ports
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
+from zopestack.supervisor.wanted import ended
 from zopestack.wait import POLL_INTERVAL
 
 #: Number of log lines shown for a process that does not start.
@@ -25,6 +28,9 @@ LOG_LINES = 20
 
 #: supervisord's state of a program that it no longer tries to start.
 GIVEN_UP = "FATAL"
+
+#: How the reason of one begins that has ended and is not started again.
+ENDED = "has ended with exit status"
 
 #: Processes of a program that have ended at once, after which it counts as given up here, although
 #: supervisord goes on trying.
@@ -36,7 +42,8 @@ class NotReady(Exception):
 
 
 def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None:
-    """Return once every instance answers and HAProxy sends requests to all of them.
+    """Return once every instance answers, HAProxy sends requests to all of them, and the user's own
+    programs have started.
 
     :param timeout: seconds.
     :param say: called with a line of progress whenever another part is ready.
@@ -45,11 +52,12 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
     began = time.monotonic()
     ready: set[str] = set()
     tried: dict[str, set[int]] = defaultdict(set)
+    expected = [*_own(stack), *stack.programs]
     said = began
     while True:
         missing = _missing(stack, ready, tried)
         now = time.monotonic()
-        for name in stack.programs:
+        for name in expected:
             if name not in missing and name not in ready:
                 ready.add(name)
                 say(f"{name} is ready ({now - began:.1f} s)")
@@ -57,7 +65,9 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
         if not missing:
             return
         given_up = [
-            name for name, why in missing.items() if why == GIVEN_UP or len(tried[name]) > TRIES
+            name
+            for name, why in missing.items()
+            if why == GIVEN_UP or why.startswith(ENDED) or len(tried[name]) > TRIES
         ]
         if given_up or now - began > timeout:
             raise NotReady(_report(stack, missing, given_up or list(missing), timeout))
@@ -78,8 +88,8 @@ def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> di
     try:
         processes = Supervisor(stack.supervisor_socket, ANSWER).processes()
     except OSError:
-        return dict.fromkeys(stack.programs, "supervisord does not answer")
-    missing = {}
+        return dict.fromkeys([*_own(stack), *stack.programs], "supervisord does not answer")
+    missing = _missing_own(stack, processes)
     for name, process in processes.items():
         if process.state == "STARTING":
             tried[name].add(process.pid)
@@ -99,6 +109,26 @@ def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> di
             missing[instance.name] = why
     if "haproxy" not in missing and (why := _unbalanced(stack, missing, processes["haproxy"])):
         missing["haproxy"] = why
+    return missing
+
+
+def _own(stack: Stack) -> list[str]:
+    """The user's own programs that start with the stack."""
+    return [each.namespec for each in own_programs(stack, {}) if each.autostart]
+
+
+def _missing_own(stack: Stack, processes: Mapping[str, Process]) -> dict[str, str]:
+    """Return those that have not started, each with the reason; nobody knows more of them."""
+    missing = {}
+    done = ended(stack, processes)
+    for name in _own(stack):
+        process = processes.get(name)
+        if process is None:
+            missing[name] = "unknown to supervisord"
+        elif process.state == "EXITED" and name not in done:
+            missing[name] = f"{ENDED} {process.exitstatus}"
+        elif process.state != "RUNNING" and name not in done:
+            missing[name] = process.state
     return missing
 
 
@@ -165,12 +195,29 @@ def listens(address: Address) -> bool:
 def _report(stack: Stack, missing: dict[str, str], names: list[str], timeout: float) -> str:
     lines = [f"The stack did not come up within {timeout:.0f} s."]
     for name in names:
-        why = missing[name]
-        log = stack.logs / f"{name}.out.log"
-        lines.append(f"\n{name}: {'supervisord gave up starting it' if why == GIVEN_UP else why}")
-        lines.append(f"the last lines of {log}:")
-        lines += [f"  {line}" for line in _tail(log)]
+        lines.append(f"\n{name}: {_given_up(stack, name) or missing[name]}")
+        for log in _logs(stack, name):
+            lines.append(f"the last lines of {log}:")
+            lines += [f"  {line}" for line in _tail(log)]
     return "\n".join(lines)
+
+
+def _given_up(stack: Stack, name: str) -> str:
+    """That supervisord has given up a program, and why if it knows, such as a missing command."""
+    with suppress(OSError, KeyError):
+        process = Supervisor(stack.supervisor_socket, ANSWER).processes()[name]
+        if process.state == GIVEN_UP:
+            return f"supervisord gave up starting it ({process.description})"
+    return ""
+
+
+def _logs(stack: Stack, name: str) -> list[Path]:
+    """Where a program's last words may be."""
+    own = {each.namespec: each.further for each in own_programs(stack, {})}
+    if name in own:
+        found = (own[name].get(f"{stream}_logfile", "") for stream in ("stdout", "stderr"))
+        return [Path(each) for each in found if each.startswith("/")]
+    return [stack.logs / f"{name}.out.log"]
 
 
 def _tail(log: Path) -> list[str]:

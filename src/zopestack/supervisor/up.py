@@ -20,7 +20,7 @@ from zopestack.supervisor.applied import RELOAD, confirm
 from zopestack.supervisor.client import ANSWER, Supervisor
 from zopestack.supervisor.owner import Owner
 from zopestack.supervisor.readiness import NotReady, wait_ready
-from zopestack.supervisor.wanted import wanted
+from zopestack.supervisor.wanted import ended, wanted
 from zopestack.wait import until
 
 #: Where bin/buildout writes the Stack, relative to the buildout's directory.
@@ -134,7 +134,8 @@ def _living(stack: Stack, supervisor: Supervisor) -> bool:
     if not settled():
         say("waiting for the supervisord that is shutting down")
         # It stops one program after the other.
-        seconds = stack.stop_seconds * len(stack.programs)
+        own = sum(each.stopwaitsecs for each in stack.own.all)
+        seconds = stack.stop_seconds * len(stack.programs) + own
         if not until(settled, seconds):
             raise NotReady(f"supervisord did not shut down within {seconds:.0f} s.")
     return supervisor.running()
@@ -145,16 +146,17 @@ def revive(stack: Stack, supervisor: Supervisor) -> None:
     since the mistake may be mended by now.
     """
     processes = supervisor.processes()
+    done = ended(stack, processes)
     for name in wanted(stack, processes):
         process = processes[name]
-        if process.state in ("STARTING", "RUNNING"):
+        if process.state in ("STARTING", "RUNNING") or name in done:
             continue
         say(f"starting {name}, which was {process.state.lower()}")
         if process.state == "BACKOFF":
             # It waits longer and longer between two tries.
             with suppress(xmlrpc.client.Fault):
                 supervisor.rpc.stopProcess(name, False)
-        until(partial(_stopped, supervisor, name), stack.stop_seconds)
+        until(partial(_stopped, supervisor, name), stack.longest_stop)
         with suppress(xmlrpc.client.Fault):
             supervisor.rpc.startProcess(name, False)
     if processes["haproxy"].state == "RUNNING" and not stack.haproxy_socket.exists():

@@ -11,13 +11,16 @@ import xmlrpc.client
 from collections.abc import Collection, Sequence
 
 from zopestack.features.instances import Instance
-from zopestack.features.memory import LOADERS
 from zopestack.haproxy.runtime import Place
+from zopestack.namespec import group_of
+from zopestack.render.programs import INSTANCES, programs
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
+from zopestack.supervisor.control import outdated
 from zopestack.supervisor.rotation import Rotation
 from zopestack.supervisor.standin import HAPROXY, standing_in
 from zopestack.supervisor.stopped import Stopped
+from zopestack.supervisor.wanted import beside
 from zopestack.wait import until
 
 #: Seconds from the start of a program until supervisord calls it started, several times over.
@@ -41,6 +44,8 @@ def update(rotation: Rotation, names: Collection[str] = ()) -> None:
         raise Stopped(f"{', '.join(unknown)}: no such program")
     changes = ([name for name in each if not names or name in names] for each in found)
     _Update(rotation, *changes).run()
+    if why := outdated(rotation.stack, rotation.supervisor.pid()):
+        rotation.say(why)
 
 
 class _Update:
@@ -56,6 +61,10 @@ class _Update:
         self.added = added
         self.changed = changed
         self.removed = removed
+        self.priorities = {
+            **{group_of(each.namespec): each.priority for each in programs(self.stack, {})},
+            **{each.name: each.priority for each in self.stack.own.groups},
+        }
 
     def run(self) -> None:
         """Change ZEO first, then the loader, instances and HAProxy; last of all the guard."""
@@ -69,10 +78,11 @@ class _Update:
             if name in instances and (instances[name].autostart or self._running(name))
         ]
         others = [name for name in self.changed if instances.get(name) not in changed]
-        # An instance that starts waits for a loader that loads.
-        for name in ("zeo", *LOADERS):
-            if name in others:
-                self._replace(name)
+        # ZEO, a loader, which an instance that starts waits for, and what of the user's own starts
+        # before the instances.
+        first = [name for name in self._by_priority(others) if self.priorities[name] < INSTANCES]
+        for name in first:
+            self._replace(name)
         new = [name for name in self.added if name != RELOAD]
         for name in new:
             self.supervisor.rpc.addProcessGroup(name)
@@ -93,7 +103,7 @@ class _Update:
         for name in self.removed:
             self._remove(name)
         for name in others:
-            if name not in ("zeo", *LOADERS, HAPROXY, RELOAD):
+            if name not in (*first, HAPROXY, RELOAD):
                 self._replace(name)
 
     def _instances(self, changed: Sequence[Instance]) -> None:
@@ -119,15 +129,23 @@ class _Update:
                 raise
             self.say(f"{instance.name} is the only one: visitors wait until it serves again")
 
+    def _by_priority(self, names: Sequence[str]) -> list[str]:
+        return sorted(names, key=lambda name: self.priorities[name])
+
     def _replace(self, name: str) -> None:
         """Stop a program, and start it as supervisord.conf has it now."""
+        processes = self.supervisor.processes()
+        by_hand = beside(self.stack, processes)
         self._remove(name, again=True)
         self.supervisor.rpc.addProcessGroup(name)
+        for each in by_hand:
+            if group_of(each) == name:
+                self.supervisor.rpc.startProcess(each, False)
         self.say(f"{name}: updated")
 
     def _remove(self, name: str, again: bool = False) -> None:
         self.supervisor.rpc.stopProcessGroup(name, False)
-        if not until(lambda: not self._running(name), self.stack.stop_seconds + STARTED):
+        if not until(lambda: not self._running(name), self.stack.longest_stop + STARTED):
             raise Stopped(f"{name} does not stop")
         self.supervisor.rpc.removeProcessGroup(name)
         if not again:
@@ -167,11 +185,12 @@ class _Update:
         return {name for name, server in self.rotation.servers().items() if server.up}
 
     def _running(self, name: str) -> bool:
-        return self._state(name) not in (*IDLE, "")
-
-    def _state(self, name: str) -> str:
-        process = self.supervisor.processes().get(name)
-        return process.state if process else ""
+        """Whether a process of this group runs."""
+        return any(
+            process.state not in IDLE
+            for namespec, process in self.supervisor.processes().items()
+            if group_of(namespec) == name
+        )
 
 
 def _place(instance: Instance, lane: str) -> Place:

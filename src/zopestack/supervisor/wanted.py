@@ -8,12 +8,13 @@ from contextlib import suppress
 
 from zopestack.features.memory import LOADERS
 from zopestack.model import Stack
+from zopestack.render.own_programs import own_programs
 from zopestack.render.programs import programs
 from zopestack.supervisor.client import IDLE, Process, Supervisor
 from zopestack.wait import until
 
 #: Seconds until supervisord regards a program as started, or as one that does not start: longer
-#: than any has to run for that (``startsecs``).
+#: than any of the stack has to run for that (``startsecs``).
 STARTED = 30.0
 
 
@@ -24,11 +25,25 @@ def wanted(stack: Stack, processes: Mapping[str, Process]) -> list[str]:
     """
     loads = {name for name in LOADERS if _runs(processes, name)}
     return [
-        each.name
+        each.namespec
         for each in programs(stack, {})
-        if each.name in processes
+        if each.namespec in processes
         and (each.name in loads if loads and each.name in LOADERS else each.autostart)
     ]
+
+
+def ended(stack: Stack, processes: Mapping[str, Process]) -> set[str]:
+    """The user's own programs that have ended as they are to, such as one that sets up something.
+
+    :param processes: all that supervisord knows, by name.
+    """
+    return {
+        each.namespec
+        for each in own_programs(stack, {})
+        if each.namespec in processes
+        and processes[each.namespec].state == "EXITED"
+        and processes[each.namespec].exitstatus in each.exitcodes
+    }
 
 
 def beside(stack: Stack, processes: Mapping[str, Process]) -> list[str]:
@@ -47,16 +62,17 @@ def start(stack: Stack, supervisor: Supervisor, say: Callable[[str], None]) -> b
             supervisor.rpc.stopProcess(name)
         with suppress(xmlrpc.client.Fault):
             supervisor.rpc.startProcess(name, False)
-    started = [_started(supervisor, name, say) for name in names]
+    started = [_started(stack, supervisor, name, say) for name in names]
     return all(started)
 
 
-def _started(supervisor: Supervisor, name: str, say: Callable[[str], None]) -> bool:
+def _started(stack: Stack, supervisor: Supervisor, name: str, say: Callable[[str], None]) -> bool:
     def state() -> str:
         return supervisor.processes()[name].state
 
-    until(lambda: state() != "STARTING", STARTED)
-    started = state() == "RUNNING"
+    longest = max((each.startsecs for each in stack.own.all), default=0)
+    until(lambda: state() != "STARTING", STARTED + longest)
+    started = state() == "RUNNING" or name in ended(stack, supervisor.processes())
     say(f"{name}: started" if started else f"{name}: ERROR (does not start; see `tail {name}`)")
     return started
 
