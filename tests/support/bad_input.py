@@ -372,6 +372,108 @@ SECTIONS = [
     bad_section("instance3", "switch-interval", "1s", INTERVAL, buildout=True),
 ]
 
+REDIS = "10 redis /usr/bin/redis-server"
+NOTHING_ELSE = "a name that nothing else has, not"
+WITH_PASSWORD = "user and password in this section too"
+
+
+def bad_programs(option: str, value: str, says: str, name: str = "", **more: str) -> Bad:
+    """A wrong option of [supervisor], wrong because of ``more`` options if any are given."""
+    return Bad(
+        name or f"[supervisor] {option} = {value[:50]}",
+        "supervisor",
+        option,
+        value,
+        says,
+        {"instances": "2", "extra-instances": "worker"},
+        {"supervisor": {option: value, **more}},
+        buildout=False,
+    )
+
+
+OWN_PROGRAMS = [
+    bad_programs("programs", "redis /usr/bin/redis-server", "a line such as `10 name command`"),
+    bad_programs("programs", "10 redis", "a line such as `10 name command`"),
+    bad_programs("programs", "ten redis /bin/r", "a priority first, a whole number from 0 to 999"),
+    bad_programs("programs", "1000 redis /bin/r", "a priority first, a whole number from 0 to 999"),
+    bad_programs("programs", "-1 redis /bin/r", "a priority first, a whole number from 0 to 999"),
+    bad_programs("programs", f"{REDIS} [--port 1", "all of it: `10 name (startsecs=5) command"),
+    bad_programs("programs", f"{REDIS} [-v] [-w]", "all of it: `10 name (startsecs=5) command"),
+    bad_programs("programs", f"{REDIS} /tmp true user more", "all of it: `10 name (startsecs=5)"),
+    bad_programs("programs", f"{REDIS} ['x]", "arguments as a shell takes them (No closing"),
+    bad_programs("programs", f"{REDIS} [a #b]", "no word that begins with ; or #"),
+    bad_programs("programs", f"{REDIS} ;x", "no word that begins with ; or #"),
+    bad_programs("programs", f"{REDIS} [a\x1b]", "characters that can be printed"),
+    bad_programs("programs", f"{REDIS} /my;dir", UNSAFE),
+    bad_programs("programs", "10 re:dis /bin/r", "a name of letters, digits and . _ -"),
+    bad_programs("programs", "10 ../r /bin/r", "a name of letters, digits and . _ -"),
+    bad_programs("programs", "10 redis (numprocs=2) /bin/r", "write a line for each process"),
+    bad_programs("programs", "10 redis (priority=2) /bin/r", "write it as the first word"),
+    bad_programs("programs", "10 redis (startsec=2) /bin/r", "did you mean startsecs?"),
+    bad_programs("programs", "10 redis (startsecs) /bin/r", "options such as (startsecs=5)"),
+    bad_programs("programs", "10 redis (startsecs=x) /bin/r", "a value of startsecs that"),
+    bad_programs("programs", "10 redis (autostart=maybe) /bin/r", "a value of autostart that"),
+    bad_programs("programs", "10 redis (stopsignal=BYE) /bin/r", "a value of stopsignal that"),
+    bad_programs("programs", "10 redis (exitcodes=999) /bin/r", "a value of exitcodes that"),
+    bad_programs("programs", "20 instance1 bin/instance1 [console]", f"{NOTHING_ELSE} instance1"),
+    bad_programs("programs", "20 instance9 bin/instance9", f"{NOTHING_ELSE} instance9"),
+    bad_programs("programs", "10 zeo bin/zeo", "If it is the one that zopestack makes, delete"),
+    bad_programs("programs", "20 worker bin/worker", f"{NOTHING_ELSE} worker"),
+    bad_programs("programs", "20 haproxy /usr/sbin/haproxy", f"{NOTHING_ELSE} haproxy"),
+    bad_programs("programs", "20 all /bin/all", f"{NOTHING_ELSE} all"),
+    bad_programs("programs", f"{REDIS}\n{REDIS}", "each name once, not redis again", "twice"),
+    bad_programs("eventlisteners", "Memmon TICK_60", "a line such as `name TICK_60 command`"),
+    bad_programs("eventlisteners", "Memmon TICK_61 memmon", "events of supervisord such as"),
+    bad_programs("eventlisteners", "guard TICK_60 memmon", f"{NOTHING_ELSE} guard"),
+    bad_programs(
+        "eventlisteners", "redis TICK_60 memmon", "each name once", "both", programs=REDIS
+    ),
+    bad_programs(
+        "eventlisteners",
+        "Memmon TICK_60 bin/memmon [-p instance1=200MB]",
+        "for instance1, use [stack] memory-limit",
+    ),
+    bad_programs(
+        "eventlisteners", "Memmon TICK_60 bin/memmon [-a 200MB]", "for what zopestack makes, use"
+    ),
+    bad_programs(
+        "eventlisteners",
+        "HttpOk TICK_60 bin/httpok [-p site:worker -t 20 http://localhost:8080/]",
+        "for worker, use the guard",
+    ),
+    bad_programs("groups", "caches redis", "a line such as `10 name program,program`"),
+    bad_programs("groups", "x caches redis", "a priority first", programs=REDIS),
+    bad_programs("groups", "10 caches redis,", "and  is none", programs=REDIS),
+    bad_programs("groups", "10 caches redis,solr", "and solr is none", programs=REDIS),
+    bad_programs("groups", "10 site zeo,instance1", "and zeo is none", programs=REDIS),
+    bad_programs("groups", "10 redis redis", "each name once, not redis", programs=REDIS),
+    bad_programs(
+        "groups", "10 a redis\n10 b redis", "each program in one group", "in two", programs=REDIS
+    ),
+    bad_programs("plugins", "superlance @ https://192.0.2.1/z.whl", NAMES),
+    bad_programs("port", "9001", WITH_PASSWORD),
+    bad_programs("port", "*:9001", WITH_PASSWORD, user="operator"),
+    bad_programs("port", "0.0.0.0:9001", WITH_PASSWORD, "a port without user", password="secret"),
+    bad_programs("port", "[::1]:9001", "an address of IPv4", user="o", password="s"),
+    bad_programs("port", "localhost:http", ADDRESS, user="o", password="s"),
+    bad_programs("user", "operator", "port as well, such as port = 127.0.0.1:9001"),
+    bad_programs("user", "an operator", "a name of letters", password="s", port="9001"),
+    *(
+        bad_programs(option, "x", remedy)
+        for option, remedy in (
+            ("http-socket", "delete this line: bin/supervisorctl uses a unix socket"),
+            ("serverurl", "delete this line: bin/supervisorctl uses a unix socket"),
+            ("childlogdir", "change [stack] var"),
+            ("logfile", "change [stack] var"),
+            ("logfile-maxbytes", "change [stack] log-size"),
+            ("loglevel", "a supervisord.conf.j2 of your own"),
+            ("env-path", "write (environment=PATH=...)"),
+            ("include", "write each program as a line of programs"),
+            ("supervisord-user", "start bin/supervisord as that user"),
+        )
+    ),
+]
+
 USERS = [
     bad("a password", "user", "admin:admin", "the password is generated", buildout=True),
     bad("an empty password", "user", "admin:", "a name without a password"),
@@ -496,6 +598,7 @@ BAD: list[Bad] = [
     *LOGS,
     *NAMED_WRONG,
     *SECTIONS,
+    *OWN_PROGRAMS,
     *USERS,
     *EGGS,
     *PROGRAMS,

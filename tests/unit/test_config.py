@@ -14,7 +14,7 @@ from tests.support.bad_input import BAD, Bad
 from zopestack.config.read import Buildout, read
 from zopestack.features.address import Address
 from zopestack.features.unknown_name import nearest
-from zopestack.model import OPTIONS, Stack
+from zopestack.model import OPTIONS, SUPERVISOR_OPTIONS, Stack
 from zopestack.render.files import render
 
 
@@ -38,6 +38,9 @@ def test_bad_input_is_named_with_its_remedy(case: Bad, furnished: Path) -> None:
 
 def test_the_table_names_every_option() -> None:
     assert set(OPTIONS) <= {case.option for case in (*BAD, *CASES)}
+    wrong = {case.option for case in BAD if case.section == "supervisor"}
+    # The value of a password is not shown (test_own_programs.py).
+    assert set(SUPERVISOR_OPTIONS) - wrong == {"password"}
     assert len({case.name for case in BAD}) == len(BAD)
 
 

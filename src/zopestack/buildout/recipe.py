@@ -244,7 +244,8 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
     known = ["eggs", *overrides.OF_AN_INSTANCE, *overrides.OF_A_GROUP, *overrides.ADDRESSES]
     if name == SUPERVISOR:
         known += SUPERVISOR_OPTIONS
-    read = {option: section[option] for option in known if option in section}
+    # Not `in section`, which takes a reference to nowhere for an option that is not there.
+    read = {option: section[option] for option in known if option in section._raw}
     return {**section._raw, **read}
 
 
