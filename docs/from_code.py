@@ -2,6 +2,7 @@
 
 .. stack-options:: NAME ...  options of [stack]; without names, all that are not yet shown
 .. group-options::           those of them that a group of instances may have
+.. supervisor-options::      options of [supervisor]
 .. stack-programs::          what supervisord runs
 .. stack-ports::             TCP addresses the stack opens
 .. stack-files::             files the stack makes
@@ -30,6 +31,7 @@ from scripts.bootstrap import COMMANDS
 
 TABLES: dict[str, Callable[[], str]] = {
     "group-options": tables.options_of_groups,
+    "supervisor-options": tables.supervisor_options,
     "stack-programs": tables.programs,
     "stack-ports": tables.ports,
     "stack-files": tables.files,

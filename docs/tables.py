@@ -22,7 +22,7 @@ from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 from zopestack.agent.port import METRICS
 from zopestack.config.read import Buildout, read
 from zopestack.model import OPTIONS as OPTIONS
-from zopestack.model import Stack
+from zopestack.model import SUPERVISOR_OPTIONS, Stack
 from zopestack.render.files import packaged_templates
 from zopestack.render.programs import programs as programs_of
 from zopestack.supervisor.plugin import HELP
@@ -47,13 +47,24 @@ def options_of_groups() -> str:
     return ", ".join(names) + "\n"
 
 
+def supervisor_options() -> str:
+    """Options of [supervisor]; none has a default but the empty one."""
+    rows = [(f"``{each.name}``", each.help) for each in SUPERVISOR_OPTIONS.values()]
+    return _table(("Option", "Meaning"), rows, "22 78")
+
+
 def programs() -> str:
     """What supervisord runs, in the order it starts."""
     rows = [
-        (f"``{each.name}``", f"``{each.section}``", re.sub(r"\s*\n;\s*", " ", each.comment))
+        (
+            f"``{each.name}``",
+            f"``{each.section}``",
+            str(each.priority),
+            re.sub(r"\s*\n;\s*", " ", each.comment),
+        )
         for each in programs_of(example_stack(), {})
     ]
-    return _table(("Program", "Kind", "What it is for"), rows, "22 18 60")
+    return _table(("Program", "Kind", "Priority", "What it is for"), rows, "22 18 10 50")
 
 
 def ports() -> str:

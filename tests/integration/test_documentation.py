@@ -46,7 +46,7 @@ OF_ENVIRONMENTS = {"buildout", "pip", "python", "sphinx-build"}
 
 #: Commands of a shell that the pages may use besides the project's own.
 SHELL = {"cat", "cp", "curl", "cut", "ln", "mkdir", "python3"}
-SHELL |= {"loginctl", "sudo", "systemctl"}
+SHELL |= {"loginctl", "npm", "sudo", "systemctl"}
 
 Sections = dict[str, dict[str, str]]
 
@@ -167,13 +167,14 @@ def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
     assert f"zopestack = {version[1]}\n" in PAGES["docs/howto/adopt.rst"]
 
 
-#: Instances outside the balancer and a group, as examples have them.
+#: Instances outside the balancer, a group, and programs beside Zope, as examples have them.
 EXAMPLE = {
     "stack": {
         "instances": "4",
         "extra-instances": "worker\ndebug manual",
         "groups": "rest = /++api++",
-    }
+    },
+    "supervisor": {"programs": "50 redis redis-server", "groups": "20 caches redis"},
 }
 
 #: The databases beside the main one.
@@ -200,7 +201,9 @@ def test_every_command_exists(command: str, home: Path) -> None:
         action, *names = (word for word in arguments if not word.startswith("-"))
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
         instances = {each.name for each in found.stack.instances} | {*found.stack.groups.names}
-        assert set(names) <= {*found.stack.programs, *instances, "haproxy-reload", "all"}
+        own = {each.namespec for each in programs(found.stack, {})}
+        own |= {f"{group.name}:*" for group in found.stack.own.groups}
+        assert set(names) <= {*found.stack.programs, *instances, *own, "all"}
     for argument in arguments:
         if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:
             assert (CHECKOUT / argument).exists()
@@ -248,7 +251,7 @@ def test_every_path_is_one_that_is_made(home: Path) -> None:
 def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
     examples |= {"http-address = 127.0.0.1:8090", "volto-address = 127.0.0.1:3000"}
-    examples.add("volto-address = 127.0.0.1:3000 127.0.0.1:3001")
+    examples |= {"volto-address = 127.0.0.1:3000 127.0.0.1:3001", "port = 127.0.0.1:9001"}
     text = EVERYTHING
     for line in sorted(examples, key=len, reverse=True):
         text = text.replace(line, "")
