@@ -67,6 +67,7 @@ setup(
             "furo",
             "gunicorn",
             "h2",
+            "aiosmtpd",
             "html5lib",
             "httptools",
             "hypothesis",

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 
 from tests.support import describe
 from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
+from zopestack import mail
 from zopestack.features.timings import Timings
 from zopestack.model import Stack
 from zopestack.render import programs
@@ -29,17 +35,56 @@ from zopestack.supervisor import group, guard
 from zopestack.supervisor.client import Supervisor
 
 
+@dataclass
+class Mailbox:
+    """What a mail server has taken, for aiosmtpd."""
+
+    messages: list[Envelope] = field(default_factory=list)
+
+    async def handle_DATA(  # noqa: N802
+        self, server: object, session: object, envelope: Envelope
+    ) -> str:
+        self.messages.append(envelope)
+        return "250 OK"
+
+    def texts(self) -> list[str]:
+        return [each.content.decode() for each in self.messages]
+
+
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Supervised]:
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+def furnish(home: Path, port: int) -> dict[str, str]:
+    """A sendmail that hands mail to a server on loopback: msmtp under that name."""
+    program = shutil.which("msmtp")
+    assert program
+    (home / "mail").mkdir()
+    (home / "mail/sendmail").symlink_to(program)
+    (home / "mail/.msmtprc").write_text(
+        f"account default\nhost 127.0.0.1\nport {port}\nfrom zope@example.com\n", "utf-8"
+    )
+    (home / "mail/.msmtprc").chmod(0o600)
+    return {"PATH": f"{home}/mail:{os.environ['PATH']}", "HOME": f"{home}/mail"}
+
+
+@pytest.fixture(scope="module")
+def stack(mailbox: Mailbox) -> Iterator[Supervised]:
     """Three instances and their guard."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as lasting:
         patch.setattr(programs, "GUARD_EVENT", "TICK_5")
         options = {"instances": 3, "hung_after": "1s", "stop_grace": "1s", "memory_limit": "400MB"}
         options["timeout_queue"] = "1s"
         # A stopped process takes no SIGTERM: it is killed after this time.
-        with Supervised(timings=Timings(stop=1), **options) as running:
-            running.start()
-            yield running
+        options["guard_mail"] = "admin@example.com second@example.com"
+        running = lasting.enter_context(Supervised(timings=Timings(stop=1), **options))
+        server = Controller(mailbox, "127.0.0.1", running.ports.spare)
+        server.start()
+        lasting.callback(server.stop)
+        running.environment |= furnish(running.directory, running.ports.spare)
+        running.start()
+        yield running
 
 
 @pytest.fixture
@@ -65,7 +110,7 @@ def replaced(stack: Supervised, before: dict[str, int], *names: str) -> None:
 
 
 def test_an_instance_that_hangs_is_restarted_and_the_others_serve(
-    stack: Supervised, before: dict[str, int]
+    stack: Supervised, before: dict[str, int], mailbox: Mailbox
 ) -> None:
     address = stack.stack.instances[0].address
     with pytest.raises(OSError), urllib.request.urlopen(f"http://{address}/hang"):
@@ -78,6 +123,11 @@ def test_an_instance_that_hangs_is_restarted_and_the_others_serve(
     assert "instance1: stopped, starting" in said
     assert "instance2" not in said
     assert "SIGTERM: draining" in stack.log("instance1")
+    [letter] = mailbox.texts()
+    assert "\r\nSubject: instance1 restarted on " in letter
+    assert "instance1 hangs, every thread is stuck in its request: restarting it." in letter
+    assert str(stack.directory) in letter
+    assert mailbox.messages[0].rcpt_tos == ["admin@example.com", "second@example.com"]
 
 
 @pytest.mark.parametrize("page", ["hang", "freeze"])
@@ -149,6 +199,18 @@ def test_past_the_memory_limit_one_after_the_other_is_drained_and_restarted(
     assert not re.search(r"restarting it\n(?!(?s:.)*?in rotation\n)(?s:.)*?restarting it\n", said)
     assert "MB of memory, the limit is 400 MB: restarting it" in said
     assert "drained after" in stack.log("instance2")
+
+
+def test_mail_that_cannot_be_sent_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, stack: Supervised
+) -> None:
+    nobody = stack.ports.spare + 1
+    for name, text in furnish(home, nobody).items():
+        monkeypatch.setenv(name, text)
+    assert mail.send(["a@example.com"], "x", "y").startswith("sendmail ended with 75: ")
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr(mail, "PLACES", str(home))
+    assert "No such file or directory: 'sendmail'" in mail.send(["a@example.com"], "x", "y")
 
 
 def test_a_guard_that_dies_is_restarted_and_guards(

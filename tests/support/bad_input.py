@@ -434,6 +434,11 @@ OWN_PROGRAMS = [
         "for instance1, use [stack] memory-limit",
     ),
     bad_programs(
+        "eventlisteners",
+        "Memmon TICK_60 bin/memmon [-c --program=redis=1GB --program=zeo=200MB]",
+        "for zeo, use [stack] memory-limit",
+    ),
+    bad_programs(
         "eventlisteners", "Memmon TICK_60 bin/memmon [-a 200MB]", "for what zopestack makes, use"
     ),
     bad_programs(
@@ -472,6 +477,13 @@ OWN_PROGRAMS = [
             ("supervisord-user", "start bin/supervisord as that user"),
         )
     ),
+]
+
+MAIL = [
+    bad("no address", "guard-mail", "admin", "mail addresses like admin@example.com"),
+    bad("a name beside it", "guard-mail", "Admin <a@example.com>", "'Admin' is not one"),
+    bad("an option for an address", "guard-mail", "-f@example.com", "'-f@example.com' is not"),
+    bad("an expansion in an address", "guard-mail", "%(here)s@example.com", "is not one"),
 ]
 
 USERS = [
@@ -599,6 +611,7 @@ BAD: list[Bad] = [
     *NAMED_WRONG,
     *SECTIONS,
     *OWN_PROGRAMS,
+    *MAIL,
     *USERS,
     *EGGS,
     *PROGRAMS,

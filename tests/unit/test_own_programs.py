@@ -204,6 +204,32 @@ def test_only_root_runs_programs_as_somebody_else(
         read(home, programs=line)
 
 
+def test_what_is_not_there_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = (
+        "1 typo /usr/bin/redis-serer [/x] /tmp",
+        "2 lost /bin/sh [-c x] /no/where",
+        "3 word no-such-program-here",
+        # What a part makes, and what is there.
+        "4 made bin/made var/made",
+        "5 there sh /tmp",
+    )
+    read(home, programs="\n".join(lines))
+    assert [record.getMessage() for record in caplog.records] == [
+        "[supervisor] typo: there is no program /usr/bin/redis-serer; it will not start.",
+        "[supervisor] lost: there is no directory /no/where; it will not start.",
+        "[supervisor] word: there is no program no-such-program-here; it will not start.",
+    ]
+
+
+def test_listeners_may_watch_what_is_the_users(home: Path) -> None:
+    lines = (
+        "Memmon TICK_60 bin/memmon [-p web=200MB -g caches=1GB -n zeo]",
+        "HttpOk TICK_60 bin/httpok [-p web -t 20 http://localhost:3000/]",
+        "Mail PROCESS_STATE bin/crashmail [-p instance1 -m admin@example.com]",
+    )
+    assert len(read(home, eventlisteners="\n".join(lines)).own.eventlisteners) == 3
+
+
 def test_an_event_listener_is_blamed_as_one(home: Path) -> None:
     with pytest.raises(UserError, match="eventlisteners = Mail"):
         parsed.check(read(home, eventlisteners="Mail (umask=9) TICK_60 mail"))

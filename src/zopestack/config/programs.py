@@ -5,6 +5,7 @@ Both in the words of collective.recipe.supervisor 2.0, from which people come.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePath
 
@@ -51,8 +52,11 @@ WATCHERS = {
     "httpok": "the guard, which the stack has anyway",
 }
 
-#: How they are told to watch everything.
-EVERYTHING = ("-a", "--any")
+#: How they are told what to watch: everything, or a program or group by its name.
+WATCHED = re.compile(
+    r"(?<!\S)(?:(?P<all>-a|--any)"
+    r"|(?:-[pg]|--program|--group)(?:=|\s*)(?:[^\s=:]+:)?(?P<name>[^\s=]+))"
+)
 
 
 def check(stack: Stack, account_is_root: bool) -> None:
@@ -93,13 +97,9 @@ def check(stack: Stack, account_is_root: bool) -> None:
 
 def _watched(listener: OwnProgram, made: Collection[str]) -> Iterator[str]:
     """What of the stack a listener would restart."""
-    if PurePath(listener.command).name not in WATCHERS:
-        return
-    for word in listener.words[1:]:
-        if word in EVERYTHING:
-            yield "what zopestack makes"
-        # -p, -g and their long names; name=size, and group:name.
-        named = word.removeprefix("-p").removeprefix("-g").rpartition(":")[2].partition("=")
-        for name in (named[0], named[2]):
-            if name in made:
-                yield name
+    if PurePath(listener.command).name in WATCHERS:
+        for found in WATCHED.finditer(listener.arguments):
+            if found["all"]:
+                yield "what zopestack makes"
+            elif found["name"] in made:
+                yield found["name"]

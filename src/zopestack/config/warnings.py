@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from zopestack import mail
 from zopestack.config.overrides import Section
 from zopestack.features import certificates, webroot
 from zopestack.model import Stack
+from zopestack.render.own_programs import own_programs
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +24,8 @@ RECOMMENDED_THREADS = 2
 
 def warn(stack: Stack, sections: Mapping[str, Section]) -> None:
     """Log every warning about a Stack and the user's own sections."""
-    for warning in (*_threads(stack), *_check_interval(sections), *_files(stack)):
+    of_stack = (_threads, _files, _mail, _own_programs)
+    for warning in (*_check_interval(sections), *(one for each in of_stack for one in each(stack))):
         logger.warning(warning)
 
 
@@ -52,3 +59,19 @@ def _files(stack: Stack) -> Iterator[str]:
                 f"acme-challenge: {objection}. Whoever can write there can block HAProxy with a "
                 "named pipe."
             )
+
+
+def _mail(stack: Stack) -> Iterator[str]:
+    path = f"{os.environ.get('PATH', os.defpath)}:{mail.PLACES}"
+    if stack.lifecycle.guard_mail and not shutil.which(mail.SENDMAIL[0], path=path):
+        yield f"guard-mail: this machine has no {mail.SENDMAIL[0]}; no mail will be sent."
+
+
+def _own_programs(stack: Stack) -> Iterator[str]:
+    """What is not there to be run, or to run in; another part may make what is in the buildout."""
+    for own in own_programs(stack, {}):
+        command, directory = Path(shlex.split(own.command)[0]), Path(own.directory)
+        if not command.is_relative_to(stack.directory) and not shutil.which(command):
+            yield f"[supervisor] {own.name}: there is no program {command}; it will not start."
+        if not directory.is_relative_to(stack.directory) and not directory.is_dir():
+            yield f"[supervisor] {own.name}: there is no directory {directory}; it will not start."

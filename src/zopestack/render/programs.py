@@ -170,6 +170,7 @@ def _guard(stack: Stack) -> Program:
     if limit := stack.lifecycle.memory_limit:
         option = f"--memory-limit {limit} "
         comment = f"\n; It also restarts one that uses more than {limit} of memory."
+    option += "".join(f"--mail {address} " for address in stack.lifecycle.guard_mail)
     hung = " or ".join(f"{each}" for each in sorted({x.durations.hung for x in stack.lanes}))
     agents = " ".join(f"{instance.name}={instance.agent}" for instance in stack.instances)
     return Program(

@@ -24,6 +24,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TextIO
 
+from zopestack import mail
 from zopestack.supervisor import group
 from zopestack.supervisor.client import Supervisor
 
@@ -76,6 +77,7 @@ class Guard:
     :param supervisorctl: the program that restarts an instance.
     :param patience: seconds an instance may stay without an answer.
     :param memory_limit: bytes of resident memory an instance may use; 0 for no limit.
+    :param mail: whom to tell of a restart.
     :param restarting: the restart that runs.
     """
 
@@ -84,6 +86,7 @@ class Guard:
     watches: tuple[Watch, ...]
     patience: float
     memory_limit: int
+    mail: tuple[str, ...] = ()
     restarting: subprocess.Popen[bytes] | None = None
 
     def look(self) -> None:
@@ -126,6 +129,20 @@ class Guard:
         self.restarting = subprocess.Popen(
             [self.supervisorctl, command, *due], stdin=subprocess.DEVNULL, stdout=sys.stderr
         )
+        if self.mail:
+            self.tell(due)
+
+    def tell(self, due: Mapping[str, str]) -> None:
+        """Write a mail about restarts; one that cannot be sent is logged."""
+        what = f"{', '.join(due)} restarted on {os.uname().nodename}"
+        lines = [f"{name} {why}: restarting it." for name, why in due.items()]
+        lines += [
+            "",
+            f"The stack: {Path.cwd()}",
+            "What comes of it: supervisorctl tail guard stderr",
+        ]
+        if why := mail.send(self.mail, what, "\n".join(lines)):
+            print(f"no mail to {', '.join(self.mail)}: {why}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
@@ -133,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="guard-instances", description=__doc__)
     parser.add_argument("--patience", type=float, required=True, metavar="SECONDS")
     parser.add_argument("--memory-limit", type=memory, default=0, metavar="500MB")
+    parser.add_argument("--mail", action="append", default=[], metavar="ADDRESS")
     parser.add_argument("supervisorctl", type=Path)
     parser.add_argument("instances", nargs="+", metavar="NAME=HOST:PORT")
     given = parser.parse_args()
@@ -148,6 +166,7 @@ def main() -> None:
         tuple(Watch(*instance.split("=", 1)) for instance in given.instances),
         given.patience,
         given.memory_limit,
+        tuple(given.mail),
     )
     for _ in events(sys.stdin, sys.stdout):
         try:
