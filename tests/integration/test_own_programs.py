@@ -192,6 +192,20 @@ def test_an_edit_restarts_the_program_that_it_concerns(beside: Beside) -> None:
     assert beside.update()[1] == {*OWN[:2]}
 
 
+def test_an_edit_is_applied_in_the_order_of_priorities(beside: Beside) -> None:
+    beside.stack.set(threads=2)
+    front_end_later = beside.lines["front_end"].replace("250", "251")
+    said, changed = beside.update(groups="30 caches redis,memcached", front_end=front_end_later)
+    assert {"instance1", "front-end", *OWN[:2]} <= changed
+    steps = [
+        said.index(step)
+        for step in ("caches: updated", "instance1: draining", "front-end: updated")
+    ]
+    assert steps == sorted(steps)
+    beside.update()
+    beside.ready()
+
+
 def test_one_that_runs_by_hand_runs_after_an_edit_too(beside: Beside) -> None:
     beside.stack.supervisorctl("start", "by-hand")
     changed = beside.update(by_hand="400 by-hand (autostart=false) sleep [2000]")[1]
