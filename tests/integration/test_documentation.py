@@ -185,7 +185,7 @@ MOUNTED = {"databases": "intranet = /intranet"}
 def test_every_command_exists(command: str, home: Path) -> None:
     program, *arguments = command.split()
     place, _, name = program.rpartition("/")
-    found = described({"stack": {**EXAMPLE["stack"], **MOUNTED}}, home)
+    found = described({**EXAMPLE, "stack": {**EXAMPLE["stack"], **MOUNTED}}, home)
     known = made(found)
     if place == "scripts":
         assert (CHECKOUT / program).exists()

@@ -65,7 +65,7 @@ def test_lines_mean_what_they_mean_to_the_recipe(stack: Stack) -> None:
     assert (other3.startsecs, other3.directory, other3.user) == (10, Path("/tmp3"), "root")
     assert not web.autostart
     memmon, httpok = stack.own.eventlisteners
-    assert (memmon.events, memmon.words) == ("TICK_60", ["/home/bin/memmon", "-p", "other=200MB"])
+    assert (memmon.events, memmon.arguments) == ("TICK_60", "-p other=200MB")
     assert (httpok.priority, httpok.startsecs) == (7, 20)
     assert stack.control.port == Address("127.0.0.1", 9001)
 
@@ -228,6 +228,27 @@ def test_listeners_may_watch_what_is_the_users(home: Path) -> None:
         "Mail PROCESS_STATE bin/crashmail [-p instance1 -m admin@example.com]",
     )
     assert len(read(home, eventlisteners="\n".join(lines)).own.eventlisteners) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "left_out"),
+    [
+        ("for group in stack.own.groups", "for group in []", "group:caches"),
+        ("if stack.control.port", "if false", "inet_http_server"),
+        ("for program in programs", "for program in programs[1:]", "program:redis"),
+    ],
+)
+def test_a_template_that_leaves_out_what_is_asked_for_is_refused(
+    home: Path, old: str, new: str, left_out: str
+) -> None:
+    given = {"programs": "10 redis redis-server", "groups": "20 caches redis"}
+    given |= {"port": "9001", "user": "operator", "password": "secret"}
+    describe.template(home, "mine", "supervisord.conf.j2", old, new)
+    own = describe.read(home, {"templates": "mine"}, {"supervisor": given})
+    with pytest.raises(UserError) as refused:
+        parsed.check(own)
+    assert f"leaves out of supervisord.conf [{left_out}]" in str(refused.value)
+    parsed.check(read(home, **given))
 
 
 def test_an_event_listener_is_blamed_as_one(home: Path) -> None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zopestack.features.memory import LOADER
-from zopestack.features.program_lines import OwnProgram
 from zopestack.model import Stack
-from zopestack.render.own_programs import command
+from zopestack.render.own_programs import own_programs
+from zopestack.render.program import Program
 
 
 def digests(
@@ -39,7 +40,7 @@ def digests(
         for part in ("zeo", LOADER, *(instance.name for instance in stack.instances))
         if part in parts
     }
-    for own in stack.own.all:
+    for own in own_programs(stack, {}):
         found[own.name] = _digest(*_contents(_named(stack, own)))
     files = {str(path): text for path, text in rendered.items()}
     return {**found, "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files))}
@@ -55,9 +56,9 @@ def _files(stack: Stack, part: str) -> Iterator[Path]:
     yield from sorted((stack.parts / part).rglob("*"))
 
 
-def _named(stack: Stack, own: OwnProgram) -> Iterator[Path]:
-    for word in (command(stack, own), *own.words[1:]):
-        path = Path(os.path.normpath(stack.directory / (own.directory or "") / word))
+def _named(stack: Stack, own: Program) -> Iterator[Path]:
+    for word in shlex.split(own.command):
+        path = Path(os.path.normpath(Path(own.directory) / word))
         if path.is_relative_to(stack.directory) and not path.is_relative_to(stack.var):
             yield path
 

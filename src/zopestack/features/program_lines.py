@@ -104,11 +104,6 @@ class OwnProgram:
     exitcodes: tuple[int, ...] = (0,)
     further: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def words(self) -> list[str]:
-        """The command and its arguments."""
-        return shlex.split(f"{self.command} {self.arguments}")
-
 
 @dataclass(frozen=True)
 class Group:

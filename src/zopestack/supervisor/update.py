@@ -80,8 +80,8 @@ class _Update:
         others = [name for name in self.changed if instances.get(name) not in changed]
         # ZEO, a loader, which an instance that starts waits for, and what of the user's own starts
         # before the instances.
-        first = [name for name in self._by_priority(others) if self.priorities[name] < INSTANCES]
-        for name in first:
+        first = [name for name in others if self._priority(name) < INSTANCES]
+        for name in sorted(first, key=self._priority):
             self._replace(name)
         new = [name for name in self.added if name != RELOAD]
         for name in new:
@@ -129,8 +129,9 @@ class _Update:
                 raise
             self.say(f"{instance.name} is the only one: visitors wait until it serves again")
 
-    def _by_priority(self, names: Sequence[str]) -> list[str]:
-        return sorted(names, key=lambda name: self.priorities[name])
+    def _priority(self, name: str) -> int:
+        # The user's own template may have programs that nothing else knows.
+        return self.priorities.get(name, INSTANCES)
 
     def _replace(self, name: str) -> None:
         """Stop a program, and start it as supervisord.conf has it now."""
