@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 
@@ -28,6 +29,11 @@ class Address:
     def wildcard(self) -> bool:
         """Whether it listens on every interface."""
         return self.host in self.WILDCARDS
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return not self.wildcard and ipaddress.ip_address(self.host).is_loopback
 
     @property
     def reachable(self) -> Address:
