@@ -16,6 +16,7 @@ from zopestack.features.acme import Acme
 from zopestack.features.address import Address
 from zopestack.features.admin import Admin
 from zopestack.features.affinity import Affinity
+from zopestack.features.backups import Backups
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
 from zopestack.features.compression import Compression
@@ -97,6 +98,7 @@ class Stack(Paths):
     compression: Compression
     access: AccessLog
     rotation: Rotation
+    backups: Backups
     extras: Extras
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)

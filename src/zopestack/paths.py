@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from zopestack.features.databases import Database
+from zopestack.features.databases import Database, Databases
 from zopestack.features.directories import Directories
 from zopestack.features.instances import Instance
+
+
+@dataclass(frozen=True)
+class FileStorage:
+    """One database as it is on the disk.
+
+    :param name: unique in the stack.
+    :param storage: what ZEO calls it.
+    :param path: its file.
+    :param blobs: the directory of its blobs.
+    """
+
+    name: str
+    storage: str
+    path: Path
+    blobs: Path
 
 
 class Paths:
@@ -14,6 +31,7 @@ class Paths:
 
     parts: Path
     directories: Directories
+    databases: Databases
 
     @property
     def var(self) -> Path:
@@ -54,6 +72,16 @@ class Paths:
         return self.blobs.with_name(f"{self.blobs.name}-{mounted.name}")
 
     @property
+    def filestorages(self) -> tuple[FileStorage, ...]:
+        """Every database that ZEO serves from a file: what is backed up, packed and restored."""
+        mounted = (
+            FileStorage(each.name, each.name, self.database_of(each), self.blobs_of(each))
+            for each in self.databases.databases
+        )
+        # 1 is plone.recipe.zeoserver's default of ``storage-number``.
+        return (FileStorage("main", "1", self.database, self.blobs), *mounted)
+
+    @property
     def temporary(self) -> Path:
         """Temporary files of every process, such as uploads on their way into the database."""
         return self.var / "tmp"
@@ -72,6 +100,16 @@ class Paths:
     def lock(self) -> Path:
         """Held by whoever starts, stops, rolls, updates or builds the stack; says who that is."""
         return self.var / "stack.lock"
+
+    @property
+    def backup_lock(self) -> Path:
+        """Held by a backup, a pack or a restore; says which, and for how long."""
+        return self.var / "backup.lock"
+
+    @property
+    def jobs_file(self) -> Path:
+        """When each backup and pack was, and how it ended."""
+        return self.var / "jobs.json"
 
     @property
     def begun(self) -> Path:

@@ -22,7 +22,7 @@ def digests(
 
     For ZEO, the loader and each instance: the options of its part, the distributions it imports,
     and every file that the part's recipe has made, its executable included. For the reload of
-    HAProxy: the program and every file that HAProxy is given.
+    HAProxy: the program and every file that HAProxy is given. For the schedule: what is due when.
 
     :param rendered: HAProxy's files.
     :raises OSError: where a file of a part cannot be read.
@@ -35,7 +35,12 @@ def digests(
         if part in parts
     }
     files = {str(path): text for path, text in rendered.items()}
-    return {**found, "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files))}
+    return {
+        **found,
+        "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files)),
+        # It reads the Stack when it starts.
+        "schedule": _digest(repr(stack.backups)),
+    }
 
 
 def _pairs(options: Mapping[str, str]) -> Iterator[str]:

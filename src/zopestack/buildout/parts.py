@@ -27,6 +27,9 @@ MARKER = "egg:zopestack#callbacks"
 #: The part of the programs that supervisord runs beside the instances.
 GUARDS = "stack-guards"
 
+#: The part of the programs that back up, pack and restore.
+BACKUPS = "stack-backups"
+
 #: The part that makes bin/supervisord and bin/supervisorctl.
 SUPERVISOR = "supervisor"
 
@@ -54,6 +57,7 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "eggs": "zopestack\n" + made["zeo"]["eggs"],
         "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
     }
+    made[BACKUPS] = {**_backups(stack), "eggs": made[GUARDS]["eggs"]}
     return made
 
 
@@ -229,6 +233,24 @@ def _zeo(stack: Stack, own: Section) -> dict[str, str]:
     if lines := [*databases.zeo_conf(stack, own), *own.get("zeo-conf-additional", "").splitlines()]:
         options["zeo-conf-additional"] = "\n".join(lines)
     return options
+
+
+def _backups(stack: Stack) -> dict[str, str]:
+    modules = {
+        "backup": "backup",
+        "pack": "packing",
+        "restore": "restore",
+        "run-schedule": "schedule",
+    }
+    return {
+        "recipe": "zc.recipe.egg:scripts",
+        # In bin only: a wheel would put programs with such names beside everybody's own.
+        "entry-points": "\n".join(
+            f"{script}=zopestack.supervisor.{module}:main" for script, module in modules.items()
+        ),
+        "scripts": "\n".join(modules),
+        "arguments": repr(str(stack.stack_file)),
+    }
 
 
 def _supervisor(stack: Stack) -> dict[str, str]:

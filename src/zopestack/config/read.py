@@ -116,6 +116,7 @@ def read(
             **features,
         )
         _check_var(stack)
+        _check_backups(stack)
         listeners.check(name, given, stack)
     except Refused as why:
         raise error(place(why.option), why.option, given(why.option), why.expected) from None
@@ -187,3 +188,19 @@ def _with_program(balancer: Balancer) -> Balancer:
 def _check_var(stack: Stack) -> None:
     if Path(os.path.realpath(stack.var)).is_relative_to(os.path.realpath(stack.parts)):
         raise Refused("var", f"a directory outside {stack.parts}, which bin/buildout empties")
+
+
+def _check_backups(stack: Stack) -> None:
+    if not stack.backups.backup:
+        return
+    directory = Path(os.path.realpath(stack.backups.backup_directory))
+    if directory.is_relative_to(os.path.realpath(stack.parts)):
+        raise Refused(
+            "backup-directory",
+            f"a directory outside {stack.parts}, which bin/buildout empties",
+        )
+    if directory.is_relative_to(os.path.realpath(stack.var)):
+        raise Refused(
+            "backup-directory",
+            f"a directory outside {stack.var}, with which the backups would be lost",
+        )

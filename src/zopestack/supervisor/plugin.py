@@ -49,7 +49,8 @@ ready NAME [NAME ...]|all
 stack
     Show a table: instance, its group where there are groups, state, pid, uptime, memory, busy
     threads, requests in flight and queued, requests answered, Python's switch interval, and
-    HAProxy's last health check.""",
+    HAProxy's last health check. Below: when the last backup and pack were, why one failed since,
+    and when the next is due.""",
 }
 
 

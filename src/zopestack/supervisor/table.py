@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
+from zopestack.backups import jobs
 from zopestack.columns import columns
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime, Server
@@ -38,7 +40,8 @@ HEADINGS = (
 
 
 def table(stack: Stack) -> str:
-    """Return the table as text, with one line for each instance.
+    """Return the table as text, with one line for each instance, and below one for each of the
+    jobs that run at times of day.
 
     :raises OSError: if supervisord does not answer.
     """
@@ -62,7 +65,8 @@ def table(stack: Stack) -> str:
         )
     optional = {GROUP: bool(stack.groups.names), PRIVATE: stack.memory.share_memory}
     shown = [number for number, name in enumerate(HEADINGS) if optional.get(name, True)]
-    return "\n".join(columns([[row[number] for number in shown] for row in rows]))
+    lines = columns([[row[number] for number in shown] for row in rows])
+    return "\n".join([*lines, *jobs.told(stack, datetime.now())])
 
 
 def _cells(

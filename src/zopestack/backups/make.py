@@ -1,0 +1,214 @@
+"""Make a backup of every database of a stack that may run meanwhile.
+
+repozo copies a database up to its last transaction, and after the first time only what has been
+added. Blobs come after all databases: a blob is in its place before its transaction ends (ZODB,
+``FileStorage.storeBlob``), and it is never changed, so every blob that the copy of a database names
+is there to be copied, unless the database is packed in between.
+
+collective.recipe.backup runs repozo, too, but does not know whether somebody packs or restores
+meanwhile, and keeps databases and blobs as two series that are matched by time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ZODB.POSException import POSError
+from ZODB.scripts import repozo
+
+from zopestack.backups import catalog
+from zopestack.backups.catalog import Backup
+from zopestack.backups.failed import Failed
+from zopestack.backups.progress import megabytes, progress
+from zopestack.model import Stack
+from zopestack.paths import FileStorage
+from zopestack.wait import until
+
+Say = Callable[[str], None]
+
+#: Of a blob directory, what belongs to no transaction (ZODB, ``blob.py``).
+TRANSIENT = ("tmp", ".lock", ".removed")
+
+#: repozo names its files by the second, so two backups cannot begin in the same one.
+SECOND = 2.0
+
+#: What a backup ends with that cannot be made; the last is repozo's, of a file that became shorter.
+PROBLEMS = (OSError, POSError, repozo.RepozoError, AssertionError)
+
+
+def make(stack: Stack, say: Say) -> Backup:
+    """Make a backup.
+
+    :raises Failed: where it cannot be made; the earlier ones are as they were.
+    """
+    for each in stack.filestorages:
+        if not each.path.exists():
+            raise Failed(f"there is no database at {each.path}; scripts/up makes one")
+    root = stack.backups.backup_directory
+    work = root
+    try:
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        catalog.clear(stack)
+        earlier = catalog.own(stack)
+        previous = earlier[-1] if earlier else None
+        name = _name(stack, previous)
+        work = root / catalog.unfinished(stack, name)
+        work.mkdir(mode=0o750)
+        making = _Making(stack, previous, work, say)
+        catalog.describe(work, stack, making.copy())
+        # It counts when it is on the disk.
+        os.sync()
+        work.rename(root / name)
+    except PROBLEMS as why:
+        raise Failed(f"{root}: {_said(why)}; earlier backups are as they were") from why
+    finally:
+        if work != root:
+            shutil.rmtree(work, ignore_errors=True)
+    return next(each for each in catalog.own(stack) if each.directory.name == name)
+
+
+@dataclass
+class _Making:
+    """A backup that is being made.
+
+    :param previous: the one before, if there is one.
+    :param work: its directory, until it is complete.
+    """
+
+    stack: Stack
+    previous: Backup | None
+    work: Path
+    say: Say
+    copied: dict[str, int] = field(default_factory=dict)
+
+    def copy(self) -> dict[str, int]:
+        """Copy the databases, then their blobs; return how many there are of each.
+
+        :raises Failed: where somebody packs meanwhile.
+        """
+        before = self._files()
+        try:
+            for each in self.stack.filestorages:
+                self._database(each)
+            blobs = {each.name: self._blobs(each) for each in self.stack.filestorages}
+        except PROBLEMS:
+            self._check_unpacked(before)
+            raise
+        self._check_unpacked(before)
+        return blobs
+
+    def _files(self) -> dict[str, int]:
+        return {each.name: each.path.stat().st_ino for each in self.stack.filestorages}
+
+    def _check_unpacked(self, before: dict[str, int]) -> None:
+        # A pack puts another file in the place of the database's, and deletes blobs that the copy
+        # may name.
+        for name, file in self._files().items():
+            if file != before[name]:
+                raise Failed(
+                    f"{name} was packed meanwhile, by bin/zeopack for example, so this backup was "
+                    "given up; bin/pack waits for a backup, and a backup for it"
+                )
+
+    def _database(self, database: FileStorage) -> None:
+        target = catalog.filestorage(self.work, database.name)
+        target.mkdir(mode=0o750, parents=True)
+        if self.previous:
+            _continue(
+                self.previous.filestorage(database.name), target, self.stack.backups.full_every
+            )
+        # -Q compares the last part that was copied, and not all of them, with the database.
+        # -k drops here what a full copy replaces.
+        options = ["-B", "-Q", "-k", "-r", str(target), "-f", str(database.path)]
+        with progress(self.say, lambda: f"{database.name}: {megabytes(_growing(target))} copied"):
+            repozo.do_backup(repozo.parseargs(options))
+
+    def _blobs(self, database: FileStorage) -> int:
+        target = catalog.blobstorage(self.work, database.name)
+        if not database.blobs.is_dir():
+            target.mkdir()
+            return 0
+        earlier = self.previous.blobstorage(database.name) if self.previous else None
+        count = 0
+
+        def copy(source: str, to: str) -> None:
+            nonlocal count
+            old = earlier / Path(to).relative_to(target) if earlier else None
+            # A transaction that was aborted has taken its blob back.
+            with suppress(FileNotFoundError):
+                _link_or_copy(old, Path(source), Path(to))
+                count += 1
+
+        def skip(directory: str, names: Collection[str]) -> set[str]:
+            return (
+                set(names).intersection(TRANSIENT) if Path(directory) == database.blobs else set()
+            )
+
+        with progress(self.say, lambda: f"{database.name}: {count} blobs copied"):
+            shutil.copytree(database.blobs, target, copy_function=copy, ignore=skip)
+        return count
+
+
+def _name(stack: Stack, previous: Backup | None) -> str:
+    """The name of a backup that begins now, later than every file of the one before."""
+    if previous:
+        parts = (previous.filestorage(each.name).glob("*") for each in stack.filestorages)
+        latest = max([previous.directory.name, *(file.stem for files in parts for file in files)])
+        until(lambda: catalog.now() > latest, SECOND)
+    return catalog.now()
+
+
+def _continue(old: Path, new: Path, most: int) -> None:
+    """Have repozo find what is copied already, unless it rests on one full copy for too long.
+
+    :param most: backups that may rest on one.
+    """
+    data = sorted(file for file in old.glob("*") if repozo.is_data_file(file.name))
+    if not data or len(data) >= most:
+        return
+    # Its index, with which the database opens at once.
+    for file in (*data, data[-1].with_suffix(".index")):
+        if file.exists():
+            _link_or_copy(file, file, new / file.name)
+    # repozo appends to these.
+    for file in old.glob("*.dat"):
+        shutil.copy2(file, new / file.name)
+
+
+def _link_or_copy(old: Path | None, source: Path, target: Path) -> None:
+    """Give the file of an earlier backup a second name, or else copy the source.
+
+    :raises FileNotFoundError: where the source is not there any more.
+    :raises Failed: where it cannot be written, which ends the whole backup.
+    """
+    if old:
+        # Where it is not there, or the file system has no hard links, or no more of them.
+        with suppress(OSError):
+            os.link(old, target)
+            return
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError as why:
+        raise Failed(f"{target}: {why.strerror}; earlier backups are as they were") from why
+
+
+def _growing(directory: Path) -> int:
+    """Bytes of what repozo is writing (its ``copyfile``)."""
+    with suppress(OSError):
+        return (directory / "tmp.tmp").stat().st_size
+    return 0
+
+
+def _said(why: BaseException) -> str:
+    if isinstance(why, shutil.Error):
+        # By file: from, to, why.
+        _, target, said = why.args[0][0]
+        return f"{target}: {said}"
+    return str(getattr(why, "strerror", None) or why or type(why).__name__)
