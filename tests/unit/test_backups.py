@@ -99,19 +99,30 @@ def test_what_is_known_is_told(stack: Stack) -> None:
         "pack: none yet; next 2026-11-29 03:30",
     ]
     jobs.began(stack, "backup", NOW)
-    jobs.ended(stack, "backup", NOW)
+    jobs.succeeded(stack, "backup", NOW)
     later = NOW + timedelta(hours=26, minutes=7)
     assert "backup: last 2026-11-27 14:05, 26:07 h ago; next" in next(jobs.told(stack, later))
     jobs.began(stack, "backup", later)
-    jobs.ended(stack, "backup", later, failed="the disk is full")
+    jobs.failed(stack, "backup", "the disk is full", again=False)
     said = next(jobs.told(stack, NOW + timedelta(days=3)))
     assert said == (
-        "backup: FAILED 2026-11-28 16:12: the disk is full; last 2026-11-27 14:05, 3 days 0 h ago; "
+        "backup: FAILED: the disk is full; last 2026-11-27 14:05, 3 days 0 h ago; "
         "next 2026-11-29 02:30"
     )
-    jobs.ended(stack, "backup", later)
+    jobs.succeeded(stack, "backup", later)
     assert "FAILED" not in next(jobs.told(stack, later))
     assert stack.jobs_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_was_stopped_is_still_due_and_what_failed_is_not(stack: Stack) -> None:
+    jobs.began(stack, "backup", NOW)
+    jobs.succeeded(stack, "backup", NOW)
+    jobs.began(stack, "pack", NOW)
+    night = datetime(2026, 11, 28, 2, 30)
+    for again, due in ((False, ("", schedule.LONGEST)), (True, ("backup", 0))):
+        jobs.began(stack, "backup", night)
+        jobs.failed(stack, "backup", "why", again)
+        assert schedule.due(stack, night + timedelta(minutes=5)) == due
 
 
 def test_a_damaged_note_is_as_none(stack: Stack) -> None:

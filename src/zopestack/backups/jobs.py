@@ -47,17 +47,26 @@ def began(stack: Stack, name: str, now: datetime) -> None:
     _save(stack, known | {name: replace(known.get(name, Job(0)), since=now.timestamp())})
 
 
-def ended(stack: Stack, name: str, now: datetime, failed: str = "") -> None:
-    """Note how a job has ended.
+def succeeded(stack: Stack, name: str, now: datetime) -> None:
+    """Note that a job has succeeded.
 
-    :param failed: why it failed; empty where it succeeded.
     :raises OSError: where that cannot be written.
     """
     known = load(stack)
-    job = replace(known.get(name, Job(now.timestamp())), failed=failed)
-    if not failed:
-        job = replace(job, succeeded=now.timestamp())
-    _save(stack, known | {name: job})
+    job = known.get(name, Job(now.timestamp()))
+    _save(stack, known | {name: replace(job, succeeded=now.timestamp(), failed="")})
+
+
+def failed(stack: Stack, name: str, why: str, again: bool) -> None:
+    """Note that a job has failed.
+
+    :param again: whether it is still due if it was, because it was only stopped.
+    :raises OSError: where that cannot be written.
+    """
+    known = load(stack)
+    job = known.get(name, Job(0))
+    since = job.succeeded if again and job.succeeded else job.since
+    _save(stack, known | {name: replace(job, since=since, failed=why)})
 
 
 def next_times(stack: Stack, now: datetime) -> dict[str, datetime]:
@@ -84,7 +93,7 @@ def told(stack: Stack, now: datetime) -> Iterator[str]:
         job = known.get(name, Job(now.timestamp()))
         words = []
         if job.failed:
-            words.append(f"FAILED {_time(job.since)}: {job.failed}")
+            words.append(f"FAILED: {job.failed}")
         if job.succeeded:
             ago = now - datetime.fromtimestamp(job.succeeded)
             words.append(f"last {_time(job.succeeded)}, {_age(ago)} ago")

@@ -54,9 +54,10 @@ def make(stack: Stack, say: Say) -> Backup:
     try:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         catalog.clear(stack)
-        earlier = catalog.own(stack)
-        previous = earlier[-1] if earlier else None
-        name = _name(stack, previous)
+        previous = _previous(stack)
+        # Another stack may have one of this second.
+        until(lambda: not (root / catalog.now()).exists(), SECOND)
+        name = catalog.now()
         work = root / catalog.unfinished(stack, name)
         work.mkdir(mode=0o750)
         making = _Making(stack, previous, work, say)
@@ -154,13 +155,18 @@ class _Making:
         return count
 
 
-def _name(stack: Stack, previous: Backup | None) -> str:
-    """The name of a backup that begins now, later than every file of the one before."""
-    if previous:
-        parts = (previous.filestorage(each.name).glob("*") for each in stack.filestorages)
-        latest = max([previous.directory.name, *(file.stem for files in parts for file in files)])
-        until(lambda: catalog.now() > latest, SECOND)
-    return catalog.now()
+def _previous(stack: Stack) -> Backup | None:
+    """The last backup, if one that begins now has a later name than all of its files.
+
+    Otherwise the clock was set back, and repozo would take the parts of a database for those of
+    another order.
+    """
+    earlier = catalog.own(stack)
+    if not earlier:
+        return None
+    parts = (earlier[-1].filestorage(each.name).glob("*") for each in stack.filestorages)
+    latest = max([earlier[-1].directory.name, *(file.stem for files in parts for file in files)])
+    return earlier[-1] if until(lambda: catalog.now() > latest, SECOND) else None
 
 
 def _continue(old: Path, new: Path, most: int) -> None:

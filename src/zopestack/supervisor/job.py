@@ -48,6 +48,7 @@ def run(name: str, file: str, work: Callable[[Stack, Say], None], noted: bool = 
     try:
         stack = stack_file.load(Path(file))
         stack.var.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _check_user(stack)
         with interruptible() as check, Owner(stack.backup_lock, f"bin/{name}", say):
             if noted:
                 jobs.began(stack, name, datetime.now())
@@ -56,12 +57,20 @@ def run(name: str, file: str, work: Callable[[Stack, Say], None], noted: bool = 
                 check()
             except (Failed, OSError, KeyboardInterrupt) as why:
                 if noted:
-                    jobs.ended(stack, name, datetime.now(), failed=_said(why))
+                    again = isinstance(why, KeyboardInterrupt)
+                    jobs.failed(stack, name, _said(why), again)
                 raise
             if noted:
-                jobs.ended(stack, name, datetime.now())
+                jobs.succeeded(stack, name, datetime.now())
     except (Failed, OSError, KeyboardInterrupt) as why:
         sys.exit(f"{name}: {_said(why)}")
+
+
+def _check_user(stack: Stack) -> None:
+    """Files of root's would be in the way of whoever runs the stack."""
+    owner = stack.var.stat().st_uid
+    if owner != os.geteuid():
+        raise Failed(f"{stack.var} belongs to the user with id {owner}: run this as that user")
 
 
 def _said(why: BaseException) -> str:
