@@ -31,8 +31,13 @@ from zopestack_bench.claims import PROMISES
 #: Where the reasons of defaults are; a line "Backs" in a section names the options.
 EXPLANATION = Path(__file__).parent / "explanation"
 
-#: The stack that the tables show: the defaults, with https and two instances.
-SHOWN = {"instances": "2", "https-address": "127.0.0.1:8443", "tls-certificate": "self-signed"}
+#: The stack that the tables show: the defaults, with https, two instances and backups.
+SHOWN = {
+    "instances": "2",
+    "https-address": "127.0.0.1:8443",
+    "tls-certificate": "self-signed",
+    "backup": "daily 02:30 keep 14",
+}
 
 
 def options(names: Iterable[str]) -> str:
