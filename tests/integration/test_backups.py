@@ -122,6 +122,16 @@ def test_what_has_not_changed_takes_no_room(stack: Stack) -> None:
     assert len(files) > len(alone)
 
 
+def test_a_damaged_blob_is_not_taken_over(stack: Stack) -> None:
+    write(stack, "one")
+    first = back_up(stack)
+    (blob,) = first.blobs_of("main").glob("*.blob")
+    blob.chmod(0o600)
+    blob.write_bytes(b"")
+    put_back(stack, back_up(stack))
+    assert records(stack) == {"one"}
+
+
 def test_as_many_rest_on_one_full_copy_as_are_kept(stack: Stack) -> None:
     fulls = []
     for number in range(5):

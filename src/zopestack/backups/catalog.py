@@ -6,7 +6,7 @@ as one file with two names (hard links), so that each can be deleted without har
     2026-11-27-01-30-00/           when it began, in UTC, as repozo names its files
         backup.json                which stack it is of, and what belongs to it
         main/filestorage/          repozo's files of the database `main`
-        main/blobstorage/          its blobs
+        main/blobs/                its blobs
 
 An unfinished one, or one that is being deleted, has another name and counts for nothing.
 """
@@ -38,12 +38,12 @@ class Backup:
     """A complete backup.
 
     :param stack: the directory of the buildout that it is of.
-    :param blobs: by database, how many blobs belong to it.
+    :param counts: by database, how many blobs belong to it.
     """
 
     directory: Path
     stack: str
-    blobs: dict[str, int]
+    counts: dict[str, int]
 
     @property
     def began(self) -> datetime:
@@ -54,9 +54,9 @@ class Backup:
         """repozo's directory of a database."""
         return filestorage(self.directory, database)
 
-    def blobstorage(self, database: str) -> Path:
-        """The blobs of a database."""
-        return blobstorage(self.directory, database)
+    def blobs_of(self, database: str) -> Path:
+        """The directory of a database's blobs."""
+        return blobs(self.directory, database)
 
 
 def filestorage(backup: Path, database: str) -> Path:
@@ -64,9 +64,9 @@ def filestorage(backup: Path, database: str) -> Path:
     return backup / database / "filestorage"
 
 
-def blobstorage(backup: Path, database: str) -> Path:
-    """The blobs of a database in the directory of a backup."""
-    return backup / database / "blobstorage"
+def blobs(backup: Path, database: str) -> Path:
+    """The directory of a database's blobs in that of a backup."""
+    return backup / database / "blobs"
 
 
 def now() -> str:
@@ -118,15 +118,15 @@ def unfinished(stack: Stack, name: str = "*") -> str:
     return f".unfinished-{mark[:12]}-{name}"
 
 
-def describe(directory: Path, stack: Stack, blobs: dict[str, int]) -> Backup:
+def describe(directory: Path, stack: Stack, counts: dict[str, int]) -> Backup:
     """Write what a backup is into its directory.
 
-    :param blobs: by database, how many blobs belong to it.
+    :param counts: by database, how many blobs belong to it.
     :raises OSError: where it cannot be written.
     """
-    told = {"stack": str(stack.directory), "blobs": blobs}
+    told = {"stack": str(stack.directory), "blobs": counts}
     files.write(directory / MANIFEST, json.dumps(told, indent=1) + "\n", mode=0o640)
-    return Backup(directory, str(stack.directory), blobs)
+    return Backup(directory, str(stack.directory), counts)
 
 
 def clear(stack: Stack) -> None:

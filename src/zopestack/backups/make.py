@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ZODB.POSException import POSError
 from ZODB.scripts import repozo
 
-from zopestack.backups import catalog
+from zopestack.backups import blobs, catalog
 from zopestack.backups.catalog import Backup
 from zopestack.backups.failed import Failed
 from zopestack.backups.progress import megabytes, progress
@@ -30,9 +30,6 @@ from zopestack.paths import FileStorage
 from zopestack.wait import until
 
 Say = Callable[[str], None]
-
-#: Of a blob directory, what belongs to no transaction (ZODB, ``blob.py``).
-TRANSIENT = ("tmp", ".lock", ".removed")
 
 #: repozo names its files by the second, so two backups cannot begin in the same one.
 SECOND = 2.0
@@ -85,7 +82,6 @@ class _Making:
     previous: Backup | None
     work: Path
     say: Say
-    copied: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> dict[str, int]:
         """Copy the databases, then their blobs; return how many there are of each.
@@ -96,12 +92,12 @@ class _Making:
         try:
             for each in self.stack.filestorages:
                 self._database(each)
-            blobs = {each.name: self._blobs(each) for each in self.stack.filestorages}
+            counts = {each.name: self._blobs(each) for each in self.stack.filestorages}
         except PROBLEMS:
             self._check_unpacked(before)
             raise
         self._check_unpacked(before)
-        return blobs
+        return counts
 
     def _files(self) -> dict[str, int]:
         return {each.name: each.path.stat().st_ino for each in self.stack.filestorages}
@@ -130,28 +126,19 @@ class _Making:
             repozo.do_backup(repozo.parseargs(options))
 
     def _blobs(self, database: FileStorage) -> int:
-        target = catalog.blobstorage(self.work, database.name)
-        if not database.blobs.is_dir():
-            target.mkdir()
-            return 0
-        earlier = self.previous.blobstorage(database.name) if self.previous else None
+        target = catalog.blobs(self.work, database.name)
+        target.mkdir(mode=0o750)
+        earlier = self.previous.blobs_of(database.name) if self.previous else None
         count = 0
-
-        def copy(source: str, to: str) -> None:
-            nonlocal count
-            old = earlier / Path(to).relative_to(target) if earlier else None
-            # A transaction that was aborted has taken its blob back.
-            with suppress(FileNotFoundError):
-                _link_or_copy(old, Path(source), Path(to))
-                count += 1
-
-        def skip(directory: str, names: Collection[str]) -> set[str]:
-            return (
-                set(names).intersection(TRANSIENT) if Path(directory) == database.blobs else set()
-            )
-
         with progress(self.say, lambda: f"{database.name}: {count} blobs copied"):
-            shutil.copytree(database.blobs, target, copy_function=copy, ignore=skip)
+            for source in blobs.found(database.blobs):
+                name = blobs.name(source.relative_to(database.blobs))
+                old = earlier / name if earlier else None
+                # A transaction that was aborted has taken its blob back.
+                with suppress(FileNotFoundError):
+                    # As rsync does: what has another size or time is damaged, here or there.
+                    _link_or_copy(old if _alike(old, source) else None, source, target / name)
+                    count += 1
         return count
 
 
@@ -189,20 +176,21 @@ def _continue(old: Path, new: Path, most: int) -> None:
 def _link_or_copy(old: Path | None, source: Path, target: Path) -> None:
     """Give the file of an earlier backup a second name, or else copy the source.
 
-    :raises FileNotFoundError: where the source is not there any more.
-    :raises Failed: where it cannot be written, which ends the whole backup.
+    :raises OSError: where neither can be done.
     """
     if old:
-        # Where it is not there, or the file system has no hard links, or no more of them.
+        # The file system may have no hard links, or no more of them.
         with suppress(OSError):
             os.link(old, target)
             return
-    try:
-        shutil.copy2(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError as why:
-        raise Failed(f"{target}: {why.strerror}; earlier backups are as they were") from why
+    shutil.copy2(source, target)
+
+
+def _alike(old: Path | None, source: Path) -> bool:
+    if not old or not old.exists():
+        return False
+    one, other = old.stat(), source.stat()
+    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
 def _growing(directory: Path) -> int:
@@ -213,8 +201,4 @@ def _growing(directory: Path) -> int:
 
 
 def _said(why: BaseException) -> str:
-    if isinstance(why, shutil.Error):
-        # By file: from, to, why.
-        _, target, said = why.args[0][0]
-        return f"{target}: {said}"
     return str(getattr(why, "strerror", None) or why or type(why).__name__)

@@ -17,10 +17,10 @@ from pathlib import Path
 from zc.lockfile import LockError, LockFile
 from ZODB.scripts import repozo
 
-from zopestack.backups import catalog
+from zopestack.backups import blobs, catalog
 from zopestack.backups.catalog import Backup
 from zopestack.backups.failed import Failed
-from zopestack.backups.make import PROBLEMS, TRANSIENT
+from zopestack.backups.make import PROBLEMS
 from zopestack.backups.progress import megabytes, progress
 from zopestack.model import Stack
 from zopestack.paths import FileStorage
@@ -68,13 +68,13 @@ def restore(
 
 def _check(stack: Stack, backup: Backup) -> None:
     for each in stack.filestorages:
-        if not backup.filestorage(each.name).is_dir() or each.name not in backup.blobs:
+        if not backup.filestorage(each.name).is_dir() or each.name not in backup.counts:
             raise Failed(f"{backup.directory} has no database {each.name}")
-        count = sum(1 for _ in _blobs(backup.blobstorage(each.name)))
-        if count != backup.blobs[each.name]:
+        count = sum(1 for _ in backup.blobs_of(each.name).iterdir())
+        if count != backup.counts[each.name]:
             raise Failed(
                 f"{backup.directory} is damaged: it has {count} blobs of {each.name}, of "
-                f"{backup.blobs[each.name]}"
+                f"{backup.counts[each.name]}"
             )
 
 
@@ -109,10 +109,9 @@ class _Exchange:
             self._add_blobs()
 
     def _add_blobs(self) -> None:
-        source = self.backup.blobstorage(self.name)
         self.blobs.mkdir(mode=0o750, parents=True, exist_ok=True)
-        for blob in _blobs(source):
-            target = self.blobs / blob.relative_to(source)
+        for blob in self.backup.blobs_of(self.name).iterdir():
+            target = self.blobs / blobs.place(blob.name)
             if not target.exists():
                 target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
                 half = target.with_name(f"{target.name}.restoring")
@@ -140,10 +139,10 @@ class _Exchange:
         yield from self._take_aside()
 
     def _take_aside(self) -> Iterator[Path]:
-        kept = self.backup.blobstorage(self.name)
-        for blob in list(_blobs(self.blobs)):
+        kept = self.backup.blobs_of(self.name)
+        for blob in list(blobs.found(self.blobs)):
             place = blob.relative_to(self.blobs)
-            if not (kept / place).exists():
+            if not (kept / blobs.name(place)).exists():
                 target = self.blobs_aside / place
                 target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
                 blob.rename(target)
@@ -157,13 +156,3 @@ def _keep(file: Path, name: Path) -> None:
         os.link(file, name)
     except OSError:
         file.rename(name)
-
-
-def _blobs(directory: Path) -> Iterator[Path]:
-    """Every file of a blob directory that belongs to a transaction, and its layout."""
-    for path, directories, names in os.walk(directory):
-        here = Path(path)
-        if here == directory:
-            directories[:] = set(directories).difference(TRANSIENT)
-            names = sorted(set(names).difference(TRANSIENT))
-        yield from (here / name for name in names)

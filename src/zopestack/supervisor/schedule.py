@@ -2,10 +2,9 @@
 
 It looks what is due and becomes that: ``bin/backup`` or ``bin/pack`` takes the place of this
 process, or, where nothing is due, ``sleep``. When that has ended, supervisord starts it again. So
-what always runs is ``sleep``, with less than 1 MB, where a Python that waits takes 10 MB.
-
-croniter and schedule keep a process in memory that does the waiting; superlance's crashmail and
-others, and supervisord's TICK events, too, need a process that waits for supervisord.
+what always runs is ``sleep`` with 0.2 MB (docs/explanation/measured.rst, "Backups"). croniter,
+schedule and supervisord's TICK events, which superlance's programs listen to, need a Python in
+memory that waits.
 """
 
 from __future__ import annotations
