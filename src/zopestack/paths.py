@@ -15,13 +15,11 @@ class FileStorage:
     """One database as it is on the disk.
 
     :param name: unique in the stack.
-    :param storage: what ZEO calls it.
     :param path: its file.
     :param blobs: the directory of its blobs.
     """
 
     name: str
-    storage: str
     path: Path
     blobs: Path
 
@@ -75,11 +73,10 @@ class Paths:
     def filestorages(self) -> tuple[FileStorage, ...]:
         """Every database that ZEO serves from a file: what is backed up, packed and restored."""
         mounted = (
-            FileStorage(each.name, each.name, self.database_of(each), self.blobs_of(each))
+            FileStorage(each.name, self.database_of(each), self.blobs_of(each))
             for each in self.databases.databases
         )
-        # 1 is plone.recipe.zeoserver's default of ``storage-number``.
-        return (FileStorage("main", "1", self.database, self.blobs), *mounted)
+        return (FileStorage("main", self.database, self.blobs), *mounted)
 
     @property
     def temporary(self) -> Path:

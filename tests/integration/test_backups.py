@@ -42,23 +42,25 @@ def stack(home: Path) -> Stack:
 
 
 @contextmanager
-def database(stack: Stack) -> Iterator[DB]:
-    opened = DB(FileStorage(str(stack.database), blob_dir=str(stack.blobs)))
+def database(stack: Stack, number: int = 0) -> Iterator[DB]:
+    """The main database, or another one."""
+    files = stack.filestorages[number]
+    opened = DB(FileStorage(str(files.path), blob_dir=str(files.blobs)))
     try:
         yield opened
     finally:
         opened.close()
 
 
-def write(stack: Stack, name: str) -> None:
+def write(stack: Stack, name: str, number: int = 0) -> None:
     """A record with a blob of the same text."""
-    with database(stack) as opened, opened.transaction() as connection:
+    with database(stack, number) as opened, opened.transaction() as connection:
         connection.root()[name] = ZODB.blob.Blob(name.encode())
 
 
-def records(stack: Stack) -> set[str]:
+def records(stack: Stack, number: int = 0) -> set[str]:
     """Every record, whose blob is read."""
-    with database(stack) as opened, opened.transaction() as connection:
+    with database(stack, number) as opened, opened.transaction() as connection:
         root = connection.root()
         for name, blob in root.items():
             with blob.open() as file:
@@ -82,9 +84,8 @@ def below(directory: Path) -> dict[Path, bytes]:
 
 def command(name: str, stack: Stack, before: str = "", *arguments: str) -> list[str]:
     """A command of ``bin``; ``before`` is Python that is run first."""
-    text = (
-        f"{before}\nfrom zopestack.supervisor.{name} import main\nmain({str(stack.stack_file)!r})"
-    )
+    given = [str(stack.stack_file), *(["1", "1"] if name == "pack" else [])]
+    text = f"{before}\nfrom zopestack.supervisor.{name} import main\nmain(*{given!r})"
     return [sys.executable, "-c", text, *arguments]
 
 
@@ -110,6 +111,21 @@ def test_each_backup_stands_for_itself(stack: Stack) -> None:
         shutil.rmtree(each.directory)
     put_back(stack, made[2])
     assert records(stack) == {"one", "two", "three"}
+
+
+def test_every_database_is_in_a_backup(stack: Stack, home: Path) -> None:
+    write(stack, "one")
+    alone = back_up(stack)
+    two = read(home, databases="intranet = /intranet")
+    write(two, "another", 1)
+    both = back_up(two)
+    write(two, "two")
+    write(two, "yet another", 1)
+    put_back(two, both)
+    assert (records(two), records(two, 1)) == ({"one"}, {"another"})
+    with pytest.raises(Failed, match="has no database intranet"):
+        put_back(two, alone)
+    assert (records(two), records(two, 1)) == ({"one"}, {"another"})
 
 
 def test_what_has_not_changed_takes_no_room(stack: Stack) -> None:

@@ -72,9 +72,11 @@ def test_a_directory_inside_var_is_no_mistake_where_nobody_backs_up(home: Path) 
 
 def test_the_commands_are_there_without_any_option(home: Path) -> None:
     found = describe.described(home, {"instances": "1"})
-    made = parts(found.stack, found.overrides)["stack-backups"]
-    assert made["scripts"].split() == ["backup", "pack", "restore", "run-schedule"]
-    assert str(found.stack.stack_file) in made["arguments"]
+    made = parts(found.stack, found.overrides)
+    assert made["stack-backups"]["scripts"].split() == ["backup", "restore", "run-schedule"]
+    assert made["stack-pack"]["scripts"].split() == ["pack", "zeopack"]
+    for part in ("stack-backups", "stack-pack"):
+        assert str(found.stack.stack_file) in made[part]["arguments"]
 
 
 def test_what_is_seen_for_the_first_time_waits_for_its_time(stack: Stack) -> None:

@@ -5,8 +5,8 @@ added. Blobs come after all databases: a blob is in its place before its transac
 ``FileStorage.storeBlob``), and it is never changed, so every blob that the copy of a database names
 is there to be copied, unless the database is packed in between.
 
-collective.recipe.backup runs repozo, too, but does not know whether somebody packs or restores
-meanwhile, and keeps databases and blobs as two series that are matched by time.
+collective.recipe.backup runs repozo, too, but keeps databases and blobs as two series, and has no
+lock against a pack.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class _Making:
         for name, file in self._files().items():
             if file != before[name]:
                 raise Failed(
-                    f"{name} was packed meanwhile, by bin/zeopack for example, so this backup was "
-                    "given up; bin/pack waits for a backup, and a backup for it"
+                    f"{name} was packed meanwhile, but not by bin/pack, so this backup was given "
+                    "up; bin/pack waits for a backup, and a backup for it"
                 )
 
     def _database(self, database: FileStorage) -> None:

@@ -27,7 +27,7 @@ MARKER = "egg:zopestack#callbacks"
 #: The part of the programs that supervisord runs beside the instances.
 GUARDS = "stack-guards"
 
-#: The part of the programs that back up, pack and restore.
+#: The part of the programs that back up and restore.
 BACKUPS = "stack-backups"
 
 #: The part that makes bin/supervisord and bin/supervisorctl.
@@ -236,12 +236,7 @@ def _zeo(stack: Stack, own: Section) -> dict[str, str]:
 
 
 def _backups(stack: Stack) -> dict[str, str]:
-    modules = {
-        "backup": "backup",
-        "pack": "packing",
-        "restore": "restore",
-        "run-schedule": "schedule",
-    }
+    modules = {"backup": "backup", "restore": "restore", "run-schedule": "schedule"}
     return {
         "recipe": "zc.recipe.egg:scripts",
         # In bin only: a wheel would put programs with such names beside everybody's own.
