@@ -148,6 +148,20 @@ def test_a_damaged_blob_is_not_taken_over(stack: Stack) -> None:
     assert records(stack) == {"one"}
 
 
+def test_damage_is_mended_and_kept(stack: Stack) -> None:
+    write(stack, "one")
+    made = back_up(stack)
+    (blob,) = stack.blobs.rglob("*.blob")
+    blob.chmod(0o600)
+    blob.write_bytes(b"damaged")
+    stack.database.write_bytes(b"damaged")
+    for aside in put_back(stack, made):
+        found = [aside] if aside.is_file() else [*aside.rglob("*.blob")]
+        assert [each.read_bytes() for each in found] == [b"damaged"]
+    assert records(stack) == {"one"}
+    assert not [*stack.var.rglob("*.restoring*")]
+
+
 def test_as_many_rest_on_one_full_copy_as_are_kept(stack: Stack) -> None:
     fulls = []
     for number in range(5):

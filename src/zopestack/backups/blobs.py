@@ -39,3 +39,12 @@ def name(place: Path) -> str:
 def place(name: str) -> Path:
     """Where a blob of a backup belongs, relative to its blob directory."""
     return Path(name.replace(SEPARATOR, os.sep))
+
+
+def alike(one: Path, other: Path) -> bool:
+    """Whether both files are there, with one size and time, which is all that rsync looks at."""
+    try:
+        first, second = one.stat(), other.stat()
+    except FileNotFoundError:
+        return False
+    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)

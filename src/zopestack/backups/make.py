@@ -136,8 +136,9 @@ class _Making:
                 old = earlier / name if earlier else None
                 # A transaction that was aborted has taken its blob back.
                 with suppress(FileNotFoundError):
-                    # As rsync does: what has another size or time is damaged, here or there.
-                    _link_or_copy(old if _alike(old, source) else None, source, target / name)
+                    # One that is not alike is damaged, here or there.
+                    same = old if old and blobs.alike(old, source) else None
+                    _link_or_copy(same, source, target / name)
                     count += 1
         return count
 
@@ -184,13 +185,6 @@ def _link_or_copy(old: Path | None, source: Path, target: Path) -> None:
             os.link(old, target)
             return
     shutil.copy2(source, target)
-
-
-def _alike(old: Path | None, source: Path) -> bool:
-    if not old or not old.exists():
-        return False
-    one, other = old.stat(), source.stat()
-    return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
 def _growing(directory: Path) -> int:

@@ -58,12 +58,16 @@ def restore(
         except BaseException as why:
             for exchange in exchanges:
                 exchange.undo()
-            if isinstance(why, PROBLEMS):
+            # The last two are repozo's, of a damaged list of checksums.
+            if isinstance(why, (*PROBLEMS, KeyError, ValueError)):
                 said = getattr(why, "strerror", None) or why
                 raise Failed(f"{backup.directory}: {said}; nothing was changed") from why
             raise
         with undisturbed():
-            return [aside for exchange in exchanges for aside in exchange.finish()]
+            try:
+                return [aside for exchange in exchanges for aside in exchange.finish()]
+            except OSError as why:
+                raise Failed(f"{why}; mend that and run bin/restore again") from why
 
 
 def _check(stack: Stack, backup: Backup) -> None:
@@ -92,6 +96,8 @@ class _Exchange:
         self.aside = self.path.with_name(f"{self.path.name}.before-restore-{stamp}")
         self.blobs_aside = self.blobs.with_name(f"{self.blobs.name}.before-restore-{stamp}")
         self.added: list[Path] = []
+        #: Blobs that are there and are not those of the backup, by what takes their place.
+        self.replaced: dict[Path, Path] = {}
 
     def prepare(self) -> None:
         """Copy everything to where it is needed, and change nothing."""
@@ -112,11 +118,15 @@ class _Exchange:
         self.blobs.mkdir(mode=0o750, parents=True, exist_ok=True)
         for blob in self.backup.blobs_of(self.name).iterdir():
             target = self.blobs / blobs.place(blob.name)
-            if not target.exists():
-                target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-                half = target.with_name(f"{target.name}.restoring")
-                self.added.append(half)
-                shutil.copy2(blob, half)
+            if blobs.alike(blob, target):
+                continue
+            target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            half = target.with_name(f"{target.name}.restoring")
+            self.added.append(half)
+            shutil.copy2(blob, half)
+            if target.exists():
+                self.replaced[half] = target
+            else:
                 half.rename(target)
                 self.added[-1] = target
 
@@ -130,24 +140,26 @@ class _Exchange:
         if self.path.exists():
             _keep(self.path, self.aside)
             yield self.aside
+        for half, blob in self.replaced.items():
+            self._take_aside(blob)
+            half.rename(blob)
         index, new_index = (file.with_name(f"{file.name}.index") for file in (self.path, self.new))
         # The database opens without one, but not with another one's.
         index.unlink(missing_ok=True)
         self.new.replace(self.path)
         if new_index.exists():
             new_index.replace(index)
-        yield from self._take_aside()
-
-    def _take_aside(self) -> Iterator[Path]:
         kept = self.backup.blobs_of(self.name)
         for blob in list(blobs.found(self.blobs)):
-            place = blob.relative_to(self.blobs)
-            if not (kept / blobs.name(place)).exists():
-                target = self.blobs_aside / place
-                target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-                blob.rename(target)
+            if not (kept / blobs.name(blob.relative_to(self.blobs))).exists():
+                self._take_aside(blob)
         if self.blobs_aside.exists():
             yield self.blobs_aside
+
+    def _take_aside(self, blob: Path) -> None:
+        target = self.blobs_aside / blob.relative_to(self.blobs)
+        target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        blob.rename(target)
 
 
 def _keep(file: Path, name: Path) -> None:
