@@ -19,6 +19,7 @@ from pathlib import Path
 
 from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 
+from zopestack.agent import jobs
 from zopestack.agent.port import METRICS
 from zopestack.config.read import Buildout, read
 from zopestack.model import OPTIONS as OPTIONS
@@ -118,7 +119,7 @@ def metrics() -> str:
     """Figures of an instance's agent, by their names at ``/metrics``."""
     rows = [
         (f"``zopestack_{name}{'_total' if kind == 'counter' else ''}``", kind, said)
-        for name, (kind, said) in METRICS.items()
+        for name, (kind, said) in {**METRICS, **jobs.METRICS}.items()
     ]
     return _table(("Figure", "Type", "Meaning"), rows, "40 15 45")
 

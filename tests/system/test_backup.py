@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.support import ledger
+from tests.support.fetch import fetch
 from tests.support.harness import Site
 from tests.support.polling import until
 from tests.support.writers import WRITERS, Writers
@@ -81,6 +82,16 @@ def test_stack_tells_when_they_were_and_when_the_next_is_due(site: Site, past: P
     said = site.supervisorctl("stack", check=True).stdout.splitlines()
     assert [line.partition(":")[0] for line in said[-2:]] == ["backup", "pack"]
     assert all("; next " in line and "FAILED" not in line for line in said[-2:])
+
+
+def test_prometheus_is_told_when_they_were(site: Site, past: Past) -> None:
+    text = fetch(site.stack.instances[0].agent, "/metrics").text
+    told = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
+    label = '{instance_name="instance1",job="backup"}'
+    known = jobs.load(site.stack)["backup"]
+    assert float(told[f"zopestack_job_succeeded{label}"]) == known.succeeded > 0
+    assert told[f"zopestack_job_failed{label}"] == "0"
+    assert text.count("# TYPE zopestack_job_failed gauge") == 1
 
 
 def test_a_backup_has_what_was_written_since_the_one_before(site: Site, past: Past) -> None:

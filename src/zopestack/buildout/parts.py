@@ -184,6 +184,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         switch_interval=instance.switch_interval,
         mount_points=stack.databases.mount_points,
         drained=str(stack.drained(instance)),
+        jobs=str(stack.jobs_file),
         haproxy=str(stack.haproxy_socket) if instance.balanced else "",
         server=f"{instance.lane}/{instance.name}" if instance.balanced else "",
     )
