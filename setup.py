@@ -104,7 +104,6 @@ setup(
         ],
         "console_scripts": [
             "guard-instances = zopestack.supervisor.guard:main",
-            "pack-databases = zopestack.supervisor.pack:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",
             "run-zeo = zopestack.supervisor.zeo:main",

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 
+from zopestack.agent import jobs
 from zopestack.agent.port import METRICS
 from zopestack.config.read import Buildout, read
 from zopestack.model import OPTIONS as OPTIONS
@@ -31,8 +32,13 @@ from zopestack_bench.claims import PROMISES
 #: Where the reasons of defaults are; a line "Backs" in a section names the options.
 EXPLANATION = Path(__file__).parent / "explanation"
 
-#: The stack that the tables show: the defaults, with https and two instances.
-SHOWN = {"instances": "2", "https-address": "127.0.0.1:8443", "tls-certificate": "self-signed"}
+#: The stack that the tables show: the defaults, with https, two instances and backups.
+SHOWN = {
+    "instances": "2",
+    "https-address": "127.0.0.1:8443",
+    "tls-certificate": "self-signed",
+    "backup": "daily 02:30 keep 14",
+}
 
 
 def options(names: Iterable[str]) -> str:
@@ -124,7 +130,7 @@ def metrics() -> str:
     """Figures of an instance's agent, by their names at ``/metrics``."""
     rows = [
         (f"``zopestack_{name}{'_total' if kind == 'counter' else ''}``", kind, said)
-        for name, (kind, said) in METRICS.items()
+        for name, (kind, said) in {**METRICS, **jobs.METRICS}.items()
     ]
     return _table(("Figure", "Type", "Meaning"), rows, "40 15 45")
 

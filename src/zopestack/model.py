@@ -17,6 +17,7 @@ from zopestack.features.acme import Acme
 from zopestack.features.address import Address
 from zopestack.features.admin import Admin
 from zopestack.features.affinity import Affinity
+from zopestack.features.backups import Backups
 from zopestack.features.balancer import Balancer
 from zopestack.features.cache import Cache
 from zopestack.features.compression import Compression
@@ -105,6 +106,7 @@ class Stack(Paths):
     compression: Compression
     access: AccessLog
     rotation: Rotation
+    backups: Backups
     extras: Extras
     own: Programs = field(default_factory=partial(defaults, Programs))
     control: Control = field(default_factory=partial(defaults, Control))

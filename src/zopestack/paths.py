@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from zopestack.features.databases import Database
+from zopestack.features.databases import Database, Databases
 from zopestack.features.directories import Directories
 from zopestack.features.instances import Instance
+
+
+@dataclass(frozen=True)
+class FileStorage:
+    """One database as it is on the disk.
+
+    :param name: unique in the stack.
+    :param path: its file.
+    :param blobs: the directory of its blobs.
+    """
+
+    name: str
+    path: Path
+    blobs: Path
 
 
 class Paths:
@@ -14,6 +29,7 @@ class Paths:
 
     parts: Path
     directories: Directories
+    databases: Databases
 
     @property
     def var(self) -> Path:
@@ -54,6 +70,15 @@ class Paths:
         return self.blobs.with_name(f"{self.blobs.name}-{mounted.name}")
 
     @property
+    def filestorages(self) -> tuple[FileStorage, ...]:
+        """Every database that ZEO serves from a file: what is backed up, packed and restored."""
+        mounted = (
+            FileStorage(each.name, self.database_of(each), self.blobs_of(each))
+            for each in self.databases.databases
+        )
+        return (FileStorage("main", self.database, self.blobs), *mounted)
+
+    @property
     def temporary(self) -> Path:
         """Temporary files of every process, such as uploads on their way into the database."""
         return self.var / "tmp"
@@ -77,6 +102,16 @@ class Paths:
     def started(self) -> Path:
         """The processes that supervisord has started, for when it has died."""
         return self.var / "started.json"
+
+    @property
+    def backup_lock(self) -> Path:
+        """Held by a backup, a pack or a restore; says which, and for how long."""
+        return self.var / "backup.lock"
+
+    @property
+    def jobs_file(self) -> Path:
+        """When each backup and pack was, and how it ended."""
+        return self.var / "jobs.json"
 
     @property
     def begun(self) -> Path:

@@ -180,6 +180,9 @@ EXAMPLE = {
 #: The databases beside the main one.
 MOUNTED = {"databases": "intranet = /intranet"}
 
+#: As the page about backups has it.
+SCHEDULED = {"stack": {"backup": "daily 02:30 keep 14"}}
+
 
 @pytest.mark.parametrize("command", commands())
 def test_every_command_exists(command: str, home: Path) -> None:
@@ -190,7 +193,7 @@ def test_every_command_exists(command: str, home: Path) -> None:
     if place == "scripts":
         assert (CHECKOUT / program).exists()
     elif place == "bin":
-        scripts = known["supervisor"]["scripts"].split()
+        scripts = {each for part in known.values() for each in part.get("scripts", "").split()}
         assert name in {"buildout", *scripts, *known, *SCRIPTS_OF_RECIPES}
     elif place:
         assert place in ("env/bin", ".venv/bin")
@@ -244,7 +247,7 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
 def test_every_path_is_one_that_is_made(home: Path) -> None:
     named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
     assert len(named) > 10
-    made = known_paths(described({}, home).stack, home)
+    made = known_paths(described(SCHEDULED, home).stack, home)
     assert {path for path in named if home / path not in made} == set()
 
 

@@ -600,6 +600,35 @@ DATABASES = [
     bad("another real path", "databases", "x = /y:/z", "'/y:/z' is no path"),
 ]
 
+WHEN = "like hourly keep 48, daily 02:30 keep 14"
+PACKED = "like weekly keep 7d"
+DAILY = "daily 02:30 keep 14"
+
+BACKUPS = [
+    bad("no number of backups", "backup", "daily 02:30", WHEN, buildout=True),
+    bad("no backup kept", "backup", "daily 02:30 keep 0", WHEN),
+    bad("backups kept by days", "backup", "daily 02:30 keep 14d", WHEN),
+    bad("half past 24", "backup", "daily 24:30 keep 14", WHEN),
+    bad("a time without zero", "backup", "daily 2:30 keep 14", WHEN),
+    bad("a day every day", "backup", "daily monday 02:30 keep 14", WHEN),
+    bad("a time every hour", "backup", "hourly 02:30 keep 14", WHEN),
+    bad("no such day", "backup", "weekly someday 02:30 keep 8", WHEN),
+    bad("a cron expression", "backup", "30 2 * * *", WHEN),
+    bad("on for a backup", "backup", "on", WHEN),
+    bad("lines in backup", "backup", "daily 02:30 keep 14\n[program:evil]", WHEN),
+    bad("no days of history", "pack", "weekly", PACKED, buildout=True),
+    bad("a number of packs", "pack", "weekly keep 7", PACKED),
+    bad("negative days", "pack", "weekly keep -1d", PACKED),
+    bad("no directory", "backup-directory", "", "a path"),
+    bad(
+        "backups in var", "backup-directory", "var/backups", "outside", backup=DAILY, buildout=True
+    ),
+    bad("backups are var", "backup-directory", "x/../var", "outside", backup=DAILY),
+    bad("backups in parts", "backup-directory", "parts/b", "bin/buildout empties", backup=DAILY),
+    bad("a file for backups", "backup-directory", "plain-file", "is not one", backup=DAILY),
+    bad("backups below a file", "backup-directory", "plain-file/b", "write to", backup=DAILY),
+]
+
 BAD: list[Bad] = [
     *NUMBERS,
     *DATABASES,
@@ -616,6 +645,7 @@ BAD: list[Bad] = [
     *EGGS,
     *PROGRAMS,
     *PATHS,
+    *BACKUPS,
 ]
 
 #: Templates that cannot be rendered, or not to what HAProxy accepts; see ``describe``.

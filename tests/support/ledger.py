@@ -18,6 +18,16 @@ def create(site: Site, visitors: int) -> None:
     site.run("bin/instance1", "run", CODE / "create_ledger.py", str(visitors))
 
 
+def attached(site: Site) -> dict[str, set[int]]:
+    """For each visitor, the numbers whose blob is there and has its text."""
+    said = site.run("bin/instance1", "run", CODE / "read_attached.py").stdout
+    line = next(line for line in said.splitlines() if line.startswith("ATTACHED "))
+    return {
+        visitor: set(numbers)
+        for visitor, numbers in json.loads(line.removeprefix("ATTACHED ")).items()
+    }
+
+
 def read(site: Site) -> dict[str, dict[int, int]]:
     """For each visitor, how often each number was applied."""
     said = site.run("bin/instance1", "run", CODE / "read_ledger.py").stdout

@@ -102,24 +102,22 @@ def test_zeopack_knows_every_storage(home: Path) -> None:
     parted = made(home, {"zeo": {"storage-number": "2", "pack-days": "7"}})
     assert [*parted].index(PACK) > [*parted].index("zeo")
     given = ast.literal_eval(f"({parted[PACK]['arguments']})")
-    assert given == (
-        ("127.0.0.1", 8400),
-        {
-            "2": f"{home}/var/blobstorage",
-            "intranet": f"{home}/var/blobstorage-intranet",
-            "archive": f"{home}/var/blobstorage-archive",
-        },
-        "7",
-    )
+    assert given == (f"{home}/parts/stack-files/stack.json", "2", "7")
+    stack = describe.read(home, {"databases": TWO})
+    assert [(each.name, each.path.name, each.blobs.name) for each in stack.filestorages] == [
+        ("main", "Data.fs", "blobstorage"),
+        ("intranet", "intranet.fs", "blobstorage-intranet"),
+        ("archive", "archive.fs", "blobstorage-archive"),
+    ]
 
 
 def test_without_other_databases_nothing_changes(home: Path) -> None:
     parted = made(home, databases="")
-    assert PACK not in parted
     assert "zeo-conf-additional" not in parted["zeo"]
     assert "zodb_db" not in parted["instance1"]["zope-conf-additional"]
     assert "Products.ZODBMountPoint" not in parted["instance1"]["eggs"]
 
 
 def test_a_zeopack_of_the_users_stays(home: Path) -> None:
-    assert PACK not in made(home, {"zeo": {"zeopack": "mine.py"}})
+    assert made(home, {"zeo": {"zeopack": "mine.py"}})[PACK]["scripts"] == "pack"
+    assert made(home)[PACK]["scripts"].split() == ["pack", "zeopack"]

@@ -178,8 +178,11 @@ def test_ports_past_the_last_are_refused(home: Path) -> None:
 
 def test_no_name_of_anything_else_is_taken(home: Path) -> None:
     """Whatever a stack has programs and parts for."""
-    found = describe.described(home, {"instances": "1", "share-memory": "on"})
-    made = {*parts(found.stack, found.overrides)} | {p.name for p in programs(found.stack, {})}
+    options = {"instances": "1", "share-memory": "on", "backup": "hourly keep 1"}
+    found = describe.described(home, options)
+    every = parts(found.stack, found.overrides)
+    made = {*every} | {p.name for p in programs(found.stack, {})}
+    made |= {script for part in every.values() for script in part.get("scripts", "").split()}
     assert made - {"instance1"} <= {*RESERVED}
     with pytest.raises(UserError, match="a name that nothing else has"):
         describe.configuration(

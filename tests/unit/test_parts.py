@@ -28,7 +28,9 @@ def test_order_of_the_parts(home: Path) -> None:
         "supervisor",
         "instance1",
         "instance2",
+        "stack-pack",
         "stack-guards",
+        "stack-backups",
     ]
 
 

@@ -37,6 +37,7 @@ class Configuration:
         one waits for it; None for Python's default.
     :param mount_points: the paths in Zope where other databases are mounted.
     :param drained: a file that is there while the instance is drained by hand.
+    :param jobs: the file in which backups and packs are noted.
     :param haproxy: the socket of HAProxy's runtime API; empty where it does not know the instance.
     :param server: what HAProxy calls the instance: backend and name.
     :param warmed: of the warm-up paths, those that the process of which this is a fork has fetched.
@@ -59,6 +60,7 @@ class Configuration:
     switch_interval: float | None = None
     mount_points: tuple[str, ...] = ()
     drained: str = ""
+    jobs: str = ""
     haproxy: str = ""
     server: str = ""
     warmed: tuple[str, ...] = ()
@@ -111,6 +113,7 @@ class Configuration:
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
             mount_points=tuple(environment.get(PREFIX + "MOUNT_POINTS", "").split()),
             drained=environment.get(PREFIX + "DRAINED", ""),
+            jobs=environment.get(PREFIX + "JOBS", ""),
             haproxy=environment.get(PREFIX + "HAPROXY", ""),
             server=environment.get(PREFIX + "SERVER", ""),
             warmed=tuple(environment.get(WARMED, "").split()),

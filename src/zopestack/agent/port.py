@@ -17,7 +17,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from zopestack.agent import own_thread
+from zopestack.agent import jobs, own_thread
 from zopestack.agent.health import Health
 from zopestack.agent.threads import QUESTIONS, Threads
 
@@ -84,7 +84,11 @@ class Answer(BaseHTTPRequestHandler):
             hung = health.hang.hung()
             self._send(503 if hung else 200, "text/plain", "hung\n" if hung else "alive\n")
         elif self.path == "/metrics":
-            self._send(200, "text/plain; version=0.0.4", metrics(health.report()))
+            self._send(
+                200,
+                "text/plain; version=0.0.4",
+                metrics(health.report(), health.configuration.jobs),
+            )
         elif self.path == "/threads":
             self._converse(health.meter.threads)
         else:
@@ -116,14 +120,21 @@ class Answer(BaseHTTPRequestHandler):
         """Log nothing: a health check every second would fill the log."""
 
 
-def metrics(report: dict[str, Any]) -> str:
-    """Return a report in Prometheus's text format."""
+def metrics(report: dict[str, Any], noted: str) -> str:
+    """Return a report in Prometheus's text format.
+
+    :param noted: the file of the stack's jobs.
+    """
+    instance = f'instance_name="{report["instance"]}"'
+    values = {name: {instance: report[name]} for name in METRICS}
+    for name, job, value in jobs.figures(noted):
+        values.setdefault(name, {})[f'{instance},job="{job}"'] = value
     lines = []
-    for name, (kind, meaning) in METRICS.items():
+    for name, labelled in values.items():
+        kind, meaning = {**METRICS, **jobs.METRICS}[name]
         full = f"zopestack_{name}{'_total' if kind == 'counter' else ''}"
-        label = f'{{instance_name="{report["instance"]}"}}'
         lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
-        lines.append(f"{full}{label} {report[name]}")
+        lines += [f"{full}{{{label}}} {value}" for label, value in labelled.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ Section = Mapping[str, str]
 #: The distribution of the objects that mount databases, and their part of Zope.
 MOUNTS = "Products.ZODBMountPoint"
 
-#: The part that makes bin/zeopack, in place of the one of plone.recipe.zeoserver.
+#: The part that makes bin/pack, and bin/zeopack in place of the one of plone.recipe.zeoserver.
 PACK = "stack-pack"
 
 #: Options of plone.recipe.zope2instance for the cache of the objects, and their names in zope.conf.
@@ -85,22 +85,20 @@ def _set(names: Mapping[str, str], given: Section) -> Iterator[str]:
 
 
 def pack(stack: Stack, zeo: Section) -> dict[str, dict[str, str]]:
-    """The part that makes ``bin/zeopack``, for every database; none where the recipe's does.
+    """The part that makes ``bin/pack``, and ``bin/zeopack`` in place of the recipe's.
 
     :param zeo: the options of ZEO's part; one with a ``zeopack`` of the user's keeps it.
     """
-    if not stack.databases.databases or "zeopack" in zeo:
-        return {}
-    main = zeo.get("storage-number", "1")
-    blobs = {main: str(stack.blobs)}
-    blobs |= {each.name: str(stack.blobs_of(each)) for each in stack.databases.databases}
-    address = stack.storage.zeo_address
+    scripts = ["pack"]
+    if "zeopack" not in zeo:
+        scripts.append(zeo.get("zeopack-script-name", "zeopack"))
+    given = str(stack.stack_file), zeo.get("storage-number", "1"), zeo.get("pack-days", "1")
     return {
         PACK: {
             "recipe": "zc.recipe.egg:scripts",
-            "eggs": f"zopestack\nplone.recipe.zeoserver\n{zeo['eggs']}",
-            "scripts": f"pack-databases={zeo.get('zeopack-script-name', 'zeopack')}",
-            "arguments": f"({address.host!r}, {address.port}), {blobs!r}, "
-            f"{zeo.get('pack-days', '1')!r}",
+            "eggs": f"zopestack\n{zeo['eggs']}",
+            "entry-points": "\n".join(f"{each}=zopestack.supervisor.pack:main" for each in scripts),
+            "scripts": "\n".join(scripts),
+            "arguments": ", ".join(map(repr, given)),
         }
     }

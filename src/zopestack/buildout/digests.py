@@ -28,7 +28,7 @@ def digests(
     and every file that the part's recipe has made, its executable included. For the reload of
     HAProxy: the program and every file that HAProxy is given. For a program of the user's own: the
     files in the buildout's directory that its command names, except those in ``var``, which
-    change while it runs.
+    change while it runs. For the schedule: what is due when.
 
     :param rendered: HAProxy's files.
     :raises OSError: where a file of a part cannot be read.
@@ -43,7 +43,12 @@ def digests(
     for own in own_programs(stack, {}):
         found[own.name] = _digest(*_contents(_named(stack, own)))
     files = {str(path): text for path, text in rendered.items()}
-    return {**found, "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files))}
+    return {
+        **found,
+        "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files)),
+        # It reads the Stack when it starts.
+        "schedule": _digest(repr(stack.backups)),
+    }
 
 
 def _pairs(options: Mapping[str, str]) -> Iterator[str]:

@@ -31,6 +31,9 @@ GUARDS = "stack-guards"
 #: The part of the scripts of ``[supervisor] plugins``.
 PLUGINS = "supervisor-plugins"
 
+#: The part of the programs that back up and restore.
+BACKUPS = "stack-backups"
+
 
 def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str, str]]:
     """Name and options of every part, in the order they are installed.
@@ -60,6 +63,7 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "\n".join(stack.own.plugins),
         }
+    made[BACKUPS] = {**_backups(stack), "eggs": made[GUARDS]["eggs"]}
     return made
 
 
@@ -186,6 +190,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         switch_interval=instance.switch_interval,
         mount_points=stack.databases.mount_points,
         drained=str(stack.drained(instance)),
+        jobs=str(stack.jobs_file),
         haproxy=str(stack.haproxy_socket) if instance.balanced else "",
         server=f"{instance.lane}/{instance.name}" if instance.balanced else "",
     )
@@ -235,6 +240,19 @@ def _zeo(stack: Stack, own: Section) -> dict[str, str]:
     if lines := [*databases.zeo_conf(stack, own), *own.get("zeo-conf-additional", "").splitlines()]:
         options["zeo-conf-additional"] = "\n".join(lines)
     return options
+
+
+def _backups(stack: Stack) -> dict[str, str]:
+    modules = {"backup": "backup", "restore": "restore", "run-schedule": "schedule"}
+    return {
+        "recipe": "zc.recipe.egg:scripts",
+        # In bin only: a wheel would put programs with such names beside everybody's own.
+        "entry-points": "\n".join(
+            f"{script}=zopestack.supervisor.{module}:main" for script, module in modules.items()
+        ),
+        "scripts": "\n".join(modules),
+        "arguments": repr(str(stack.stack_file)),
+    }
 
 
 def _supervisor(stack: Stack) -> dict[str, str]:

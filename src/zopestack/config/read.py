@@ -168,6 +168,7 @@ def read(
         programs.check(stack, os.getuid() == 0)
     with given[STACK].refusing():
         _check_var(stack)
+        _check_backups(stack)
         listeners.check(lambda each: given[each.section].written(each.option), stack)
     warn(stack, sections)
     known = {(part, each): written(part, each) for part, options in own.items() for each in options}
@@ -234,3 +235,19 @@ def _with_program(balancer: Balancer) -> Balancer:
 def _check_var(stack: Stack) -> None:
     if Path(os.path.realpath(stack.var)).is_relative_to(os.path.realpath(stack.parts)):
         raise Refused("var", f"a directory outside {stack.parts}, which bin/buildout empties")
+
+
+def _check_backups(stack: Stack) -> None:
+    if not stack.backups.backup:
+        return
+    directory = Path(os.path.realpath(stack.backups.backup_directory))
+    if directory.is_relative_to(os.path.realpath(stack.parts)):
+        raise Refused(
+            "backup-directory",
+            f"a directory outside {stack.parts}, which bin/buildout empties",
+        )
+    if directory.is_relative_to(os.path.realpath(stack.var)):
+        raise Refused(
+            "backup-directory",
+            f"a directory outside {stack.var}, with which the backups would be lost",
+        )

@@ -39,6 +39,15 @@ class Directories(Feature):
         # Path.is_dir raises for a name that is too long.
         if self.templates and not os.path.isdir(self.templates):  # noqa: PTH112
             raise Refused("templates", f"a directory, but {self.templates} is not one")
-        existing = next(each for each in (self.var, *self.var.parents) if os.path.lexists(each))
-        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            raise Refused("var", f"a directory you can write to, but {existing} is not one")
+        check_writable("var", self.var)
+
+
+def check_writable(option: str, directory: Path) -> None:
+    """Check that a directory can be written to, or made.
+
+    :param option: that names it.
+    :raises Refused: where it cannot.
+    """
+    existing = next(each for each in (directory, *directory.parents) if os.path.lexists(each))
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise Refused(option, f"a directory you can write to, but {existing} is not one")

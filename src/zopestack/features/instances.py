@@ -34,11 +34,14 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 #: Names that instances behind HAProxy have, and the section of what all have in common.
 NUMBERED = re.compile(r"instance\d*")
 
-#: Other programs, parts and sections, and what stands for all instances.
+#: Other programs, parts, sections and scripts in bin, and what stands for all instances.
 RESERVED = (
     *("access-log", "all", "buildout", "guard", "haproxy", "haproxy-reload", "loader", "loader-2"),
     *("stack", "stack-files", "stack-guards", "stack-pack", "supervisor", "supervisor-plugins"),
     *("versions", "zeo"),
+    *("backup", "pack", "restore", "run-schedule", "schedule", "stack-backups"),
+    *("guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
+    *("repozo", "supervisorctl", "supervisord", "zeopack"),
 )
 
 #: How a line of ``extra-instances`` ends for an instance that only a person starts.

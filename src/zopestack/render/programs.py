@@ -42,6 +42,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
         _access_log(stack),
         _haproxy(stack),
         _reload(stack),
+        *_schedule(stack),
         _guard(stack),
     )
     first = _python(stack, stack.instances[0])
@@ -162,6 +163,24 @@ def _reload(stack: Stack) -> Program:
         # Refused files stay refused.
         autorestart=False,
         stopwaitsecs=RELOAD_STOP_SECONDS,
+    )
+
+
+def _schedule(stack: Stack) -> tuple[Program, ...]:
+    if not stack.backups.jobs:
+        return ()
+    return (
+        Program(
+            name="schedule",
+            comment="Runs what is due at times of day, bin/backup and bin/pack, and is `sleep` "
+            "otherwise.",
+            command=f"{stack.bin}/run-schedule {stack.stack_file}",
+            priority=450,
+            # It ends and is started again for whatever it runs.
+            startsecs=0,
+            # A backup that is stopped removes its half.
+            stopwaitsecs=stack.timings.stop,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ or when the process is stopped. A pid file alone may name another process by now
 from __future__ import annotations
 
 import xmlrpc.client
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -74,6 +75,23 @@ def check(path: Path) -> bool:
         f"{who} does not answer on {path}. The site may serve on. If supervisord stays so: "
         f"kill -9 {running}, then scripts/up, which takes over what it left."
     )
+
+
+def wait_settled(path: Path, seconds: float, say: Callable[[str], None]) -> None:
+    """Wait for the end of a supervisord that shuts down.
+
+    :param say: called with a line where there is one.
+    :raises Deaf: where it does not end in time.
+    """
+    supervisor = Supervisor(path, ANSWER)
+
+    def settled() -> bool:
+        return pid(path) is None or supervisor.running()
+
+    if not settled():
+        say("waiting for the supervisord that is shutting down")
+        if not until(settled, seconds):
+            raise Deaf(f"supervisord did not shut down within {seconds:.0f} s.")
 
 
 def _answers(path: Path) -> bool:

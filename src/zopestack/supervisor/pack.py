@@ -1,49 +1,117 @@
-"""The program ``zeopack`` of a stack with several databases: it packs them one after the other.
+"""``bin/pack``, and ``bin/zeopack`` in the place of plone.recipe.zeoserver's: remove old revisions.
 
-It takes the options of the one that plone.recipe.zeoserver makes, which packs the main one only.
+ZEO packs, so it has to run. The recipe's own program packs the main database only and does not wait
+for a backup, which must not be made meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import sys
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected, ServerException
+from ZODB.POSException import POSError
+
+from zopestack.backups.failed import Failed
+from zopestack.backups.progress import megabytes, progress
+from zopestack.features.address import Address
+from zopestack.model import Stack
+from zopestack.paths import FileStorage
+from zopestack.supervisor import job
+
+DESCRIPTION = """\
+Remove old revisions of objects, and objects that nothing refers to any more, from every database,
+while the stack runs. What is gone cannot be undone in Zope any more.
+
+The exit status is 0 when all databases are packed. Otherwise one message says why one is not.
+"""
+
+#: Seconds for ZEO to answer.
+CONNECT = 10
 
 
-def main(address: tuple[str, int], storages: Mapping[str, str], days: str) -> int:
-    """Pack; the exit status, 1 if the server does not answer.
+def main(file: str, main_storage: str, days: str) -> None:
+    """Run ``bin/pack``.
 
-    :param address: of the database server.
-    :param storages: the blob directory of each storage.
-    :param days: how many days of old revisions to keep, unless ``-D`` says.
+    :param file: the Stack's.
+    :param main_storage: what ZEO calls the main database; the others have its name for them.
+    :param days: of history that are kept where nobody says otherwise.
     """
-    from plone.recipe.zeoserver import pack  # type: ignore[import-untyped]
-
-    given = _parser(storages, days).parse_args()
-    failed = 0
-    for name in [given.storage] if given.storage else storages:
-        try:
-            pack.main(*address, days=given.days, blob_dir=storages[name], storage=name)
-        # How the recipe's own program says that the server does not answer.
-        except SystemExit:
-            failed = 1
-        else:
-            print(f"{name}: packed")
-    return failed
-
-
-def _parser(storages: Mapping[str, str], days: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description="Remove old revisions from the databases, while they are in use."
-    )
-    parser.add_argument(
-        "-S", dest="storage", metavar="NAME", choices=list(storages), help="only this storage"
-    )
+    parser = job.parser("pack", DESCRIPTION)
     parser.add_argument(
         "-D",
-        dest="days",
+        "--days",
+        type=_days,
         metavar="DAYS",
-        type=int,
-        default=days,
-        help="keep the revisions of so many days (default: %(default)s)",
+        help=f"days of history to keep (default: those of `pack` in [stack], or {days})",
     )
-    return parser
+    parser.add_argument(
+        "-S",
+        "--storage",
+        metavar="NAME",
+        help=f"pack this database only; the main one is {main_storage}",
+    )
+    given = parser.parse_args()
+
+    def work(stack: Stack, say: job.Say) -> None:
+        storages = {
+            main_storage if each.path == stack.database else each.name: each
+            for each in stack.filestorages
+        }
+        if given.storage not in (None, *storages):
+            raise Failed(f"-S {given.storage}: expected one of {', '.join(storages)}")
+        option = stack.backups.pack
+        kept = given.days if given.days is not None else option.keep if option else int(days)
+        say(f"begins, {datetime.now():%Y-%m-%d %H:%M:%S}; {kept} days of history are kept")
+        for name in [given.storage] if given.storage else storages:
+            _pack(stack, name, storages[name], kept, say)
+
+    job.run("pack", file, work)
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or len(text) > 4:
+        raise argparse.ArgumentTypeError(f"expected a number of days, not {text}")
+    return int(text)
+
+
+def _pack(stack: Stack, name: str, database: FileStorage, days: int, say: job.Say) -> None:
+    before = database.path.stat().st_size
+    with progress(say, partial(_written, database)):
+        _have_packed(stack.storage.zeo_address, name, days)
+    after = database.path.stat().st_size
+    say(f"{database.name}: {megabytes(before)} before, {megabytes(after)} now")
+
+
+def _have_packed(address: Address, name: str, days: int) -> None:
+    """Have ZEO pack a storage, and wait for the end.
+
+    :raises Failed: where it does not.
+    """
+    server = address.host, address.port
+    try:
+        storage = ClientStorage(server, storage=name, wait_timeout=CONNECT, read_only=True)
+        try:
+            storage.pack(days=days, wait=True)
+        finally:
+            storage.close()
+    except ClientDisconnected as why:
+        raise Failed(f"zeo does not answer at {address}: bin/supervisorctl status zeo") from why
+    except (POSError, ServerException) as why:
+        raise Failed(f"{name}: {why}; see bin/supervisorctl tail zeo") from why
+
+
+def _written(database: FileStorage) -> str:
+    """How far the new file is that a pack writes (ZODB, ``fspack.py``)."""
+    size = 0
+    with suppress(OSError):
+        size = database.path.with_name(f"{database.path.name}.pack").stat().st_size
+    return f"{database.name}: {megabytes(size)} written"
+
+
+if __name__ == "__main__":
+    main(sys.argv.pop(1), "1", "1")

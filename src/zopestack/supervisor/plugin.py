@@ -50,7 +50,8 @@ stack
     Show a table: instance, its group where there are groups, state, pid, uptime, memory, busy
     threads, requests in flight and queued, requests answered, Python's switch interval, and
     HAProxy's last health check. Then your own programs: state, pid, uptime, memory, and CPU since
-    the start.""",
+    the start. Below: when the last backup and pack were, why one failed since, and when the next is
+    due.""",
 }
 
 

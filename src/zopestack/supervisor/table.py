@@ -7,9 +7,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 
 import psutil
 
+from zopestack.backups import jobs
 from zopestack.columns import columns
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Runtime, Server
@@ -50,7 +52,8 @@ OWN_HEADINGS = ("program", "state", "pid", "uptime", "memory", "cpu")
 
 
 def table(stack: Stack) -> str:
-    """Return the table as text, with one line for each instance; then the user's own programs.
+    """Return the table as text, with one line for each instance; then the user's own programs, and
+    one line for each of the jobs that run at times of day.
 
     :raises OSError: if supervisord does not answer.
     """
@@ -78,7 +81,7 @@ def table(stack: Stack) -> str:
     if stack.own.all:
         own = (_own_cells(each.namespec, processes) for each in own_programs(stack, {}))
         lines += ["", *columns([OWN_HEADINGS, *own])]
-    return "\n".join(lines)
+    return "\n".join([*lines, *jobs.told(stack, datetime.now())])
 
 
 def _cells(

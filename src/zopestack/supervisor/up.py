@@ -128,16 +128,10 @@ def _living(stack: Stack, supervisor: Supervisor) -> bool:
         say("stopping it, which lets requests finish, to start it again")
         os.kill(why.pid, signal.SIGTERM)
 
-    def settled() -> bool:
-        return daemon.pid(stack.supervisor_socket) is None or supervisor.running()
-
-    if not settled():
-        say("waiting for the supervisord that is shutting down")
-        # It stops one program after the other.
-        own = sum(each.stopwaitsecs for each in stack.own.all)
-        seconds = stack.stop_seconds * len(stack.programs) + own
-        if not until(settled, seconds):
-            raise NotReady(f"supervisord did not shut down within {seconds:.0f} s.")
+    # It stops one program after the other.
+    own = sum(each.stopwaitsecs for each in stack.own.all)
+    seconds = stack.stop_seconds * len(stack.programs) + own
+    daemon.wait_settled(stack.supervisor_socket, seconds, say)
     return supervisor.running()
 
 

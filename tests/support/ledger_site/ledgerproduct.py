@@ -11,6 +11,7 @@ from AccessControl.class_init import InitializeClass
 from BTrees.IOBTree import IOBTree
 from BTrees.OOBTree import OOBTree
 from OFS.SimpleItem import SimpleItem
+from ZODB.blob import Blob
 
 
 class Ledger(SimpleItem):
@@ -21,8 +22,10 @@ class Ledger(SimpleItem):
 
     def __init__(self, visitors: int) -> None:
         self.books = OOBTree()
+        self.attached = OOBTree()
         for visitor in range(visitors):
             self.books[str(visitor)] = IOBTree()
+            self.attached[str(visitor)] = IOBTree()
 
     @security.public
     def page(self) -> str:
@@ -40,6 +43,12 @@ class Ledger(SimpleItem):
         book = self.books[visitor]
         book[int(number)] = book.get(int(number), 0) + 1
         return f"recorded {number}"
+
+    @security.public
+    def attach(self, visitor: str, number: str) -> str:
+        """Write a numbered record with a blob, which has the number as its text."""
+        self.attached[visitor][int(number)] = Blob(number.encode())
+        return self.record(visitor, number)
 
     @security.public
     def slow(self, seconds: str = "1") -> str:

@@ -46,6 +46,7 @@ CONFIGURATION = Configuration(
         conflicts=st.just("/var/conflicts.lock"),
         switch_interval=st.none() | st.integers(1, 10000).map(lambda number: number / 10000),
         drained=st.sampled_from(["", "/var/instance1/drained"]),
+        jobs=st.sampled_from(["", "/var/jobs.json"]),
         haproxy=st.sampled_from(["", "/var/haproxy.sock"]),
         server=st.sampled_from(["", "zope/instance1"]),
         warmed=st.lists(st.from_regex(r"/[a-z]{0,8}", fullmatch=True), max_size=3).map(tuple),

@@ -1,0 +1,50 @@
+"""The files of a blob directory, and their names in a backup.
+
+ZODB keeps each blob in a directory of its own, or in eight. A directory takes 4 kB in every backup,
+where another name of a file takes 0.1 kB, so a backup has all blobs in one directory
+(docs/explanation/measured.rst, "Backups").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+#: Of a blob directory, what belongs to no transaction (ZODB, ``blob.py``).
+TRANSIENT = ("tmp", ".lock", ".removed")
+
+#: Stands for the separator of directories; no name of ZODB's has it.
+SEPARATOR = ","
+
+
+def found(directory: Path) -> Iterator[Path]:
+    """Every file that belongs to a transaction, and the note of the layout."""
+    for path, directories, names in os.walk(directory):
+        here = Path(path)
+        if here == directory:
+            directories[:] = set(directories).difference(TRANSIENT)
+            names = sorted(set(names).difference(TRANSIENT))
+        yield from (here / name for name in names)
+
+
+def name(place: Path) -> str:
+    """The name of a blob in a backup.
+
+    :param place: relative to its blob directory.
+    """
+    return str(place).replace(os.sep, SEPARATOR)
+
+
+def place(name: str) -> Path:
+    """Where a blob of a backup belongs, relative to its blob directory."""
+    return Path(name.replace(SEPARATOR, os.sep))
+
+
+def alike(one: Path, other: Path) -> bool:
+    """Whether both files are there, with one size and time, which is all that rsync looks at."""
+    try:
+        first, second = one.stat(), other.stat()
+    except FileNotFoundError:
+        return False
+    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
