@@ -174,9 +174,8 @@ def test_volto_renders_pages_and_plone_answers_the_rest(plone: Checkout) -> None
     with volto() as server:
         plone.set(volto_address=f"127.0.0.1:{server.server_port}", sites="* = /news")
         plone.configure(SECTIONS)
-        plone.buildout()
-        plone.supervisorctl("update", check=True)
-        plone.wait_ready()
+        # With the checkout's own Python, into which Plone has been installed.
+        plone.script("up", "--timeout", str(int(PATIENCE)))
         until(
             "Volto to answer", lambda: plone.get("/private").text, lambda x: x.startswith("volto")
         )
