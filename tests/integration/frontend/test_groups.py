@@ -68,6 +68,10 @@ def figure(door: Door, row: str, column: str) -> int:
     return int(door.figures()[row][column])
 
 
+def logged(door: Door) -> list[str]:
+    return door.log.read_text(encoding="utf-8").splitlines()
+
+
 @contextmanager
 def down(door: Door, server: str) -> Iterator[None]:
     """HAProxy sends nothing to an instance meanwhile."""
@@ -149,8 +153,11 @@ def test_the_queue_of_a_group_has_its_own_length_and_time(door: Door) -> None:
         # One more than queue-limit.
         with held(door, CRAWLER, 1) as more:
             until("one more to wait", lambda: figure(door, "zope-crawlers/BACKEND", "qcur") == 3)
-            refused = door.get("/", CRAWLER)
+            refused = door.get("/refused", CRAWLER)
             assert refused.status == 503
+            # At once: it was in no queue.
+            (line,) = until("the log", lambda: [x for x in logged(door) if " /refused " in x])
+            assert "status=503 queue=-1 " in line
             assert b"back in a moment" in refused.body
             # Those that wait get 503 after their second; the thread is still held.
             until("them to be told", lambda: len(answers) + len(more) == 3)
@@ -169,23 +176,23 @@ def test_a_slot_of_a_group_that_a_client_holds_is_lent_to_the_next(door: Door) -
 
 
 def test_the_requests_of_a_group_that_is_down_wait_behind_others(door: Door) -> None:
-    with down(door, "zope-crawlers/instance3"):
-        assert group_of(door, headers=CRAWLER) == ""
+    with down(door, "zope-rest/instance2"):
+        assert group_of(door, "/++api++") == ""
         # The next line that matches.
-        assert group_of(door, headers={**CRAWLER, "Cookie": "__ac=user"}) == "editors"
+        assert group_of(door, "/++api++", {"Cookie": "__ac=user"}) == "editors"
         with held(door, {}):
             until("it to be busy", lambda: door.servers()["instance1"].current == 1)
             door.seen()
             threads = []
-            for path, headers in (("/crawled", CRAWLER), ("/visited", {})):
-                threads.append(threading.Thread(target=door.get, args=(path, headers)))
+            for path in ("/++api++/first", "/second"):
+                threads.append(threading.Thread(target=door.get, args=(path,)))
                 threads[-1].start()
                 waiting = len(threads)
                 until("it to wait", lambda n=waiting: figure(door, "zope/BACKEND", "qcur") == n)
         for thread in threads:
             thread.join()
-        assert [each.path for each in door.seen()] == ["/visited", "/crawled"]
-    assert group_of(door, headers=CRAWLER) == "crawlers"
+        assert [each.path for each in door.seen()] == ["/second", "/++api++/first"]
+    assert group_of(door, "/++api++") == "rest"
 
 
 def test_a_browser_has_a_preferred_server_in_each_group(door: Door) -> None:
