@@ -184,6 +184,34 @@ def test_an_earlier_backup_is_put_back_and_what_was_there_is_kept(stack: Stack) 
     assert records(stack) == {"one", "two"}
 
 
+@pytest.mark.parametrize(
+    ("killed_in", "left"),
+    [
+        ("module.os.sync", {"one", "two"}),
+        ("module.Path.replace", {"one", "two"}),
+        ("module._Exchange._take_aside", {"one"}),
+    ],
+)
+def test_a_restore_that_is_killed_leaves_a_whole_database_and_can_be_run_again(
+    stack: Stack, killed_in: str, left: set[str]
+) -> None:
+    write(stack, "one")
+    back_up(stack)
+    write(stack, "two")
+    kill = (
+        "import os, signal\n"
+        "from zopestack.backups import restore as module\n"
+        f"{killed_in} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run(command("restore", stack, kill)).returncode == -signal.SIGKILL
+    assert records(stack) == left
+    done = run(command("restore", stack))
+    assert done.returncode == 0, done.stdout
+    assert records(stack) == {"one"}
+    assert len([*stack.blobs.rglob("*.blob")]) == 1
+    assert not [*stack.var.rglob("*.restoring*")]
+
+
 def test_a_database_that_is_open_is_not_replaced(stack: Stack) -> None:
     write(stack, "one")
     made = back_up(stack)
