@@ -206,12 +206,12 @@ def test_same_bytes_in_every_process(stack: Stack, home: Path) -> None:
 
 
 def test_own_templates_win_file_by_file(home: Path) -> None:
-    describe.template(home, "mine", "haproxy.cfg.j2", "balance leastconn", "balance roundrobin")
+    describe.template(home, "mine", "haproxy.cfg.j2", "mode http\n", "mode http # mine\n")
     usual = render(describe.read(home))
     stack = describe.read(home, {"templates": "mine"})
     own = render(stack)
-    assert "balance roundrobin\n" in own[stack.haproxy_conf]
-    assert "balance leastconn\n" in usual[stack.haproxy_conf]
+    assert "mode http # mine\n" in own[stack.haproxy_conf]
+    assert "mode http\n" in usual[stack.haproxy_conf]
 
     assert own[stack.supervisord_conf] == usual[stack.supervisord_conf]
 
