@@ -52,7 +52,7 @@ CASES = [
     Refused("zeo", "zeo-conf", "zeo.conf", "listens on 127.0.0.1:9999, but instances ask"),
     # By nobody, and so useless.
     Refused("instance2", "zodb-cachesize", "5", "did you mean zodb-cache-size?"),
-    Refused("supervisor", "port", "9001", "zc.recipe.egg:scripts does not read it"),
+    Refused("supervisor", "minfds", "4096", "zc.recipe.egg:scripts does not read it"),
 ]
 
 
