@@ -98,6 +98,9 @@ setup(
             "default = zopestack.buildout.recipe:Recipe",
             "files = zopestack.buildout.recipe:Files",
         ],
+        "zc.buildout.extension": [
+            "default = zopestack.buildout.extension:stack_first",
+        ],
         "paste.filter_factory": [
             "agent = zopestack.agent.filter:factory",
             "callbacks = zopestack.agent.callbacks:factory",

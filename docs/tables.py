@@ -21,6 +21,7 @@ from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 
 from zopestack.agent import jobs
 from zopestack.agent.port import METRICS
+from zopestack.buildout.references import paths
 from zopestack.config.read import Buildout, read
 from zopestack.model import OPTIONS as OPTIONS
 from zopestack.model import SUPERVISOR_OPTIONS, Stack
@@ -85,13 +86,15 @@ def ports() -> str:
 def files() -> str:
     """Files the stack makes: every property of the Stack that is a path."""
     stack = example_stack()
+    references = {path: f"``${{stack:{name}}}``" for name, path in paths(stack)}
     found = {}
     for name, value in inspect.getmembers(Stack, lambda each: isinstance(each, property)):
         path = getattr(stack, name)
         if isinstance(path, Path):
-            found[path.relative_to(stack.directory)] = " ".join((value.__doc__ or "").split())
-    rows = [(f"``{path}``", said) for path, said in sorted(found.items())]
-    return _table(("Path", "What it is"), rows, "38 62")
+            said = " ".join((value.__doc__ or "").split())
+            found[path.relative_to(stack.directory)] = (said, references.get(path, ""))
+    rows = [(f"``{path}``", *cells) for path, cells in sorted(found.items())]
+    return _table(("Path", "What it is", "In a reference"), rows, "34 40 26")
 
 
 def templates() -> str:
