@@ -59,6 +59,8 @@ def parts(place: Path, forked: Buildout) -> Sections:
                 "pack-days": "3",
                 "mine": "${instance2:location}",
             },
+            "ports": {"worker": "8090"},
+            "worker": {"http-address": "${ports:worker}"},
             "before": {**PART, "found": "${stack:var} ${stack:threads} ${stack:haproxy-conf}"},
             "after": {
                 **PART,
@@ -69,6 +71,7 @@ def parts(place: Path, forked: Buildout) -> Sections:
             },
         },
         instance_section="base",
+        extra_instances="worker",
     )
     done = forked.run(place)
     assert done.returncode == 0, done.stderr
@@ -109,6 +112,10 @@ def test_parts_are_found_by_their_own_names(parts: Sections, place: Path) -> Non
         parts["after"]["one"]
         == f"{place / 'parts/instance2'} 2 the user's {place / 'parts/instance2'}"
     )
+
+
+def test_an_address_may_be_a_reference(parts: Sections) -> None:
+    assert parts["worker"]["http-address"] == "127.0.0.1:8090"
 
 
 def test_a_section_takes_what_the_user_has_written_and_not_the_part(parts: Sections) -> None:

@@ -126,6 +126,8 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "zope-conf-additional": "\n".join(_zope_conf(options, stack, instance)),
         "threads": str(instance.threads),
+        # A port alone is every network to the recipe, and loopback to a stack.
+        "http-address": str(instance.address),
     }
 
 
