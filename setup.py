@@ -106,6 +106,7 @@ setup(
             "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
+            "adopt = zopestack.adopt.cli:main",
             "guard-instances = zopestack.supervisor.guard:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",

@@ -56,7 +56,7 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "recipe": "zc.recipe.egg:scripts",
         # Those of the database server, such as a storage of the user's.
         "eggs": "zopestack\n" + made["zeo"]["eggs"],
-        "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
+        "scripts": "adopt\nguard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
     }
     if stack.own.plugins:
         made[PLUGINS] = {
