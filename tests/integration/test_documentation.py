@@ -42,7 +42,7 @@ EVERYTHING = "\n".join(PAGES.values())
 SCRIPTS_OF_RECIPES = {"repozo", "zeopack"}
 
 #: Programs in a virtual environment that the pages run.
-OF_ENVIRONMENTS = {"buildout", "pip", "python", "sphinx-build"}
+OF_ENVIRONMENTS = {"adopt", "buildout", "pip", "python", "sphinx-build"}
 
 #: Commands of a shell that the pages may use besides the project's own.
 SHELL = {"cat", "cp", "curl", "cut", "ln", "mkdir", "python3"}
