@@ -167,6 +167,24 @@ def test_what_one_instance_has_alone_is_in_its_section() -> None:
     assert sections["zcdebug"] == {"http-address": "${ports:zcdebug}"}
 
 
+def test_a_file_that_is_called_after_an_instance_keeps_its_name() -> None:
+    worker = example("press").sections["worker"]
+    assert worker["environment-vars"] == "QUEUE ${buildout:directory}/var/worker-uuid.txt"
+    of_all = example("press").sections["instance-settings"]["environment-vars"]
+    assert "var/${:_buildout_section_name_}" in of_all
+
+
+def test_a_reference_to_what_goes_is_named(home: Path) -> None:
+    found = adopt(
+        home,
+        f"[buildout]\nparts = instance conf x\n{INSTANCE}"
+        "[conf]\nrecipe = collective.recipe.template\noutput = etc/haproxy.cfg\n"
+        "[x]\nrecipe = zc.recipe.egg\neggs = ${conf:output}\nmine = ${instance:location}\n",
+    )
+    said = {what: why for what, why in notes(found, Fate.MISSING).items() if "refers" in why}
+    assert said == {"x eggs": "it refers to [conf], which goes"}
+
+
 def test_programs_of_the_stack_go_and_others_are_named() -> None:
     found = example("desk")
     gone, missing = notes(found, Fate.GOES), notes(found, Fate.MISSING)

@@ -107,7 +107,8 @@ class Adopted:
 
     def _zeo(self, zeo: str) -> Iterator[tuple[str, str]]:
         new = self._names.get(zeo, zeo)
-        self.notes.append(Note(Fate.BECOMES, self._original.place(zeo), f"[{new}]"))
+        why = f"[{new}], the database server"
+        self.notes.append(Note(Fate.BECOMES, self._original.place(zeo), why))
         for option, text in self._original.options(zeo).items():
             if option not in DERIVED:
                 yield option, text

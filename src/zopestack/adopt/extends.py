@@ -36,6 +36,8 @@ class Extends:
         }
         self._changed = used | {self._main}
         self._remote = not any("://" in source for source in used)
+        self._all = self._below(self._main)
+        self._still = {each for entry in self._paths() for each in self._below(entry)}
 
     def entries(self) -> list[str]:
         """What to extend, in this order: relative to the directory of the buildout, or a URL."""
@@ -43,10 +45,9 @@ class Extends:
 
     def left(self) -> Iterator[tuple[str, Place]]:
         """The files that are not extended any more, and where they are named."""
-        kept = {each for entry in self._paths() for each in self._below(entry)}
-        for file in sorted(self._below(self._main)):
+        for file in sorted(self._all):
             for each in self._graph.get(file, ()):
-                if each not in kept:
+                if each not in self._still:
                     remote = "://" in each
                     shown = each if remote else os.path.relpath(each, self._original.directory)
                     yield shown, self._original.at(file, "buildout", "extends")
@@ -56,10 +57,8 @@ class Extends:
         return all(map(self._says, self._original.sources(name)[option]))
 
     def _says(self, source: str) -> bool:
-        """Whether a file is still read."""
-        if "://" not in source and source not in self._below(self._main):
-            return True  # a default of buildout, or of its user
-        return any(source in self._below(entry) for entry in self._paths())
+        """Whether a file is still read; defaults of buildout and of its user are."""
+        return source in self._still or ("://" not in source and source not in self._all)
 
     def _paths(self) -> Iterator[str]:
         for entry in self.entries():

@@ -14,7 +14,7 @@ class Fate(Enum):
 
     BECOMES = "Becomes part of the stack"
     STAYS = "Stays as it is"
-    GOES = "Goes, because the stack does it"
+    GOES = "Goes"
     MISSING = "Has no equivalent, and needs you"
 
 

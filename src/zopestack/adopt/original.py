@@ -183,7 +183,7 @@ def reached(original: Original, names: list[str]) -> dict[str, None]:
         name = waiting.pop(0)
         texts = " ".join(original.options(name).values())
         for other in (*references(texts), *original.bases(name)):
-            if other in original.names and other not in (*found, "buildout"):
+            if other in original.names and other not in found and other != "buildout":
                 found[other] = None
                 waiting.append(other)
     return found
