@@ -157,6 +157,17 @@ def test_references_follow_the_new_names() -> None:
     assert example("desk").sections["zopepy"]["eggs"] == "${instance:eggs}"
 
 
+def test_a_section_takes_from_what_instances_have_in_common(home: Path) -> None:
+    base = "recipe = plone.recipe.zope2instance\neggs = Zope\n"
+    found = adopt(
+        home,
+        f"[buildout]\nparts = one two py\n[one]\n{base}[two]\n{base}"
+        "[py]\n<=\n    one\n    more\nrecipe = zc.recipe.egg\n[more]\ninterpreter = py\n",
+    )
+    assert found.sections["py"]["<"].split() == ["instance", "more"]
+    assert not any("refuse" in why for why in notes(found, Fate.MISSING).values())
+
+
 def test_what_one_instance_has_alone_is_in_its_section() -> None:
     sections = example("campus").sections
     numbers = [
@@ -193,6 +204,29 @@ def test_programs_of_the_stack_go_and_others_are_named() -> None:
     lines = found.sections.get("supervisor", {}).get("programs", "")
     for name in ("memcached", "cache"):
         assert name in lines or f"supervisor programs {name}" in missing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [
+        ("-p a=800MB -p b=800MB", "800MB"),
+        ("-p a=800MB -p b=1GB", ""),
+        ("-a ${buildout:limit} -m me@example.com", "2GB"),
+        ("-a 2000 -m me@example.com", ""),
+        ("-p worker=1GB", ""),
+        ("-m me@example.com", ""),
+    ],
+)
+def test_memmon_becomes_the_guards_limit(home: Path, arguments: str, limit: str) -> None:
+    base = "recipe = plone.recipe.zope2instance\n"
+    found = adopt(
+        home,
+        f"[buildout]\nparts = a b worker supervisor\nlimit = 2GB\n[a]\n{base}[b]\n{base}"
+        f"[worker]\n{base}zcml = work\n[supervisor]\nrecipe = collective.recipe.supervisor\n"
+        f"eventlisteners = mem TICK_60 bin/memmon [{arguments}]\n",
+    )
+    assert stack(found).get("memory-limit", "") == limit
+    assert "supervisor eventlisteners mem" in notes(found, Fate.GOES)
 
 
 def test_a_database_that_is_not_zeo_is_not_lost_in_silence() -> None:
@@ -232,7 +266,8 @@ def test_a_part_goes_when_an_option_does_its_work(
     assert "nightly" in notes(adopt(home, text), Fate.STAYS)
     monkeypatch.setitem(recipes.BY_OPTION, "nightly.recipe", option)
     found = adopt(home, text)
-    assert notes(found, Fate.GOES)["nightly"] == f"option {option} of [stack] does this"
+    said = notes(found, Fate.MISSING)["nightly"]
+    assert said == f"option {option} of [stack] does this: set it"
     assert "nightly" not in found.sections["buildout"]["parts"].split()
 
 
@@ -302,6 +337,37 @@ def test_data_that_a_stack_would_not_find_is_named(
     said = {what.rpartition(" /")[0] or what for what in notes(found, Fate.MISSING)}
     said = {" ".join(what.split()[:2]) for what in said}
     assert said - {"instance http-address", "instance"} == missing
+
+
+def test_databases_beside_the_main_one_are_mounted_where_they_were() -> None:
+    found = example("agency")
+    lines = [line for line in found.sections["stack"]["databases"].splitlines() if line]
+    assert lines == ["archive = /archive", "intranet = /staff"]
+    assert "filestorage" in notes(found, Fate.BECOMES)
+    assert not {"filestorage", "filestorage_intranet"} & found.sections.keys()
+    assert not any("move it" in why for why in notes(found, Fate.MISSING).values())
+
+
+@pytest.mark.parametrize(
+    ("options", "line", "moved"),
+    [
+        ("", "a = /a", {"filestorage"}),  # the recipe gives it a directory of its own
+        ("location = var/filestorage/a.fs\n", "a = /a", set()),
+        ("location = /mnt/a.fs\nblob-storage = /mnt/a\n", "a = /a", {"filestorage"}),
+        ("location = var/filestorage/b.fs\nzodb-name = b\n", "b = /a", set()),
+    ],
+)
+def test_a_database_in_another_place_is_named(
+    home: Path, options: str, line: str, moved: set[str]
+) -> None:
+    found = adopt(
+        home,
+        f"[buildout]\nparts = filestorage zeoserver instance\n{INSTANCE}{ZEO}"
+        f"[filestorage]\nrecipe = collective.recipe.filestorage\nparts = a\n{options}",
+    )
+    assert stack(found)["databases"] == line
+    missing = notes(found, Fate.MISSING)
+    assert {what.split()[0] for what, why in missing.items() if "move it" in why} == moved
 
 
 def test_a_zeo_of_another_name_is_zeo(home: Path) -> None:

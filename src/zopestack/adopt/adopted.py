@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from zopestack import model
-from zopestack.adopt import check, front, programs, recipes
+from zopestack.adopt import check, front, mounts, programs, recipes
 from zopestack.adopt.instances import Instances, bases
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original, Unreadable, references
@@ -44,19 +44,20 @@ class Adopted:
             why = f"no part with recipe = {recipes.INSTANCE}"
             why = "a section [stack]" if STACK in original.names else why
             raise Unreadable(f"{original.path} has {why}: there is nothing to adopt")
+        # By part, what becomes of it and why.
         self._gone = dict(self._judged())
         self._instances = Instances(original, self._roles)
         self.notes = self._instances.notes
         self._names = dict(self._renames())
         own = {*self._roles.members, self._roles.zeo, self._roles.supervisor, *self._gone}
-        own.add(self._instances.common)
+        own |= {self._instances.common, *mounts.sections(original)}
         stack = dict(self._stack())
         merged = {base for name in self._roles.members for base in bases(original, name)}
         rest = Rest(original, stack, own, merged, self.notes)
         for name, (fate, why) in self._gone.items():
             self.notes.append(Note(fate, original.place(name), why))
         self.sections: Sections = {
-            name: {option: self._renamed(text) for option, text in section.items()}
+            name: {option: self._renamed(option, text) for option, text in section.items()}
             for name, section in {"buildout": {}, **stack, **rest.sections}.items()
         }
         self._pin()
@@ -138,8 +139,13 @@ class Adopted:
                 self.notes.append(Note(Fate.GOES, original.place(section, option), why))
         return left
 
-    def _renamed(self, text: str) -> str:
+    def _renamed(self, option: str, text: str) -> str:
         """A text with the new names of sections and of the scripts in bin."""
+        if option == "<":
+            # What instances have in common is written there; a part of one is no section.
+            common = dict.fromkeys(self._roles.members, self._instances.common)
+            bases = {**self._names, **common}
+            return "\n".join(bases.get(each.strip(), each) for each in text.splitlines())
         names = "|".join(map(re.escape, self._names))
         if not names:
             return text

@@ -1,4 +1,4 @@
-"""Where the stack listens, and where its data is: as far as the old configuration says so."""
+"""Options of [stack] that the old configuration says elsewhere than in the instances."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from zopestack.adopt import recipes
+from zopestack.adopt import mounts, programs, recipes
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original
 from zopestack.adopt.roles import Roles
+from zopestack.features.directories import Directories
+from zopestack.features.option import composed
+from zopestack.features.option import options as of_feature
 from zopestack.model import OPTIONS
+from zopestack.paths import Paths
 
 #: A line of HAProxy's configuration that says where it listens (its manual, "bind").
 BIND = re.compile(r"^\s*bind\s+(\S+)", re.MULTILINE)
-
-#: Where a stack has its data, below ``var``, by the option of ZEO that says it elsewhere.
-DATA = {"file-storage": "filestorage/Data.fs", "blob-storage": "blobstorage"}
 
 
 def options(
     original: Original, roles: Roles, gone: Collection[str], notes: list[Note]
 ) -> Iterator[tuple[str, str]]:
-    """Options of [stack] for addresses and directories.
+    """Addresses, directories, databases, and the limit of memory.
 
     :param gone: the parts that do not stay, HAProxy's among them.
     :param notes: what is to be done by hand is added.
@@ -45,6 +46,8 @@ def options(
             why = f"ZEO listens on its default: {text} is not {expected}"
             place = original.place(roles.zeo, "zeo-address")
             notes.append(Note(Fate.MISSING, place, why))
+    if limit := programs.memory_limit(original, roles.supervisor, roles.balanced):
+        yield "memory-limit", limit
     yield from _data(original, roles, notes)
 
 
@@ -75,20 +78,30 @@ def _first_port(original: Original, roles: Roles, front: str) -> int:
 
 
 def _data(original: Original, roles: Roles, notes: list[Note]) -> Iterator[tuple[str, str]]:
-    """``var``; what a stack would not find there is noted."""
-    default = original.directory / OPTIONS["var"].default
+    """``var`` and ``databases``; what a stack would not find there is noted."""
+    var = _var(original, roles)
+    if var != original.directory / OPTIONS["var"].default:
+        below = var.is_relative_to(original.directory)
+        yield "var", str(var.relative_to(original.directory) if below else var)
+    places = Paths()
+    defaults = {each.name: each.parse(each.default) for each in of_feature(Directories)}
+    places.directories = composed(Directories, {**defaults, "var": var})
+    wanted = {"file-storage": places.database, "blob-storage": places.blobs}
+    for option, path in wanted.items():
+        given = original.value(roles.zeo, option)
+        if given and Path(os.path.normpath(original.directory / given)) != path:
+            why = f"a stack has it in {path}: move it there, or make a symbolic link"
+            notes.append(Note(Fate.MISSING, original.place(roles.zeo, option), why, given))
+    if lines := mounts.databases(original, places, notes):
+        yield "databases", lines
+
+
+def _var(original: Original, roles: Roles) -> Path:
+    """Where the data is, as ZEO or an instance says."""
     users = (name for name in (roles.zeo, *roles.balanced) if original.value(name, "var"))
     given = original.value(next(users, ""), "var")
     file = original.value(roles.zeo, "file-storage")
-    var = original.directory / (given or default)
+    var = original.directory / (given or OPTIONS["var"].default)
     if file and not given:
         var = (original.directory / file).parent.parent
-    var = Path(os.path.normpath(var))
-    if var != default:
-        below = var.is_relative_to(original.directory)
-        yield "var", str(var.relative_to(original.directory) if below else var)
-    for option, name in DATA.items():
-        path = original.value(roles.zeo, option)
-        if path and Path(os.path.normpath(original.directory / path)) != var / name:
-            why = f"a stack has it in {var / name}: move it there, or make a symbolic link"
-            notes.append(Note(Fate.MISSING, original.place(roles.zeo, option), why, path))
+    return Path(os.path.normpath(var))

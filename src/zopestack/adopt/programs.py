@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from zopestack.adopt.original import Original
 from zopestack.adopt.recipes import SUPERVISOR
 from zopestack.features.instances import RESERVED
+from zopestack.model import OPTIONS
 
 #: A line of ``programs``: priority, name, options of supervisord, command (its README).
 PROGRAM = re.compile(r"\s*\d+\s+(?P<name>\S+)\s+(\((?P<options>[^)]*)\)\s+)?(?P<command>\S+)")
@@ -52,6 +54,20 @@ def lines(original: Original, section: str) -> Iterator[Line]:
                 command = found["command"].rpartition("/")[2]
                 idle = "autostart=false" in given
                 yield Line(option, text.strip(), found["name"], command, idle)
+
+
+def memory_limit(original: Original, section: str, balanced: Collection[str]) -> str:
+    """What memmon lets an instance for visitors use; empty where that is not one size for all."""
+    sizes = set()
+    for line in lines(original, section):
+        if line.command == "memmon":
+            text = original.resolved(line.text, section)
+            own = dict(re.findall(r"-p\s+(?:\w+:)?([\w-]+)=(\w+)", text))
+            sizes |= {own[name] for name in balanced if name in own}
+            sizes |= set(re.findall(r"-a\s+(\w+)", text))
+    with suppress(ValueError):
+        return str(OPTIONS["memory-limit"].parse(sizes.pop())) if len(sizes) == 1 else ""
+    return ""
 
 
 def replaced(line: Line, known: Collection[str]) -> str:

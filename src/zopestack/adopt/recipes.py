@@ -14,6 +14,7 @@ from zopestack.model import OPTIONS
 INSTANCE = "plone.recipe.zope2instance"
 ZEO = ("plone.recipe.zeoserver", "plone.recipe.zope2zeoserver")
 SUPERVISOR = "collective.recipe.supervisor"
+FILESTORAGE = "collective.recipe.filestorage"
 
 #: Recipes of programs that a stack has, and what it has instead.
 INSTEAD = {
@@ -24,17 +25,12 @@ INSTEAD = {
 }
 
 #: Recipes whose work an option of [stack] does, where there is such an option.
-BY_OPTION = {
-    "collective.recipe.backup": "backup",
-    "collective.recipe.filestorage": "databases",
-}
+BY_OPTION = {"collective.recipe.backup": "backup"}
 
 #: Recipes of what a stack cannot have.
 WITHOUT_EQUIVALENT = {
     "zc.zodbrecipes": "the database server is made by plone.recipe.zeoserver; write what its "
     "zeo.conf holds as options of [zeo]",
-    "collective.recipe.filestorage": "it adds a database to the instances and to ZEO, whose "
-    "sections follow from [stack]",
 }
 
 #: Files that a part may make from a template, or programs that it may build: by a word in their
@@ -59,7 +55,9 @@ def judge(original: Original, name: str) -> tuple[Fate, str]:
     recipe = original.recipe(name)
     option = BY_OPTION.get(recipe, "")
     if option in OPTIONS:
-        return Fate.GOES, f"option {option} of [stack] does this"
+        return Fate.MISSING, f"option {option} of [stack] does this: set it"
+    if recipe == FILESTORAGE:
+        return Fate.BECOMES, "databases in [stack]"
     if recipe in WITHOUT_EQUIVALENT:
         return Fate.MISSING, WITHOUT_EQUIVALENT[recipe]
     if recipe in INSTEAD:
