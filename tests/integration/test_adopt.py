@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-PLACE = Path(__file__).parents[1] / "support" / "adopted"
+from tests.support.adopting import PLACE
+
 PROGRAMS = Path(sys.executable).parent
 
 Done = subprocess.CompletedProcess[str]

@@ -16,14 +16,12 @@ import docutils.utils
 import pytest
 from sphinx.util.inventory import InventoryFile
 
-from zopestack.adopt.adopted import Adopted
+from tests.support.adopting import NAMES, PLACE, example
 from zopestack.adopt.check import written
-from zopestack.adopt.original import Original
 from zopestack.model import OPTIONS
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
-ADOPTED = CHECKOUT / "tests/support/adopted"
 PICTURES = sorted((DOCS / "pictures").iterdir())
 
 
@@ -52,9 +50,9 @@ def test_a_default_leads_to_its_reason(built: Path) -> None:
 def test_every_deployment_is_shown_before_and_after(built: Path) -> None:
     page = (built / "explanation/deployments.html").read_text(encoding="utf-8")
     text = html.unescape(re.sub("<[^>]+>", "", page))
-    for name in sorted(path.name for path in ADOPTED.iterdir() if path.is_dir()):
-        main = ADOPTED / name / "buildout.cfg"
-        for shown in (main.read_text(encoding="utf-8"), written(Adopted(Original(main)).sections)):
+    for name in NAMES:
+        main = (PLACE / name / "buildout.cfg").read_text(encoding="utf-8")
+        for shown in (main, written(example(name).sections)):
             assert shown.strip() in text, name
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.support.adopting import PLACE
 from tests.support.fetch import fetch
 from tests.support.harness import COMMANDS, PATIENCE, Site
 
 #: One instance for visitors, one that a person starts, and two databases beside the main one.
-ADOPTED = Path(__file__).parents[1] / "support" / "adopted" / "agency"
+ADOPTED = PLACE / "agency"
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,9 @@ LOST = {
     "zope-conf": DERIVED["zope-conf"],
 }
 
+#: Options that stay, and the option of [stack] that they need: where there is such an option.
+WITH = {"rel-storage": ("storage", "relstorage")}
+
 #: Options that an instance had for itself, and that are one of [stack] now.
 ONCE = ("threads", "user", "var")
 
@@ -96,6 +99,8 @@ class Instances:
                 found["threads"] = self.original.resolved(text, name)
             elif option in ONCE:
                 found[option] = self.original.resolved(text, name)
+            elif option in WITH and WITH[option][0] in OPTIONS:
+                found[option] = text
             elif option in LOST:
                 self.notes.append(Note(Fate.MISSING, place, LOST[option]))
             elif why := {**DERIVED, **USELESS}.get(option):
@@ -110,6 +115,7 @@ class Instances:
         first = self.roles.balanced[0]
         if shared.get("threads", "") not in ("", OPTIONS["threads"].default):
             found["threads"] = shared["threads"]
+        found |= dict(WITH[option] for option in shared if option in WITH)
         user, colon, _ = shared.get("user", "").partition(":")
         if user and user != OPTIONS["user"].default:
             found["user"] = user
