@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 
-from zopestack import model
 from zopestack.adopt import check, front, mounts, programs, recipes
 from zopestack.adopt.instances import Instances, bases
 from zopestack.adopt.notes import Fate, Note
@@ -15,15 +14,15 @@ from zopestack.adopt.rest import Rest, Sections
 from zopestack.adopt.roles import find
 from zopestack.config.overrides import ALIASES, DERIVED
 from zopestack.features.instances import COMMON
-from zopestack.model import OPTIONS
+from zopestack.model import OPTIONS, SUPERVISOR_OPTIONS
 
 #: The distribution that makes the parts, and its recipe.
 NAME = "zopestack"
 
 STACK, ZEO, SUPERVISOR = "stack", "zeo", "supervisor"
 
-#: Options of [supervisor] that a stack reads; there may be none.
-READ = frozenset(getattr(model, "SUPERVISOR_OPTIONS", ()))
+#: Options of [supervisor] that a stack reads.
+READ = frozenset(SUPERVISOR_OPTIONS)
 
 #: Options that only matter where others are.
 COMPANIONS = {"groups": "programs", "plugins": "eventlisteners"}

@@ -9,7 +9,8 @@ from zopestack.adopt import recipes
 from zopestack.adopt.extends import EXTENDS, Extends
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original, reached, references
-from zopestack.features.instances import NUMBERED, RESERVED
+from zopestack.config.overrides import ALIASES, OVERRIDE
+from zopestack.features.instances import NUMBERED
 
 #: A reference to an option of [buildout].
 OF_BUILDOUT = re.compile(r"\$\{buildout:([^}]*)\}")
@@ -56,7 +57,7 @@ class Rest:
             if original.recipe(name) and (name in changed or name not in needed):
                 self._note(Fate.GOES, name, "it is not among the parts")
                 continue
-            if name in RESERVED and original.recipe(name):
+            if original.recipe(name) and OVERRIDE.fullmatch(ALIASES.get(name, name)):
                 self._note(Fate.MISSING, name, "a stack has a part of this name: rename it")
             elif original.recipe(name):
                 self._note(Fate.STAYS, name, "")

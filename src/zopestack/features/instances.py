@@ -44,7 +44,7 @@ RESERVED = (
     *("stack", "stack-files", "stack-guards", "stack-pack", "supervisor", "supervisor-plugins"),
     *("versions", "zeo", "zeoserver"),
     *("backup", "pack", "restore", "run-schedule", "schedule", "stack-backups"),
-    *("guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
+    *("adopt", "guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
     *("repozo", "supervisorctl", "supervisord", "zeopack"),
 )
 

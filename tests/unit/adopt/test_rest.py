@@ -38,6 +38,18 @@ def test_a_section_takes_from_what_instances_have_in_common(home: Path) -> None:
     assert not any("refuse" in why for why in notes(found, Fate.MISSING).values())
 
 
+@pytest.mark.parametrize(("name", "fate"), [("zeo", Fate.MISSING), ("repozo", Fate.STAYS)])
+def test_a_part_of_the_name_of_one_of_the_stacks_is_named(
+    home: Path, name: str, fate: Fate
+) -> None:
+    found = adopt(
+        home,
+        f"[buildout]\nparts = instance {name}\n{INSTANCE}"
+        f"[{name}]\nrecipe = zc.recipe.egg\neggs = ZODB\n",
+    )
+    assert name in notes(found, fate)
+
+
 def test_a_reference_to_what_goes_is_named(home: Path) -> None:
     found = adopt(
         home,
