@@ -98,11 +98,15 @@ setup(
             "default = zopestack.buildout.recipe:Recipe",
             "files = zopestack.buildout.recipe:Files",
         ],
+        "zc.buildout.extension": [
+            "default = zopestack.buildout.extension:stack_first",
+        ],
         "paste.filter_factory": [
             "agent = zopestack.agent.filter:factory",
             "callbacks = zopestack.agent.callbacks:factory",
         ],
         "console_scripts": [
+            "adopt = zopestack.adopt.cli:main",
             "guard-instances = zopestack.supervisor.guard:main",
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",

@@ -11,6 +11,8 @@
 .. supervisorctl-statuses::  exit statuses of supervisorctl
 .. agent-metrics::           figures of an instance's agent
 .. bench-promises::          what scripts/bench --claim measures
+.. adopted:: NAME            a buildout, and what bin/adopt makes of it, side by side
+.. adopt-report:: NAME       what bin/adopt says of it
 .. program-help:: MODULE     what ``python -m MODULE --help`` prints
 """
 
@@ -70,6 +72,17 @@ class Options(SphinxDirective):
         return self.parse_text_to_nodes(tables.options(names))
 
 
+class Adopted(SphinxDirective):
+    """A buildout before and after bin/adopt."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Show both, or the report."""
+        made = {"adopted": tables.before_and_after, "adopt-report": tables.report_of_adopting}
+        return self.parse_text_to_nodes(made[self.name](self.arguments[0]))
+
+
 class Help(SphinxDirective):
     """The help of one of scripts/, as it prints it."""
 
@@ -91,6 +104,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     Options.shown = set()
     app.add_directive("stack-options", Options)
     app.add_directive("program-help", Help)
+    app.add_directive("adopted", Adopted)
+    app.add_directive("adopt-report", Adopted)
     for name in TABLES:
         app.add_directive(name, Table)
     return {"parallel_read_safe": False}

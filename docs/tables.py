@@ -19,8 +19,13 @@ from pathlib import Path
 
 from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 
+from zopestack.adopt.adopted import Adopted
+from zopestack.adopt.check import written
+from zopestack.adopt.notes import report
+from zopestack.adopt.original import Original
 from zopestack.agent import jobs
 from zopestack.agent.port import METRICS
+from zopestack.buildout.references import paths
 from zopestack.config.read import Buildout, read
 from zopestack.model import OPTIONS as OPTIONS
 from zopestack.model import SUPERVISOR_OPTIONS, Stack
@@ -31,6 +36,9 @@ from zopestack_bench.claims import PROMISES
 
 #: Where the reasons of defaults are; a line "Backs" in a section names the options.
 EXPLANATION = Path(__file__).parent / "explanation"
+
+#: Buildouts modelled on public ones.
+DEPLOYMENTS = Path(__file__).parents[1] / "tests/support/adopted"
 
 #: The stack that the tables show: the defaults, with https, two instances and backups.
 SHOWN = {
@@ -85,13 +93,15 @@ def ports() -> str:
 def files() -> str:
     """Files the stack makes: every property of the Stack that is a path."""
     stack = example_stack()
+    references = {path: f"``${{stack:{name}}}``" for name, path in paths(stack)}
     found = {}
     for name, value in inspect.getmembers(Stack, lambda each: isinstance(each, property)):
         path = getattr(stack, name)
         if isinstance(path, Path):
-            found[path.relative_to(stack.directory)] = " ".join((value.__doc__ or "").split())
-    rows = [(f"``{path}``", said) for path, said in sorted(found.items())]
-    return _table(("Path", "What it is"), rows, "38 62")
+            said = " ".join((value.__doc__ or "").split())
+            found[path.relative_to(stack.directory)] = (said, references.get(path, ""))
+    rows = [(f"``{path}``", *cells) for path, cells in sorted(found.items())]
+    return _table(("Path", "What it is", "In a reference"), rows, "34 40 26")
 
 
 def templates() -> str:
@@ -140,6 +150,33 @@ def promises() -> str:
     """What ``scripts/bench --claim`` measures, by name."""
     rows = [(f"``{claim.name}``", claim.title, claim.expected) for claim in PROMISES]
     return _table(("Name", "Ratio", "Promised"), rows, "14 64 22")
+
+
+def before_and_after(name: str) -> str:
+    """A buildout, and what ``bin/adopt`` makes of it, side by side."""
+    main = DEPLOYMENTS / name / "buildout.cfg"
+    found = Adopted(Original(main))
+    # What stays as it is need not be shown.
+    kept = {
+        DEPLOYMENTS / name / each for each in found.sections["buildout"].get("extends", "").split()
+    }
+    others = sorted({*main.parent.rglob("*.cfg")} - {main, *kept})
+    texts = [(path.relative_to(main.parent), path.read_text("utf-8")) for path in (main, *others)]
+    before = "\n".join(f"# {path}\n{text}" for path, text in texts)
+    cells = (before, written(found.sections))
+    sizes = [sum(bool(line.strip()) for line in text.splitlines()) for text in cells]
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 50 50", ""]
+    lines += [f"   * - Before: {sizes[0]} lines", f"     - After: {sizes[1]} lines"]
+    for sign, text in zip("*-", cells, strict=True):
+        start = "   * - ::" if sign == "*" else "     - ::"
+        lines += [start, "", *(f"          {line}".rstrip() for line in text.splitlines()), ""]
+    return "\n".join(lines)
+
+
+def report_of_adopting(name: str) -> str:
+    """What ``bin/adopt`` says of a buildout."""
+    found = Adopted(Original(DEPLOYMENTS / name / "buildout.cfg"))
+    return literal("\n".join(report(found.notes)))
 
 
 def example_stack() -> Stack:

@@ -36,6 +36,21 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
     return True
 
 
+def create(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write ``text`` to a new file in one step.
+
+    :raises FileExistsError: where there is one already, which stays as it is.
+    :raises OSError: if the directory cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        write(temporary, text, mode)
+        # Unlike a rename, this fails where there is something.
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def link(path: Path, target: Path) -> bool:
     """Make ``path`` a symbolic link to ``target`` in one step; return whether anything changed.
 

@@ -42,7 +42,7 @@ EVERYTHING = "\n".join(PAGES.values())
 SCRIPTS_OF_RECIPES = {"repozo", "zeopack"}
 
 #: Programs in a virtual environment that the pages run.
-OF_ENVIRONMENTS = {"buildout", "pip", "python", "sphinx-build"}
+OF_ENVIRONMENTS = {"adopt", "buildout", "pip", "python", "sphinx-build"}
 
 #: Commands of a shell that the pages may use besides the project's own.
 SHELL = {"cat", "cp", "curl", "cut", "ln", "mkdir", "python3"}
@@ -116,7 +116,7 @@ def described(sections: Sections, home: Path) -> Configuration:
     where = Buildout(directory=home, bin=home / "bin", parts=home / "parts")
     section = sections.get("stack", {"instances": "4"})
     (home / section.get("templates", "")).mkdir(exist_ok=True)
-    own = {name: sections[name] for name in overrides.own(list(sections), section)}
+    own = {role: sections[name] for role, name in overrides.own(list(sections), section).items()}
     return read("stack", section, own, where)
 
 
@@ -158,7 +158,9 @@ def test_every_configuration_is_accepted(block: str, home: Path) -> None:
     sections = parse(block)
     found = described(sections, home)
     own = {*made(found), *found.stack.groups.names}
-    assert set(sections) <= {"buildout", "versions", "stack", *own, "instance"}
+    roles = overrides.own(list(sections), sections.get("stack", {}))
+    others = {name for name, section in sections.items() if "recipe" in section}
+    assert set(sections) <= {"buildout", "versions", *others, *own, *roles.values()}
 
 
 def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:

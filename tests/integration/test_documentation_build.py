@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import subprocess
@@ -15,6 +16,8 @@ import docutils.utils
 import pytest
 from sphinx.util.inventory import InventoryFile
 
+from tests.support.adopting import NAMES, PLACE, example
+from zopestack.adopt.check import written
 from zopestack.model import OPTIONS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -42,6 +45,15 @@ def test_the_reference_shows_every_option_once(built: Path) -> None:
 def test_a_default_leads_to_its_reason(built: Path) -> None:
     page = (built / "reference/options.html").read_text(encoding="utf-8")
     assert 'href="../explanation/measured.html#measured-nbthread"' in page
+
+
+def test_every_deployment_is_shown_before_and_after(built: Path) -> None:
+    page = (built / "explanation/deployments.html").read_text(encoding="utf-8")
+    text = html.unescape(re.sub("<[^>]+>", "", page))
+    for name in NAMES:
+        main = (PLACE / name / "buildout.cfg").read_text(encoding="utf-8")
+        for shown in (main, written(example(name).sections)):
+            assert shown.strip() in text, name
 
 
 def test_readme_and_changes_are_valid_where_they_are_published() -> None:

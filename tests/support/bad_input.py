@@ -486,6 +486,18 @@ MAIL = [
     bad("an expansion in an address", "guard-mail", "%(here)s@example.com", "is not one"),
 ]
 
+OWN_SECTION = "expected the name of a section of your own"
+ROLES = [
+    bad("no section of all", "instance-section", "", OWN_SECTION),
+    bad("one instance for all", "instance-section", "instance1", OWN_SECTION),
+    bad("a part for all", "instance-section", "zeoserver", OWN_SECTION),
+    bad("the stack itself", "instance-section", "stack", OWN_SECTION),
+    bad("a reference for a section", "instance-section", "${base:name}", OWN_SECTION),
+    bad("two sections", "instance-section", "one\ntwo", OWN_SECTION),
+    bad("a group of its name", "groups", "base = /a", "nothing else", instance_section="base"),
+    bad("one section twice", "instance-section", "worker", "another", extra_instances="worker"),
+]
+
 USERS = [
     bad("a password", "user", "admin:admin", "the password is generated", buildout=True),
     bad("an empty password", "user", "admin:", "a name without a password"),
@@ -641,6 +653,7 @@ BAD: list[Bad] = [
     *SECTIONS,
     *OWN_PROGRAMS,
     *MAIL,
+    *ROLES,
     *USERS,
     *EGGS,
     *PROGRAMS,

@@ -97,6 +97,13 @@ def test_every_network_is_an_address_and_zope_trusts_this_machine(home: Path) ->
     assert "trusted-proxy 127.0.0.1" in made["zope-conf-additional"]
 
 
+def test_a_port_alone_is_on_loopback(home: Path) -> None:
+    found = describe.described(
+        home, {"extra-instances": "worker"}, {"worker": {"http-address": "8090"}}
+    )
+    assert parts(found.stack, found.overrides)["worker"]["http-address"] == "127.0.0.1:8090"
+
+
 NOTHING_ELSE = "expected a name that nothing else has, not "
 
 
@@ -194,9 +201,9 @@ def test_a_lane_of_haproxy_is_not_theirs() -> None:
     assert OUTSIDE not in ("zope", "callback")
 
 
-def test_their_sections_are_the_users(home: Path) -> None:
+def test_their_sections_are_the_users() -> None:
     names = ["buildout", "instance", "instance2", "worker", "other", "zeo"]
-    assert overrides.own(names, {"extra-instances": EXTRAS}) == [
+    assert [*overrides.own(names, {"extra-instances": EXTRAS})] == [
         "instance",
         "instance2",
         "worker",

@@ -56,7 +56,7 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
         "recipe": "zc.recipe.egg:scripts",
         # Those of the database server, such as a storage of the user's.
         "eggs": "zopestack\n" + made["zeo"]["eggs"],
-        "scripts": "guard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
+        "scripts": "adopt\nguard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
     }
     if stack.own.plugins:
         made[PLUGINS] = {
@@ -126,6 +126,8 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "zope-conf-additional": "\n".join(_zope_conf(options, stack, instance)),
         "threads": str(instance.threads),
+        # A port alone is every network to the recipe, and loopback to a stack.
+        "http-address": str(instance.address),
     }
 
 

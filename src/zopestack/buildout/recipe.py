@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
@@ -23,23 +22,25 @@ from zopestack.buildout import (
     certificates,
     digests,
     lookups,
+    macros,
     packages,
     parsed,
+    references,
     rehearsal,
+    sections,
     sharing,
+    stand_in,
     trial,
 )
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
 from zopestack.config import overrides, read
-from zopestack.config.errors import Place, Places, error
+from zopestack.config.errors import error
 from zopestack.config.lanes import check_sections
 from zopestack.features.certificates import Unusable
 from zopestack.features.memory import LOADER
-from zopestack.features.option import SUPERVISOR
 from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
-from zopestack.model import SUPERVISOR_OPTIONS
 from zopestack.render.files import TemplateProblem, balancer, operated
 from zopestack.supervisor.owner import Owner
 
@@ -66,32 +67,39 @@ class Recipe:
                 "give it a buildout.cfg and a directory of its own."
             )
         _check_record(own, where)
-        sections = _user_sections(buildout, options)
-        places = _places(buildout, (name, *sections))
-        described = read.read(name, dict(options), sections, where, places)
+        given = dict(options)
+        references.set_defaults(options)
+        own_sections, places = sections.read(buildout, name, given)
+        described = read.read(name, given, own_sections, where, places)
         self.stack = described.stack
-        others = {each: buildout._raw[each] for each in buildout if each not in (name, *sections)}
+        used = {name, *overrides.own(list(buildout), given).values()}
+        others = {each: buildout._raw[each] for each in buildout if each not in used}
         check_sections(self.stack.groups, others)
+        references.set_paths(options, self.stack)
         if self.stack.memory.share_memory and LOADER in buildout:
             raise error(name, "share-memory", "on", f"no section [{LOADER}]: it is a part now")
         try:
             self.certificates = certificates.material(self.stack)
-            trial.check(self.stack, self.certificates, name, options)
+            trial.check(self.stack, self.certificates, name, given)
             parsed.check(self.stack)
         except Unusable as why:
             raise error(name, "tls-certificate", "self-signed", why) from None
         except TemplateProblem as why:
-            given = options.get("templates", "")
-            raise UserError(f"[{name}] templates = {given}\n  {why}") from None
+            raise UserError(f"[{name}] templates = {given['templates']}\n  {why}") from None
         self._own()
         self.parts = parts(self.stack, described.overrides)
         packages.install(distributions(self.parts), own)
         lookups.hasten()
+        macros.settle(buildout, self.parts)
+        first = self.stack.instances[0].name
+        stand_in.of_parts(buildout, options[overrides.COMMON_SECTION], first)
         for part, part_options in self.parts.items():
             # The user's section has been read into the part's options.
-            buildout._raw.pop(part, None)
+            buildout._raw[part] = part_options
             buildout._data.pop(part, None)
-            buildout[part] = part_options
+        for part in self.parts:
+            # Those that it refers to come before it.
+            buildout[part]
         self.distributions = _find_distributions(buildout, self.parts)
         rehearsal.rehearse(buildout, described)
 
@@ -215,64 +223,3 @@ def _check_record(own: Mapping[str, str], where: read.Buildout) -> None:
             f"This directory is a copy: {record} lists files in {place.parent}, which "
             f"bin/buildout would delete there.\n  Delete {record} and run bin/buildout again."
         )
-
-
-def _user_sections(buildout: Any, stack: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The user's sections that add to a part made here.
-
-    Read without buildout's ``buildout[name]``, which would make a section of that name
-    final, or a part of its own if it has a recipe.
-
-    :param stack: the options of [stack].
-    """
-    return {name: _options(buildout, name) for name in overrides.own(list(buildout), stack)}
-
-
-def _options(buildout: Any, name: str) -> dict[str, str]:
-    """A section with what it takes from others by ``<=``. References (``${...}``) are left
-    to the part, where ``${:name}`` means the part's own, but for what is read here.
-    """
-    raw = buildout._raw[name]
-    for other in raw.get("<", "").split():
-        if overrides.ONE_INSTANCE.fullmatch(other) and other not in buildout._raw:
-            raise UserError(
-                f"[{name}] <= {other}\n  is not accepted: zopestack makes [{other}]. Delete this "
-                f"line: [{name}] takes the options of [instance] anyway."
-            )
-    section = buildout.Options(buildout, name, raw)
-    section._raw = section._do_extend_raw(name, section._raw, [])
-    known = ["eggs", *overrides.OF_AN_INSTANCE, *overrides.OF_A_GROUP, *overrides.ADDRESSES]
-    if name == SUPERVISOR:
-        known += SUPERVISOR_OPTIONS
-    # Not `in section`, which takes a reference to nowhere for an option that is not there.
-    read = {option: section[option] for option in known if option in section._raw}
-    return {**section._raw, **read}
-
-
-def _places(buildout: Any, sections: Iterable[str]) -> Places:
-    """Where the options of these sections are written, unless it is there and in the
-    buildout's own file.
-    """
-    found = {}
-    for name in sections:
-        for option, place in _written(buildout, name).items():
-            if place != Place(name):
-                found[name, option] = place
-    return found
-
-
-def _written(buildout: Any, name: str) -> dict[str, Place]:
-    """Where the options of a section are written: in a section that it extends by ``<``, in a
-    file that buildout.cfg extends, or simply there.
-    """
-    found: dict[str, Place] = {}
-    section = buildout._annotated.get(name, {})
-    for other in section["<"].value.splitlines() if "<" in section else ():
-        found |= _written(buildout, other.strip())
-    own = str(Path(buildout["buildout"]["directory"]) / "buildout.cfg")
-    for option, key in section.items():
-        # Not a file are the command line and buildout itself.
-        elsewhere = key.source != own and Path(key.source).is_absolute()
-        file = os.path.relpath(key.source, Path(own).parent) if elsewhere else ""
-        found[option] = Place(name, file)
-    return found

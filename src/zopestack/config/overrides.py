@@ -16,7 +16,14 @@ from zc.buildout import UserError
 from zopestack.config import programs
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.features import parsers
-from zopestack.features.instances import NUMBERED, VISITORS, Instance, Instances, group_size
+from zopestack.features.instances import (
+    COMMON,
+    NUMBERED,
+    VISITORS,
+    Instance,
+    Instances,
+    group_size,
+)
 from zopestack.features.lanes import Lane
 from zopestack.features.memory import LOADER, alone
 from zopestack.features.option import SUPERVISOR, options
@@ -28,6 +35,12 @@ Section = Mapping[str, str]
 #: Sections whose options are added to those of a part made here, beside those of extra instances
 #: and of groups.
 OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
+
+#: What a section of :data:`OVERRIDE` may be called instead: as in the documentation of its recipe.
+ALIASES = {"zeoserver": "zeo"}
+
+#: The option of [stack] that names the section of what all instances have in common.
+COMMON_SECTION = "instance-section"
 
 #: Those of one instance.
 ONE_INSTANCE = re.compile(r"instance\d+")
@@ -94,14 +107,30 @@ USELESS = {
 }
 
 
-def own(names: Iterable[str], stack: Section) -> list[str]:
-    """Of the names of sections, those whose options are added to those of a part made here.
+def own(names: Iterable[str], stack: Section) -> dict[str, str]:
+    """The sections whose options are added to those of a part made here: what each is called, by
+    the name that it has in :data:`OVERRIDE`, among the extra instances or among the groups.
 
-    :param stack: the options of [stack]; its extra instances and groups are checked elsewhere.
+    :param names: of all sections.
+    :param stack: the options of [stack]; those that name sections are checked elsewhere.
+    :raises UserError: where one section is there under two names.
     """
+    common = stack.get(COMMON_SECTION, COMMON).strip()
     lines = (*stack.get(EXTRA, "").splitlines(), *stack.get(GROUPS, "").splitlines())
     named = {word for line in lines for word in line.replace("=", " = ").split()[:1]}
-    return [name for name in names if OVERRIDE.fullmatch(name) or name in named]
+    aliases = {**ALIASES, COMMON: "", common: COMMON}
+    found: dict[str, str] = {}
+    for name in names:
+        known = OVERRIDE.fullmatch(name) or name in named
+        role = aliases.get(name, name if known else "")
+        if role in found:
+            raise UserError(
+                f"[{name}] and [{found[role]}]\n  are one section: keep one of them, with the "
+                "options of both."
+            )
+        if role:
+            found[role] = name
+    return found
 
 
 def chains(instances: tuple[Instance, ...], lanes: tuple[Lane, ...]) -> dict[str, tuple[str, ...]]:
@@ -111,8 +140,8 @@ def chains(instances: tuple[Instance, ...], lanes: tuple[Lane, ...]) -> dict[str
         "zeo": ("zeo",),
         "supervisor": ("supervisor",),
         # What the instances have in common is what Zope is loaded with for all.
-        LOADER: ("instance",),
-    } | {each.name: (each.name, *groups.get(each.lane, ()), "instance") for each in instances}
+        LOADER: (COMMON,),
+    } | {each.name: (each.name, *groups.get(each.lane, ()), COMMON) for each in instances}
 
 
 def merged(

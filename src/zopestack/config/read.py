@@ -122,7 +122,7 @@ def read(
 
     :param name: what the [stack] section is called.
     :param section: its options.
-    :param sections: the user's sections that match :data:`overrides.OVERRIDE`.
+    :param sections: the user's own, by the names that :func:`overrides.own` gives them.
     :param places: of the options of all these that are written elsewhere.
     :raises UserError: on the first value that cannot be used.
     """
@@ -134,6 +134,10 @@ def read(
     values = given[STACK].values()
     if name in {extra.name for extra in values[overrides.EXTRA]}:
         raise given[STACK].refusal(overrides.EXTRA, "a name that nothing else has")
+    if name == values[overrides.COMMON_SECTION]:
+        raise given[STACK].refusal(
+            overrides.COMMON_SECTION, f"another section than [{name}] itself"
+        )
     _check_directories(where)
     with given[STACK].refusing():
         numbers = composed(Instances, values).resolved(where.directory)
@@ -141,7 +145,8 @@ def read(
         features["balancer"] = _with_program(features["balancer"])
         features["volto"].check_sites(site.root for site in features["sites"].shown)
         groups = features["groups"]
-        taken = (name, *(extra.name for extra in values[overrides.EXTRA]))
+        extras = (extra.name for extra in values[overrides.EXTRA])
+        taken = (name, numbers.instance_section, *extras)
         hosts = _asked_for(features["sites"], features["proxies"])
         groups.check_beside(taken, values["methods"], hosts)
         found = lanes.lanes(numbers, groups, lanes.Given(name, values, sections, places))
@@ -170,7 +175,7 @@ def read(
         _check_var(stack)
         _check_backups(stack)
         listeners.check(lambda each: given[each.section].written(each.option), stack)
-    warn(stack, sections)
+    warn(stack, sections, places)
     known = {(part, each): written(part, each) for part, options in own.items() for each in options}
     return Configuration(stack, own, known)
 

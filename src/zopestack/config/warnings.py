@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from zopestack import mail
+from zopestack.config.errors import Place, Places
 from zopestack.config.overrides import Section
 from zopestack.features import certificates, webroot
 from zopestack.model import Stack
@@ -22,10 +23,14 @@ logger = logging.getLogger(__name__)
 RECOMMENDED_THREADS = 2
 
 
-def warn(stack: Stack, sections: Mapping[str, Section]) -> None:
-    """Log every warning about a Stack and the user's own sections."""
+def warn(stack: Stack, sections: Mapping[str, Section], places: Places) -> None:
+    """Log every warning about a Stack and the user's own sections.
+
+    :param places: of the options that are written elsewhere than in a section of that name.
+    """
     of_stack = (_threads, _files, _mail, _own_programs)
-    for warning in (*_check_interval(sections), *(one for each in of_stack for one in each(stack))):
+    found = (one for each in of_stack for one in each(stack))
+    for warning in (*_check_interval(sections, places), *found):
         logger.warning(warning)
 
 
@@ -39,11 +44,13 @@ def _threads(stack: Stack) -> Iterator[str]:
             )
 
 
-def _check_interval(sections: Mapping[str, Section]) -> Iterator[str]:
+def _check_interval(sections: Mapping[str, Section], places: Places) -> Iterator[str]:
+    option = "python-check-interval"
     for section, given in sections.items():
-        if "python-check-interval" in given:
+        if option in given:
+            place = places.get((section, option), Place(section))
             yield (
-                f"[{section}] python-check-interval: nothing reads it since Python 3.2. Use "
+                f"[{place.section}] {option}: nothing reads it since Python 3.2. Use "
                 "switch-interval, in [stack] or in this section; scripts/tune measures it."
             )
 

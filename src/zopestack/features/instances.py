@@ -33,14 +33,18 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 #: Names that instances behind HAProxy have, and the section of what all have in common.
 NUMBERED = re.compile(r"instance\d*")
+COMMON = "instance"
+
+#: A name that buildout takes for a section in ``${section:option}``.
+SECTION = re.compile(r"[-\w.][-\w. ]*", re.ASCII)
 
 #: Other programs, parts, sections and scripts in bin, and what stands for all instances.
 RESERVED = (
     *("access-log", "all", "buildout", "guard", "haproxy", "haproxy-reload", "loader", "loader-2"),
     *("stack", "stack-files", "stack-guards", "stack-pack", "supervisor", "supervisor-plugins"),
-    *("versions", "zeo"),
+    *("versions", "zeo", "zeoserver"),
     *("backup", "pack", "restore", "run-schedule", "schedule", "stack-backups"),
-    *("guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
+    *("adopt", "guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
     *("repozo", "supervisorctl", "supervisord", "zeopack"),
 )
 
@@ -137,6 +141,17 @@ def _extras(text: str) -> tuple[Extra, ...]:
     return tuple(found.values())
 
 
+def _section(text: str) -> str:
+    """A section of the user's own."""
+    if (
+        not SECTION.fullmatch(text)
+        or text in RESERVED
+        or (NUMBERED.fullmatch(text) and text != COMMON)
+    ):
+        raise ValueError(f"the name of a section of your own, such as {COMMON}")
+    return text
+
+
 def _switch_interval(text: str) -> float | None:
     """Seconds of a time in milliseconds; None, for nothing, leaves Python's own."""
     if not text:
@@ -192,6 +207,11 @@ class Instances(Feature):
         "made and not started. Each takes ``[instance]``, then the section of its name. See "
         ":doc:`/howto/extra`.",
     )
+    instance_section: str = option(
+        _section,
+        COMMON,
+        "The section whose options all instances take, where it has another name.",
+    )
 
     @property
     def ordinary(self) -> int:
@@ -202,6 +222,16 @@ class Instances(Feature):
     def first_agent_port(self) -> int:
         """Where the first agent listens."""
         return self.agent_base_port or self.base_port + AGENT_PORT_OFFSET
+
+    def check(self) -> None:
+        """Check that a section has one meaning.
+
+        :raises Refused: where the section of all is that of an extra instance.
+        """
+        if self.instance_section in {extra.name for extra in self.extra_instances}:
+            raise Refused(
+                "instance-section", f"another section: [{self.instance_section}] is one instance's"
+            )
 
     def _check_ports(self, balanced: int) -> None:
         self._check_last_port(balanced, "base-port", self.base_port, 0)

@@ -1,0 +1,1 @@
+"""``bin/adopt``: what a buildout of separate parts becomes as a ``[stack]``."""
