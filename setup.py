@@ -40,6 +40,7 @@ setup(
     package_dir={"": "src", "zopestack.templates": "templates"},
     package_data={
         "zopestack": ["py.typed"],
+        "zopestack.initial": ["component.xml"],
         "zopestack.templates": ["*.j2"],
     },
     # Zope, ZEO and their recipes are asked for by the parts that use them.
@@ -75,11 +76,13 @@ setup(
             "import-linter",
             "mypy",
             "Products.ZODBMountPoint",
+            "psycopg2-binary",
             "plone.recipe.zeoserver",
             "plone.recipe.zope2instance",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",
+            "RelStorage",
             "ruff",
             "selenium",
             "sphinx",

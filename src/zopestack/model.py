@@ -36,6 +36,7 @@ from zopestack.features.option import STACK, SUPERVISOR, Feature, Option, defaul
 from zopestack.features.programs import Programs
 from zopestack.features.proxies import Proxies
 from zopestack.features.queue import Queue
+from zopestack.features.relstorage import Relstorage
 from zopestack.features.rotation import Rotation
 from zopestack.features.sites import Sites
 from zopestack.features.storage import Storage
@@ -76,6 +77,7 @@ class Stack(Paths):
     :param lanes: finished, with what the sections of groups say of them, in the order of their
         instances.
     :param own: the user's own programs, from ``[supervisor]``.
+    :param relstorage: how the relational database is reached, if that is the storage.
     """
 
     directory: Path
@@ -110,6 +112,7 @@ class Stack(Paths):
     extras: Extras
     own: Programs = field(default_factory=partial(defaults, Programs))
     control: Control = field(default_factory=partial(defaults, Control))
+    relstorage: Relstorage | None = None
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
 
@@ -263,7 +266,8 @@ class Stack(Paths):
     @property
     def programs(self) -> tuple[str, ...]:
         """What supervisorctl calls the processes that a site needs, in the order they start."""
-        return ("zeo", *(each.name for each in self.instances if each.autostart), "haproxy")
+        instances = (each.name for each in self.instances if each.autostart)
+        return (*(("zeo",) if self.storage.serves else ()), *instances, "haproxy")
 
     @property
     def longest_stop(self) -> float:
@@ -277,7 +281,8 @@ class Stack(Paths):
         for address in self.tls.https_address:
             yield Listener("haproxy (https)", address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
-        yield Listener("zeo", self.storage.zeo_address, "zeo-address")
+        if self.storage.serves:
+            yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:
             option = "base-port" if instance.balanced else "extra-instances"
             yield Listener(instance.name, instance.address, option)

@@ -8,6 +8,7 @@ from pathlib import Path
 from zopestack.features.databases import Database, Databases
 from zopestack.features.directories import Directories
 from zopestack.features.instances import Instance
+from zopestack.features.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Paths:
     parts: Path
     directories: Directories
     databases: Databases
+    storage: Storage
 
     @property
     def var(self) -> Path:
@@ -67,11 +69,24 @@ class Paths:
 
     def blobs_of(self, mounted: Database) -> Path:
         """The blob directory of another database."""
-        return self.blobs.with_name(f"{self.blobs.name}-{mounted.name}")
+        main = self.blobs_or_cache
+        return main.with_name(f"{main.name}-{mounted.name}")
+
+    @property
+    def blob_cache(self) -> Path:
+        """Copies of blobs that a database elsewhere has."""
+        return self.var / "blobcache"
+
+    @property
+    def blobs_or_cache(self) -> Path:
+        """What instances have of blobs: those of ZEO of this stack, or copies."""
+        return self.blobs if self.storage.serves else self.blob_cache
 
     @property
     def filestorages(self) -> tuple[FileStorage, ...]:
         """Every database that ZEO serves from a file: what is backed up, packed and restored."""
+        if not self.storage.serves:
+            return ()
         mounted = (
             FileStorage(each.name, self.database_of(each), self.blobs_of(each))
             for each in self.databases.databases
@@ -112,6 +127,11 @@ class Paths:
     def jobs_file(self) -> Path:
         """When each backup and pack was, and how it ended."""
         return self.var / "jobs.json"
+
+    @property
+    def initial_lock(self) -> Path:
+        """Held by the process that sets up a database which ZEO of this stack does not serve."""
+        return self.var / "initial.lock"
 
     @property
     def begun(self) -> Path:
@@ -170,6 +190,11 @@ class Paths:
         return self.configuration / "zopestack-user.service"
 
     @property
+    def database_conf(self) -> Path:
+        """How a relational database is reached, readable by its owner only."""
+        return self.configuration / "database.conf"
+
+    @property
     def slots_lua(self) -> Path:
         """What keeps the slots in HAProxy in step with the instances' threads."""
         return self.configuration / "slots.lua"
@@ -226,7 +251,7 @@ class Paths:
     @property
     def private(self) -> tuple[Path, ...]:
         """Rendered files that may hold a password: for their owner only."""
-        return self.supervisord_conf, self.stack_file
+        return self.supervisord_conf, self.stack_file, self.database_conf
 
     @property
     def forks_socket(self) -> Path:

@@ -39,7 +39,7 @@ PAGES = {
 EVERYTHING = "\n".join(PAGES.values())
 
 #: What the parts of a stack put into bin/ under names that are in no option.
-SCRIPTS_OF_RECIPES = {"repozo", "zeopack"}
+SCRIPTS_OF_RECIPES = {"repozo", "zeopack", "zodbpack"}
 
 #: Programs in a virtual environment that the pages run.
 OF_ENVIRONMENTS = {"adopt", "buildout", "pip", "python", "sphinx-build"}
@@ -179,6 +179,9 @@ EXAMPLE = {
     "supervisor": {"programs": "50 redis redis-server", "groups": "20 caches redis"},
 }
 
+#: A database without a server.
+SQLITE = {"stack": {"storage": "relstorage"}, "relstorage": {"type": "sqlite3"}}
+
 #: The databases beside the main one.
 MOUNTED = {"databases": "intranet = /intranet"}
 
@@ -249,7 +252,9 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
 def test_every_path_is_one_that_is_made(home: Path) -> None:
     named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
     assert len(named) > 10
-    made = known_paths(described(SCHEDULED, home).stack, home)
+    lite = described(SQLITE, home).stack.relstorage
+    assert lite
+    made = known_paths(described(SCHEDULED, home).stack, home) | {*map(Path, lite.directories)}
     assert {path for path in named if home / path not in made} == set()
 
 

@@ -641,9 +641,22 @@ BACKUPS = [
     bad("backups below a file", "backup-directory", "plain-file/b", "write to", backup=DAILY),
 ]
 
+STORAGES = [
+    bad("another storage", "storage", "mysql", "expected zeo, relstorage, external", buildout=True),
+    bad("ZEO in capitals", "storage", "ZEO", "expected zeo, relstorage, external"),
+    bad("no storage", "storage", "", "expected zeo, relstorage, external"),
+    bad("a server elsewhere", "zeo-address", "zeo.example.com:8100", "takes storage = external"),
+    bad("elsewhere, on every network", "zeo-address", "*:1", "one server", storage="external"),
+    bad(
+        "elsewhere without a port", "zeo-address", "zeo.example.com", "port is", storage="external"
+    ),
+    bad("elsewhere, lines", "zeo-address", "zeo:1\nx", "port is", storage="external"),
+]
+
 BAD: list[Bad] = [
     *NUMBERS,
     *DATABASES,
+    *STORAGES,
     *ADDRESSES,
     *COLLISIONS,
     *SPEED,

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support import describe
 from zopestack.agent.configuration import Configuration
-from zopestack.buildout.databases import PACK
 from zopestack.buildout.parts import agent, parts
+from zopestack.buildout.storages import PACK
 from zopestack.features.databases import Database
 from zopestack.render.programs import programs
 

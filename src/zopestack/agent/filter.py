@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, forms, mounts, server
+from zopestack.agent import admin, forms, mounts, reach, server
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
@@ -25,7 +25,7 @@ from zopestack.agent.once import Once
 from zopestack.agent.own_writes import OwnWrites
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
-from zopestack.agent.storage import mend_zeo_clients
+from zopestack.agent.storage import databases, mend_zeo_clients
 from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
 
@@ -53,6 +53,8 @@ def attach(application: Application) -> Application:
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
     mend_zeo_clients()
     mounts.make(own.mount_points)
+    for database in databases():
+        reach.watch(database)
     own_writes.note_commits()
     name_requests(meter)
     keep_lines_whole()

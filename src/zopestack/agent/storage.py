@@ -9,6 +9,8 @@ from typing import Any
 from transaction.interfaces import TransientError
 from ZODB.POSException import StorageError
 
+from zopestack.agent import reach
+
 #: Calls after which a client has heard of a commit that the server knows. One was always enough;
 #: of a transaction without objects it never hears.
 ROUND_TRIPS = 5
@@ -34,12 +36,13 @@ def zeo_clients() -> Iterator[Any]:
 def unreachable() -> list[str]:
     """Return the names of databases whose server is unreachable.
 
-    A storage without a server is always reachable.
+    A storage without a server is always reachable; one of RelStorage has to answer.
     """
     return [
         database.database_name
         for database in databases()
         if not getattr(database.storage, "is_connected", lambda: True)()
+        or not reach.answers(database.database_name)
     ]
 
 

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from zopestack.buildout.storages import PACK, set_up_once
 from zopestack.features.databases import Database
 from zopestack.model import Stack
 
 Section = Mapping[str, str]
-
-#: The distribution of the objects that mount databases, and their part of Zope.
-MOUNTS = "Products.ZODBMountPoint"
-
-#: The part that makes bin/pack, and bin/zeopack in place of the one of plone.recipe.zeoserver.
-PACK = "stack-pack"
 
 #: Options of plone.recipe.zope2instance for the cache of the objects, and their names in zope.conf.
 OF_DATABASE = {"zodb-cache-size": "cache-size", "zodb-cache-size-bytes": "cache-size-bytes"}
@@ -61,9 +56,9 @@ def zope_conf(stack: Stack, own: Section) -> Iterator[str]:
     for each in stack.databases.databases:
         yield f"<zodb_db {each.name}>"
         yield from _set(OF_DATABASE, given)
-        yield "  <zeoclient>"
-        yield from (f"  {line}" for line in _client(stack, each, given))
-        yield "  </zeoclient>"
+        client = "\n".join(["<zeoclient>", *_client(stack, each, given), "</zeoclient>"])
+        # ZEO of this stack starts with databases that are set up.
+        yield from (client if stack.storage.serves else set_up_once(stack, client)).splitlines()
         yield f"  mount-point {each.mount_point}"
         yield "</zodb_db>"
 
@@ -73,7 +68,7 @@ def _client(stack: Stack, database: Database, given: Section) -> Iterator[str]:
     yield f"  storage {database.name}"
     yield f"  name {database.name}"
     yield f"  blob-dir {stack.blobs_of(database)}"
-    yield "  shared-blob-dir on"
+    yield f"  shared-blob-dir {'on' if stack.storage.serves else 'off'}"
     yield from _set(OF_CLIENT, given)
     if client := given.get("zeo-client-client"):
         yield f"  client {client}"

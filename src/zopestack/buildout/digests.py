@@ -9,6 +9,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from zopestack.features.memory import LOADER
 from zopestack.model import Stack
@@ -21,6 +22,7 @@ def digests(
     parts: Mapping[str, Mapping[str, str]],
     distributions: Mapping[str, Sequence[str]],
     rendered: Mapping[Path, str],
+    reached: Mapping[Path, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """By program, or by its part, a digest of what it is started with.
 
@@ -31,11 +33,15 @@ def digests(
     change while it runs. For the schedule: what is due when.
 
     :param rendered: HAProxy's files.
+    :param reached: what zope.conf includes.
     :raises OSError: where a file of a part cannot be read.
     """
     found = {
         part: _digest(
-            *_pairs(parts[part]), *distributions.get(part, ()), *_contents(_files(stack, part))
+            *_pairs(parts[part]),
+            *distributions.get(part, ()),
+            *_contents(_files(stack, part)),
+            *reached.values(),
         )
         for part in ("zeo", LOADER, *(instance.name for instance in stack.instances))
         if part in parts

@@ -12,6 +12,8 @@ from typing import Any
 
 from zc.buildout import UserError
 
+from zopestack import files
+
 #: Options that name a file or directory which a recipe makes.
 MADE = (
     *("access-log", "blob-storage", "client-home", "event-log", "file-storage", "import-directory"),
@@ -22,7 +24,7 @@ MADE = (
 MADE_ALONE = ("locales", "resources")
 
 #: Options whose lines may name files in the directory of the option ``var``.
-LINES = ("zeo-conf-additional", "zope-conf-additional")
+LINES = ("storage-wrapper", "zeo-conf-additional", "zope-conf-additional")
 
 #: Where zc.recipe.egg keeps, in the buildout, the distributions that it has found.
 FOUND = "_zc_recipe_egg_working_set_cache"
@@ -58,6 +60,7 @@ class Elsewhere:
     def __init__(self, buildout: Any, home: Path) -> None:
         self.home = home
         self._buildout = buildout
+        self._written: dict[str, str] = {}
         own = dict(buildout["buildout"])
         self._directory = Path(own["directory"])
         moved = {name: f"{home}{own[name]}" for name in ("bin-directory", "parts-directory")}
@@ -78,14 +81,21 @@ class Elsewhere:
         """
         options = Options({name: self._moved(name, text) for name, text in given.items()})
         options.pop("relative-paths", None)
-        # Not asked of the options, which would note it.
-        for name in LINES if "var" in given else ():
-            if name in given:
-                var = f"{given['var']}/"
-                options[name] = given[name].replace(var, f"{self.home}{var}")
+        moved = dict(self._written)
+        if var := given.get("var"):
+            moved[f"{var}/"] = f"{self.home}{var}/"
+        for name in LINES:
+            for path, there in moved.items() if name in given else ():
+                options[name] = dict(options)[name].replace(path, there)
         with _quiet():
             type(self._buildout[part].recipe)(self, part, options).install()
         return options
+
+    def write(self, path: Path, text: str, var: Path) -> None:
+        """Write a file that a part includes, which names files in ``var``."""
+        self.place(var).mkdir(parents=True, exist_ok=True)
+        files.write(self.place(path), text.replace(f"{var}/", f"{self.home}{var}/"), mode=0o600)
+        self._written[str(path)] = str(self.place(path))
 
     def place(self, path: Path) -> Path:
         """Where a path of the buildout is here."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zopestack.agent.configuration import Configuration
-from zopestack.buildout import databases
+from zopestack.buildout import databases, storages
 from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.features.instances import CALLBACKS, Instance
 from zopestack.features.memory import LOADER
@@ -42,28 +42,37 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
     """
     made = {
         FILES: {"recipe": "zopestack:files"},
-        "zeo": _zeo(stack, overrides["zeo"]),
+        **({"zeo": _zeo(stack, overrides["zeo"])} if stack.storage.serves else {}),
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }
     for instance in (*_loader(stack), *stack.instances):
         own = overrides[instance.name]
-        options = {**_instance(stack, instance), **_logs(stack, own)}
+        options = {**_instance(stack, instance), **_logs(stack, own), **storages.main(stack, own)}
         made[instance.name] = _completed(options, stack, instance)
     # After the parts of the recipes, which write scripts of these names, too: that of the instances
     # every script of their eggs, with their own paths and `initialization`.
-    made |= databases.pack(stack, made["zeo"])
+    if stack.storage.serves:
+        made |= databases.pack(stack, made["zeo"])
+    elif stack.relstorage:
+        made |= storages.pack(made[stack.instances[0].name])
+    scripts = ["adopt", "guard-instances", "reload-haproxy", "run-haproxy", "write-access-log"]
+    eggs = ["zopestack"]
+    if stack.storage.serves:
+        scripts.append("run-zeo")
+        # Those of the database server, such as a storage of the user's.
+        eggs.append(made["zeo"]["eggs"])
     made[GUARDS] = {
         "recipe": "zc.recipe.egg:scripts",
-        # Those of the database server, such as a storage of the user's.
-        "eggs": "zopestack\n" + made["zeo"]["eggs"],
-        "scripts": "adopt\nguard-instances\nreload-haproxy\nrun-haproxy\nrun-zeo\nwrite-access-log",
+        "eggs": "\n".join(eggs),
+        "scripts": "\n".join(scripts),
     }
     if stack.own.plugins:
         made[PLUGINS] = {
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "\n".join(stack.own.plugins),
         }
-    made[BACKUPS] = {**_backups(stack), "eggs": made[GUARDS]["eggs"]}
+    if stack.storage.serves:
+        made[BACKUPS] = {**_backups(stack), "eggs": made[GUARDS]["eggs"]}
     return made
 
 
@@ -93,10 +102,6 @@ def _instance(stack: Stack, instance: Instance) -> dict[str, str]:
         # HAProxy would send requests to an instance that still waits for ZEO.
         "http-fast-listen": "off",
         "var": str(stack.var),
-        "zeo-client": "on",
-        "zeo-address": str(stack.storage.zeo_address),
-        "shared-blob": "on",
-        "blob-storage": str(stack.blobs),
         # Nothing has used the temporary storage since Zope 4; without
         # Products.TemporaryFolder an instance does not start with it (docs/explanation/
         # measured.rst, "Starting and stopping Zope").
@@ -116,12 +121,12 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     variables = {name: str(path) for name, path in stack.directories.shared.items()}
     variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
-    mounts = [databases.MOUNTS] if stack.databases.databases else []
+    needed_eggs = storages.eggs(stack)
     # Options of the Stack, which the recipe does not know.
     recipes = {name: text for name, text in options.items() if name not in UNKNOWN_TO_RECIPE}
     return recipes | {
         # The agent, and what sets up the database, whatever eggs a user names.
-        "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), *mounts, "zopestack"])),
+        "eggs": "\n".join(dict.fromkeys([*_lines(options["eggs"]), *needed_eggs, "zopestack"])),
         "pipeline": "\n".join(pipeline),
         "environment-vars": "\n".join(f"{name} {value}" for name, value in variables.items()),
         "zope-conf-additional": "\n".join(_zope_conf(options, stack, instance)),

@@ -27,6 +27,7 @@ from zopestack.buildout import (
     parsed,
     references,
     rehearsal,
+    relational,
     sections,
     sharing,
     stand_in,
@@ -41,7 +42,7 @@ from zopestack.features.certificates import Unusable
 from zopestack.features.memory import LOADER
 from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
-from zopestack.render.files import TemplateProblem, balancer, operated
+from zopestack.render.files import TemplateProblem, balancer, database, operated
 from zopestack.supervisor.owner import Owner
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,11 @@ class Recipe:
         for part in self.parts:
             # Those that it refers to come before it.
             buildout[part]
-        self.distributions = _find_distributions(buildout, self.parts)
+        found = _find_distributions(buildout, self.parts)
+        self.distributions = {part: sorted(map(str, each)) for part, each in found.items()}
+        relational.check(
+            self.stack, {dist.location for dist in found[described.stack.instances[0].name]}
+        )
         rehearsal.rehearse(buildout, described)
 
     def install(self) -> tuple[str, ...]:
@@ -108,8 +113,10 @@ class Recipe:
         stack = self.stack
         with _writing():
             made = (stack.logs, stack.blobs, stack.database.parent, stack.temporary)
-            mounted = map(stack.blobs_of, stack.databases.databases)
-            for directory in (*made, *mounted, *stack.directories.shared.values()):
+            blobs = map(stack.blobs_of, stack.databases.databases)
+            relational = stack.relstorage.directories if stack.relstorage else ()
+            shared = stack.directories.shared.values()
+            for directory in (*made, *blobs, *map(Path, relational), *shared):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.lock.exists():
@@ -121,9 +128,12 @@ class Recipe:
             if stack.memory.share_memory:
                 sharing.put(stack.fork_client)
             rendered = balancer(stack)
-            known = digests.digests(stack, self.parts, self.distributions, rendered)
-            for path, text in {**rendered, **operated(stack, known)}.items():
+            reached = database(stack)
+            known = digests.digests(stack, self.parts, self.distributions, rendered, reached)
+            for path, text in {**rendered, **reached, **operated(stack, known)}.items():
                 files.write(path, text, mode=0o600 if path in stack.private else 0o644)
+            if not reached:
+                stack.database_conf.unlink(missing_ok=True)
         for site in missing(stack):
             logger.warning(
                 "sites: %s%s shows %s, which is not in the database: it answers 404.",
@@ -166,6 +176,8 @@ class Files:
             self.directory.mkdir(parents=True, exist_ok=True)
             for path, (content, mode) in self.old.items():
                 if not path.exists():
+                    # With a secret in it, nobody else may read it meanwhile.
+                    path.touch(mode)
                     path.write_bytes(content)
                     path.chmod(mode)
         return [str(self.directory)]
@@ -182,11 +194,11 @@ def _writing() -> Iterator[None]:
         raise UserError(f"A file of the stack cannot be written: {why}") from None
 
 
-def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, list[Any]]:
     """Find, or fetch, every distribution now: while a part is installed it would be too
     late, what was there before is gone by then. Buildout keeps the result for the parts.
 
-    :returns: by part, name and version of each.
+    :returns: by part, each of setuptools' distributions.
     """
     found = {}
     for part in made:
@@ -199,7 +211,7 @@ def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, tuple[s
                     f"[{part}] eggs = {' '.join(options['eggs'].split())}\n  {why}\n"
                     "  Check the names, their pins under [versions], and the network."
                 ) from None
-            found[part] = tuple(sorted(str(each) for each in working_set))
+            found[part] = list(working_set)
     return found
 
 

@@ -28,6 +28,7 @@ from zopestack.features.instances import Instance
 from zopestack.features.option import SUPERVISOR
 from zopestack.features.unknown_name import nearest
 from zopestack.model import Stack
+from zopestack.render.files import database
 
 #: Timeout in seconds for an instance's interpreter to inspect its files: it imports Zope.
 PATIENCE = 120
@@ -46,7 +47,8 @@ def rehearse(buildout: Any, described: Configuration) -> None:
     for instance in described.stack.instances:
         kinds.setdefault(json.dumps(overrides[instance.name], sort_keys=True), instance.name)
     unread: dict[str, None] = {}
-    for part in _removed(buildout, ("zeo", SUPERVISOR, *kinds.values())):
+    server = ("zeo",) if described.stack.storage.serves else ()
+    for part in _removed(buildout, (*server, SUPERVISOR, *kinds.values())):
         options = dict(buildout[part])
         objection, read = _trial(buildout, described.stack, part, options)
         if objection:
@@ -113,6 +115,8 @@ def _trial(
     """What is wrong with a part, or nothing, and the options that its recipe has read."""
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         elsewhere = Elsewhere(buildout, Path(os.path.realpath(directory)))
+        for path, text in database(stack).items():
+            elsewhere.write(path, text, stack.var)
         try:
             used = elsewhere.install(part, options)
         # A recipe is a program: it can fail with anything.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zopestack.buildout import macros, stand_in
-from zopestack.config import overrides
+from zopestack.config import overrides, relstorage
 from zopestack.config.errors import Place, Places, error
 from zopestack.features.instances import COMMON
 from zopestack.features.option import SUPERVISOR
@@ -54,8 +54,11 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
     raw = macros.merged(buildout, name)
     section = buildout.Options(buildout, name, raw)
     known = ["eggs", *overrides.OF_AN_INSTANCE, *overrides.OF_A_GROUP, *overrides.ADDRESSES]
+    known += [overrides.RELSTORAGE]
     if name == SUPERVISOR:
         known += SUPERVISOR_OPTIONS
+    if name == relstorage.SECTION and "recipe" not in raw:
+        known += raw
     # Not `in section`, which takes a reference to nowhere for an option that is not there.
     return {**raw, **{option: section[option] for option in known if option in raw}}
 

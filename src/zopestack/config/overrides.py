@@ -33,8 +33,8 @@ from zopestack.model import OPTIONS, SUPERVISOR_OPTIONS
 Section = Mapping[str, str]
 
 #: Sections whose options are added to those of a part made here, beside those of extra instances
-#: and of groups.
-OVERRIDE = re.compile(r"instance\d*|zeo|supervisor")
+#: and of groups; and the one of the database.
+OVERRIDE = re.compile(r"instance\d*|zeo|supervisor|relstorage")
 
 #: What a section of :data:`OVERRIDE` may be called instead: as in the documentation of its recipe.
 ALIASES = {"zeoserver": "zeo"}
@@ -68,8 +68,12 @@ OF_A_GROUP = {SIZE: group_size} | {
     each.name: each.parse for each in OPTIONS.values() if each.per_group
 }
 
-#: Options of an instance that its recipe does not know.
-UNKNOWN_TO_RECIPE = {*OF_AN_INSTANCE, "agent-address"}
+#: The option of [instance] that says what a section [relstorage] says. Its values are secret, so it
+#: is not handed on.
+RELSTORAGE = "rel-storage"
+
+#: Options of an instance that its recipe does not know, or not from here.
+UNKNOWN_TO_RECIPE = {*OF_AN_INSTANCE, "agent-address", RELSTORAGE}
 
 #: Options that follow from the Stack, and what to do instead.
 DERIVED = {
@@ -79,7 +83,6 @@ DERIVED = {
     "file-storage": "change [stack] var",
     "http-address": "change [stack] base-port",
     "recipe": "delete this line: zopestack makes this part",
-    "rel-storage": "delete this line: ZEO serves the database",
     "shared-blob": "delete this line: instances share ZEO's blob directory",
     "user": "change [stack] user",
     "var": "change [stack] var",

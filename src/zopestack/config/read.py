@@ -18,7 +18,7 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.config import lanes, listeners, overrides, programs
+from zopestack.config import lanes, listeners, overrides, programs, relstorage
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
@@ -142,7 +142,10 @@ def read(
     with given[STACK].refusing():
         numbers = composed(Instances, values).resolved(where.directory)
         features = _composed(FEATURES, values, where)
+        reached = relstorage.read(features, sections, where.directory)
         features["balancer"] = _with_program(features["balancer"])
+        # Of no part.
+        sections = {each: sections[each] for each in sections if each != relstorage.SECTION}
         features["volto"].check_sites(site.root for site in features["sites"].shown)
         groups = features["groups"]
         extras = (extra.name for extra in values[overrides.EXTRA])
@@ -168,6 +171,7 @@ def read(
             account=_account(),
             instances=instances,
             lanes=found,
+            relstorage=reached,
             **features,
         )
         programs.check(stack, os.getuid() == 0)
@@ -243,6 +247,12 @@ def _check_var(stack: Stack) -> None:
 
 
 def _check_backups(stack: Stack) -> None:
+    for option in ("backup", "pack") if not stack.storage.serves else ():
+        if getattr(stack.backups, option):
+            raise Refused(
+                option,
+                f"nothing with storage = {stack.storage.storage}, whose tools do that",
+            )
     if not stack.backups.backup:
         return
     directory = Path(os.path.realpath(stack.backups.backup_directory))

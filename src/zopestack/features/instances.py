@@ -41,8 +41,8 @@ SECTION = re.compile(r"[-\w.][-\w. ]*", re.ASCII)
 #: Other programs, parts, sections and scripts in bin, and what stands for all instances.
 RESERVED = (
     *("access-log", "all", "buildout", "guard", "haproxy", "haproxy-reload", "loader", "loader-2"),
-    *("stack", "stack-files", "stack-guards", "stack-pack", "supervisor", "supervisor-plugins"),
-    *("versions", "zeo", "zeoserver"),
+    *("relstorage", "stack", "stack-files", "stack-guards", "stack-pack", "supervisor"),
+    *("supervisor-plugins", "versions", "zeo", "zeoserver", "zodbconvert", "zodbpack"),
     *("backup", "pack", "restore", "run-schedule", "schedule", "stack-backups"),
     *("adopt", "guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
     *("repozo", "supervisorctl", "supervisord", "zeopack"),

@@ -68,9 +68,21 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
     }
 
 
+def database(stack: Stack) -> dict[Path, str]:
+    """How instances reach a relational database, if they do: where it goes and its text.
+
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    if not stack.relstorage:
+        return {}
+    path = stack.database_conf
+    environment = _environment(stack.directories.templates)
+    return {path: _render(environment, f"{path.name}.j2", stack=stack)}
+
+
 def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:
     """Every generated file: where it goes and its text; see :func:`operated`."""
-    return {**balancer(stack), **operated(stack, digests or {})}
+    return {**balancer(stack), **database(stack), **operated(stack, digests or {})}
 
 
 def packaged_templates() -> Path:
@@ -102,12 +114,18 @@ def _reading(*directories: Path) -> jinja2.Environment:
         autoescape=False,
     )
     environment.filters["time"] = _time
+    environment.filters["zconfig"] = _zconfig
     return environment
 
 
 def _time(seconds: float) -> str:
     """A time as HAProxy writes it (its manual, "Time format")."""
     return f"{seconds:g}s" if seconds == int(seconds) else f"{round(seconds * 1000)}ms"
+
+
+def _zconfig(text: str) -> str:
+    """A value in a file of ZConfig (its manual, "Textual Substitution")."""
+    return text.replace("$", "$$")
 
 
 def _render(environment: jinja2.Environment, name: str, **values: object) -> str:

@@ -36,7 +36,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
     :param digests: by program, or by its part, of what it is started with.
     """
     every = (
-        _zeo(stack),
+        *((_zeo(stack),) if stack.storage.serves else ()),
         *_loader(stack),
         *(_instance(stack, instance) for instance in stack.instances),
         _access_log(stack),
@@ -107,10 +107,11 @@ def _console(stack: Stack, instance: Instance) -> str:
 
 
 def _instance(stack: Stack, instance: Instance) -> Program:
+    waits = "zeo" if stack.storage.serves else "its database"
     return Program(
         name=instance.name,
         comment=f"A Zope with {instance.threads} thread(s) on {instance.address}; it waits for "
-        f"zeo.\n; A stop is a drain: requests get {stack.lifecycle.stop_grace} s to finish.",
+        f"{waits}.\n; A stop is a drain: requests get {stack.lifecycle.stop_grace} s to finish.",
         command=_console(stack, instance),
         python=_python(stack, instance),
         priority=INSTANCES,

@@ -34,7 +34,7 @@ instancehome {home}
 def main(user: str, password_file: str, *arguments: str) -> None:
     """Create the databases that are missing, then replace this process by the command.
 
-    :param arguments: the files of the databases, the main one first; ``--``; the command.
+    :param arguments: the files of the databases, the main one first; ``--``; the command, if any.
     """
     # A shutdown of the machine sends it to every process. Instances still need the database then,
     # and supervisord ends ZEO in its turn, with SIGINT. A blocked signal stays blocked in ZEO.
@@ -44,7 +44,8 @@ def main(user: str, password_file: str, *arguments: str) -> None:
     create(next(databases), user, Path(password_file))
     for each in databases:
         create_empty(each)
-    os.execv(command[0], command)
+    if command:
+        os.execv(command[0], command)
 
 
 def create(database: Path, user: str, password_file: Path) -> bool:

@@ -100,7 +100,8 @@ def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> di
         if state not in ("RUNNING", "STARTING"):
             missing[name] = state
     # Skip this once zeo is ready, because ZEO logs every connection.
-    if "zeo" not in missing and "zeo" not in ready and (why := _deaf_zeo(stack, processes["zeo"])):
+    asked = stack.storage.serves and not {"zeo"} & (missing.keys() | ready)
+    if asked and (why := _deaf_zeo(stack, processes["zeo"])):
         missing["zeo"] = why
     for instance in (each for each in stack.instances if each.autostart):
         if instance.name not in missing and (

@@ -96,7 +96,7 @@ def run(todo: Sequence[Scenario], page: str, **options: object) -> Outcome:
         with SlowClients(site), Crowd(site.address("haproxy"), VISITORS, page) as crowd:
             figures = [_figure(site, crowd, scenario) for scenario in todo]
         site.wait_ready()
-        records, wrong = _compare(site, crowd.acknowledged)
+        records, wrong = compare(site, crowd.acknowledged)
         site.supervisorctl("shutdown")
         return Outcome(figures, records, wrong, _check_storage(site))
 
@@ -118,7 +118,11 @@ def _figure(site: Site, crowd: Crowd, scenario: Scenario) -> Figure:
     )
 
 
-def _compare(site: Site, acknowledged: dict[str, set[int]]) -> tuple[int, list[str]]:
+def compare(site: Site, acknowledged: dict[str, set[int]]) -> tuple[int, list[str]]:
+    """How many records were acknowledged, and what is wrong with the ledger.
+
+    :param acknowledged: by visitor, the numbers of the records.
+    """
     wrong = []
     for visitor, book in ledger.read(site).items():
         missing = acknowledged[visitor] - set(book)

@@ -1,0 +1,73 @@
+"""What the storage of the main database asks of an instance's part, and what packs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zopestack.model import Stack
+
+Section = Mapping[str, str]
+
+#: The part that makes what packs databases: bin/pack, and bin/zeopack in place of the one of
+#: plone.recipe.zeoserver; or the programs of RelStorage.
+PACK = "stack-pack"
+
+#: The distribution of the objects that mount databases.
+MOUNTS = "Products.ZODBMountPoint"
+
+#: The distribution of RelStorage; it asks for no driver.
+RELSTORAGE = "RelStorage"
+
+#: The option of plone.recipe.zope2instance for what stands around the storage, and what stands for
+#: the storage in it, or for nothing in place of it.
+WRAPPER = "storage-wrapper"
+STORAGE, NOTHING = "%s", "%.0s"
+
+
+def eggs(stack: Stack) -> list[str]:
+    """What every instance imports for its databases."""
+    mounts = [MOUNTS] if stack.databases.databases else []
+    return [*mounts, RELSTORAGE] if stack.relstorage else mounts
+
+
+def main(stack: Stack, own: Section) -> dict[str, str]:
+    """Options of plone.recipe.zope2instance for the main database.
+
+    :param own: those of the user.
+    """
+    if stack.relstorage:
+        # Nothing of a storage that the recipe would describe, and open or make directories for.
+        included = f"%%include {stack.database_conf}\n{NOTHING}"
+        options = {"zeo-client": "off", "file-storage": "", "blob-storage": ""}
+        return options | {WRAPPER: own.get(WRAPPER, STORAGE).replace(STORAGE, included)}
+    options = {
+        "zeo-client": "on",
+        "zeo-address": str(stack.storage.zeo_address),
+        "shared-blob": "on" if stack.storage.serves else "off",
+        "blob-storage": str(stack.blobs_or_cache),
+    }
+    if stack.storage.serves:
+        return options
+    once = set_up_once(stack, STORAGE, stack.zope.user).replace("%import", "%%import")
+    return options | {WRAPPER: own.get(WRAPPER, STORAGE).replace(STORAGE, once)}
+
+
+def set_up_once(stack: Stack, storage: str, user: str = "") -> str:
+    """Lines of zope.conf for a storage that is set up by whoever opens it first.
+
+    :param storage: its own lines.
+    :param user: the initial administrator; without one, the database is one that is mounted.
+    """
+    lines = ["%import zopestack.initial", "<set-up-once>"]
+    lines += [f"  user {user}"] if user else []
+    lines += [f"  password-file {stack.password_file}", f"  lock {stack.initial_lock}"]
+    return "\n".join([*lines, storage, "</set-up-once>"])
+
+
+def pack(instance: Section) -> dict[str, dict[str, str]]:
+    """The part that makes what packs and converts a database of RelStorage.
+
+    :param instance: the options of an instance's part, which has the eggs.
+    """
+    recipe = {"recipe": "zc.recipe.egg:scripts", "scripts": "zodbpack\nzodbconvert"}
+    return {PACK: {**recipe, "eggs": instance["eggs"]}}

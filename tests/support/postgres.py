@@ -1,0 +1,95 @@
+"""A PostgreSQL server of a test's own: on a unix socket, with a password, in a directory."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.polling import until
+
+#: Debian keeps the programs of each version in a directory of its own, which is not on the PATH.
+DEBIAN = Path("/usr/lib/postgresql")
+
+#: Whom it runs as where root runs the tests, because it refuses to run as root.
+ACCOUNT = "nobody"
+
+PASSWORD = "it's $ecret \\ 1"
+
+
+def binary(name: str) -> str:
+    """The path of a program of the newest version."""
+    versions = sorted(DEBIAN.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return str(versions[-1]) if versions else shutil.which(name) or name
+
+
+class Postgres:
+    """A server with a user and any number of databases; :meth:`stop` ends and removes it."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="zs-pg-", dir="/tmp"))
+        self._identity: Mapping[str, Any] = {}
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(ACCOUNT)
+            os.chown(self.home, account.pw_uid, account.pw_gid)
+            self._identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        secret = self.home / "password"
+        secret.write_text(PASSWORD, encoding="utf-8")
+        secret.chmod(0o644)
+        made = ("-D", self.home / "data", "-U", "zope", f"--pwfile={secret}", "-A", "scram-sha-256")
+        subprocess.run(
+            [binary("initdb"), *made, "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            **self._identity,
+        )
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {"listen_addresses": "", "unix_socket_directories": self.home, "fsync": "off"}
+        given = [word for name, text in options.items() for word in ("-c", f"{name}={text}")]
+        with (self.home / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [binary("postgres"), "-D", self.home / "data", *given],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                **self._identity,
+            )
+        until("PostgreSQL", lambda: self.psql("SELECT 1").returncode == 0)
+
+    def psql(self, statement: str, database: str = "postgres") -> subprocess.CompletedProcess[str]:
+        """What psql says to a statement."""
+        return subprocess.run(
+            [binary("psql"), "-h", self.home, "-U", "zope", "-d", database, "-Atc", statement],
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def create(self, database: str) -> None:
+        """Make a database."""
+        done = self.psql(f"CREATE DATABASE {database}")
+        assert done.returncode == 0, done.stderr
+
+    def kill(self) -> None:
+        """End it as a crash does, with everything that it has started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it and remove its directory."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait()
+        shutil.rmtree(self.home)

@@ -1,0 +1,289 @@
+"""Databases of RelStorage in real stacks: a PostgreSQL server, and SQLite without any server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from zc.buildout import UserError
+
+from tests.support import describe, ledger
+from tests.support.harness import Site, until
+from tests.support.postgres import PASSWORD, Postgres
+from tests.system.chaos.run import compare
+from tests.system.chaos.visitors import Crowd
+from zopestack.buildout import relational
+from zopestack.supervisor.health import ask
+
+SECTIONS = f"""
+[instance]
+extra-paths = {ledger.CODE}
+eggs =
+    Zope
+    psycopg2-binary
+"""
+
+#: As plone.recipe.zope2instance takes them.
+LINES = """rel-storage =
+    type postgresql
+    dbname {name}
+    user zope
+    host {host}
+    password {password}
+    keep-history {history}
+"""
+
+VISITORS = 3
+
+#: What both instances say.
+GONE = ["storage unreachable: main"] * 2
+
+BLOB = """
+import transaction
+from ZODB.blob import Blob
+app.file = Blob(b"x" * 5000)
+transaction.commit()
+"""
+
+
+def usual(server: Postgres) -> dict[str, str]:
+    return {"name": "main", "host": str(server.home), "password": PASSWORD, "history": "false"}
+
+
+def lines(server: Postgres, **other: str) -> str:
+    return SECTIONS + LINES.format(**{**usual(server), **other})
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    running = Postgres()
+    running.create("main")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def site(server: Postgres) -> Iterator[Site]:
+    with Site(lines(server), instances=2, storage="relstorage") as running:
+        running.start()
+        ledger.create(running, VISITORS)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def lite() -> Iterator[Site]:
+    sections = f"{ledger.SECTIONS}\n[relstorage]\ntype = sqlite3\npragmas-cache_size = 8MB\n"
+    with Site(sections, instances=2, storage="relstorage", share_memory="on") as running:
+        running.start()
+        ledger.create(running, VISITORS)
+        yield running
+
+
+def script(site: Site, text: str) -> str:
+    """What a script says that runs with the site's database."""
+    file = site.directory / "script.py"
+    file.write_text(text, encoding="utf-8")
+    return site.run(site.stack.bin / "instance1", "run", file).stdout
+
+
+def reasons(site: Site) -> list[str]:
+    """What each instance says of its health."""
+    return [report.why if (report := ask(each)) else "" for each in site.stack.instances]
+
+
+def starts(site: Site) -> dict[str, int]:
+    """How often each instance was started."""
+    log = site.log("supervisord.log")
+    return {each.name: log.count(f"spawned: '{each.name}'") for each in site.stack.instances}
+
+
+def record(site: Site, number: int, at: str) -> bytes:
+    answer = site.post("/ledger/record", {"visitor": "0", "number": str(number)}, at=at)
+    assert answer.status == 200
+    return answer.body
+
+
+def test_one_process_sets_it_up_and_nobody_dies(site: Site, server: Postgres) -> None:
+    assert starts(site) == {"instance1": 1, "instance2": 1}
+    assert "zeo" not in site.pids()
+    # History-free, with one object a row.
+    assert int(server.psql("SELECT count(*) FROM object_state", "main").stdout) > 10
+    assert site.get("/acl_users/manage_main", login=site.admin).status == 200
+    name, password = site.admin
+    assert site.get("/acl_users/manage_main", login=(name, f"{password}x")).status == 401
+
+
+def test_what_is_saved_at_one_is_seen_at_the_other(site: Site) -> None:
+    for number in range(20):
+        record(site, number, "instance1")
+        record(site, number, "instance2")
+    assert ledger.read(site)["0"] == dict.fromkeys(range(20), 2)
+
+
+def test_the_password_is_in_no_file_that_others_read(site: Site) -> None:
+    found = {
+        path: stat.S_IMODE(path.stat().st_mode)
+        for path in site.directory.rglob("*")
+        if path.is_file() and b"$ecret" in path.read_bytes()
+    }
+    assert found.pop(site.directory / "buildout.cfg")
+    assert found == dict.fromkeys((site.stack.database_conf, site.stack.stack_file), 0o600)
+    running = [process.cmdline() for process in site.processes()]
+    assert running
+    assert not [words for words in running if "$ecret" in " ".join(words)]
+
+
+def test_blobs_are_in_the_database_and_copies_in_a_cache(site: Site) -> None:
+    script(site, BLOB)
+    cache = site.stack.blob_cache
+    shutil.rmtree(cache)
+    cache.mkdir()
+    assert "LENGTH 5000" in script(site, "print('LENGTH', len(app.file.open().read()))")
+    assert [path.stat().st_size for path in cache.rglob("*.blob")] == [5000]
+
+
+def test_it_is_packed_with_the_file_that_the_instances_have(site: Site) -> None:
+    done = site.run("bin/zodbpack", "-d", "-1", site.stack.database_conf)
+    assert "Packed" in done.stdout
+    assert PASSWORD not in done.stdout
+    assert site.get("/ledger/light").body == b"light"
+
+
+def test_a_server_that_is_killed_loses_nothing(site: Site, server: Postgres) -> None:
+    # A ledger of this test's own.
+    script(site, "import transaction; app._delObject('ledger'); transaction.commit()")
+    ledger.create(site, VISITORS)
+    with Crowd(site.address("haproxy"), VISITORS, "/ledger/page") as crowd:
+        for _ in range(2):
+            until_written(crowd)
+            server.kill()
+            until("the agents to notice", lambda: reasons(site), GONE.__eq__)
+            server.start()
+            until("the site", lambda: site.get("/ledger/page").status == 200)
+            until("the agents", lambda: reasons(site), lambda found: found == ["serving"] * 2)
+    count, wrong = compare(site, crowd.acknowledged)
+    assert count > 20
+    assert wrong == []
+    assert starts(site) == {"instance1": 1, "instance2": 1}
+
+
+def until_written(crowd: Crowd) -> None:
+    """Wait until visitors have written some more records."""
+
+    def written() -> int:
+        crowd.take()
+        return sum(map(len, crowd.acknowledged.values()))
+
+    before = written()
+    until("more records", lambda: written() > before + 20)
+
+
+def test_a_server_that_hangs_is_noticed(site: Site, server: Postgres) -> None:
+    workers = [server.process, *psutil.Process(server.process.pid).children(recursive=True)]
+    for each in workers:
+        os.kill(each.pid, signal.SIGSTOP)
+    try:
+        until("the agents to notice", lambda: reasons(site), GONE.__eq__)
+    finally:
+        for each in workers:
+            os.kill(each.pid, signal.SIGCONT)
+    until("the agents", lambda: reasons(site), lambda found: found == ["serving"] * 2)
+
+
+def test_instances_that_start_before_it_wait(site: Site, server: Postgres) -> None:
+    before = starts(site)
+    names = [each.name for each in site.stack.instances]
+    site.supervisorctl("stop", *names, check=True)
+    server.kill()
+    for name in names:
+        site.run("bin/supervisorctl", "start", name, check=False)
+    until("an instance to wait", lambda: "waiting for the database" in waiting(site))
+    server.start()
+    site.wait_ready()
+    assert starts(site) == {name: times + 1 for name, times in before.items()}
+
+
+def waiting(site: Site) -> str:
+    """What the instances say before they have their logs."""
+    return "".join(
+        site.log(f"{each.name}{log}")
+        for each in site.stack.instances
+        for log in (".out.log", ".log")
+    )
+
+
+def test_a_changed_option_restarts_the_instances(site: Site, server: Postgres) -> None:
+    before = site.pids()
+    site.configure(lines(server) + "    commit-lock-timeout 20\n")
+    site.buildout()
+    site.supervisorctl("update", check=True)
+    site.wait_ready()
+    after = site.pids()
+    assert {name for name in before if before[name] != after[name]} == {"instance1", "instance2"}
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"name": "nowhere"}, r'FATAL: database "nowhere" does not exist'),
+        ({"history": "true"}, "a history-preserving adapter can not connect to a history-free"),
+        ({"history": "perhaps"}, "'perhaps'"),
+    ],
+)
+def test_what_the_database_refuses(
+    site: Site, server: Postgres, home: Path, other: dict[str, str], says: str
+) -> None:
+    given = LINES.format(**{**usual(server), **other}).removeprefix("rel-storage =\n")
+    stack = describe.read(home, {"storage": "relstorage"}, {"instance": {"rel-storage": given}})
+    with pytest.raises(UserError, match=rf"^\[relstorage\]\n  is not accepted: .*{says}") as why:
+        relational.check(stack, sys.path)
+    assert "ecret" not in str(why.value)
+
+
+def test_a_wrong_password_is_told_before_anything_is_changed(site: Site, server: Postgres) -> None:
+    before = site.stack.database_conf.read_bytes()
+    site.configure(lines(server, password="wrong"))
+    done = site.buildout(check=False)
+    assert done.returncode == 1
+    assert 'FATAL: password authentication failed for user "zope".' in done.stdout
+    assert site.stack.database_conf.read_bytes() == before
+
+
+def test_without_a_server_there_is_a_warning(site: Site, server: Postgres) -> None:
+    """Last of this site."""
+    site.configure(lines(server, host="/nowhere"))
+    assert "[relstorage]: the database does not answer" in site.buildout().stdout
+
+
+def test_sqlite_needs_no_server(lite: Site) -> None:
+    assert starts(lite) == {"instance1": 1, "instance2": 1}
+    # As forks of the loader, which has nothing open.
+    assert "ready to be forked" in lite.log("loader.out.log")
+    for number in range(10):
+        record(lite, number, "instance1")
+        record(lite, number, "instance2")
+    assert ledger.read(lite)["0"] == dict.fromkeys(range(10), 2)
+    script(lite, BLOB)
+    assert [path.stat().st_size for path in lite.stack.blobs.rglob("*.blob")] == [5000]
+
+
+def test_it_loses_nothing_when_instances_are_killed(lite: Site) -> None:
+    script(lite, "import transaction; app._delObject('ledger'); transaction.commit()")
+    ledger.create(lite, VISITORS)
+    with Crowd(lite.address("haproxy"), VISITORS, "/ledger/page") as crowd:
+        for name in ("instance1", "instance2"):
+            until_written(crowd)
+            os.kill(lite.pids()[name], signal.SIGKILL)
+            lite.wait_ready()
+    count, wrong = compare(lite, crowd.acknowledged)
+    assert count > 20
+    assert wrong == []
+    assert "Packed" in lite.run("bin/zodbpack", lite.stack.database_conf).stdout
+    assert Path(lite.stack.var / "relstorage/main.sqlite3").is_file()

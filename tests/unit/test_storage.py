@@ -1,0 +1,233 @@
+"""What keeps the database: ZEO, a relational database, or a ZEO elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from zc.buildout import UserError
+
+from tests.support import describe
+from zopestack import stack_file
+from zopestack.buildout.digests import digests
+from zopestack.buildout.parts import parts
+from zopestack.buildout.storages import PACK
+from zopestack.features.relstorage import Relstorage
+from zopestack.model import Stack
+from zopestack.render.files import render
+from zopestack.render.programs import programs
+
+Sections = dict[str, dict[str, str]]
+
+SECRET = "it's $ecret"
+DSN = f"dbname='zope' password='{SECRET}'"
+
+
+def relational(home: Path, sections: Sections | None = None, **options: str) -> Stack:
+    own = {"relstorage": {"dsn": DSN}} if sections is None else sections
+    return describe.read(home, {"instances": "2", "storage": "relstorage", **options}, own)
+
+
+def external(home: Path, address: str = "zeo.example.com:8100", **options: str) -> Stack:
+    return describe.read(
+        home, {"instances": "2", "storage": "external", "zeo-address": address, **options}
+    )
+
+
+def refused(home: Path, options: dict[str, str], sections: Sections | None = None) -> str:
+    with pytest.raises(UserError) as caught:
+        describe.read(home, options, sections)
+    return str(caught.value)
+
+
+def test_options_are_sorted_into_relstorages_sections() -> None:
+    given = {"type": "sqlite3", "keep-history": "no", "name": "n", "data-dir": "/d", "driver": "x"}
+    assert Relstorage.of({**given, "pragmas-cache_size": "8MB"}) == Relstorage(
+        "sqlite3",
+        (("keep-history", "no"), ("name", "n")),
+        (("data-dir", "/d"), ("driver", "x")),
+        (("cache_size", "8MB"),),
+    )
+
+
+def test_a_dsn_is_made_of_its_parts_as_the_recipe_does() -> None:
+    given = {"dbname": "zope", "user": "z", "host": "/tmp/it's", "password": "a\\b"}
+    found = Relstorage.of(given)
+    assert found.kind == "postgresql"
+    assert found.specific == (("dsn", r"dbname='zope' user='z' host='/tmp/it\'s' password='a\\b'"),)
+    # Of another kind of database they are options of their own.
+    assert Relstorage.of({"type": "mysql", "user": "z", "passwd": "p"}).specific == (
+        ("passwd", "p"),
+        ("user", "z"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "blobs", "shared"),
+    [
+        ({"dsn": DSN}, "var/blobcache", "false"),
+        ({"dsn": DSN, "shared-blob-dir": "true"}, "var/blobstorage", "true"),
+        ({"type": "sqlite3"}, "var/blobstorage", "true"),
+        ({"type": "sqlite3", "shared-blob-dir": "off"}, "var/blobcache", "off"),
+        ({"dsn": DSN, "blob-dir": "mine"}, "mine", "false"),
+    ],
+)
+def test_blobs_are_shared_or_cached(
+    home: Path, given: dict[str, str], blobs: str, shared: str
+) -> None:
+    found = relational(home, {"relstorage": given}).relstorage
+    assert found
+    assert dict(found.generic) == {"blob-dir": str(home / blobs), "shared-blob-dir": shared}
+    lite = given.get("type") == "sqlite3"
+    assert found.directories[1:] == ((str(home / "var/relstorage"),) if lite else ())
+
+
+def test_rel_storage_says_the_same(home: Path) -> None:
+    lines = f"type postgresql\ndsn   {DSN}\n\nkeep-history false"
+    own = {"instance": {"rel-storage": lines}}
+    assert (
+        relational(home, own).relstorage
+        == relational(home, {"relstorage": {"dsn": DSN, "keep-history": "false"}}).relstorage
+    )
+
+
+def test_instances_include_the_file_and_their_parts_know_no_secret(home: Path) -> None:
+    own = {"instance": {"rel-storage": f"dsn {DSN}", "eggs": "Zope\npsycopg2"}}
+    found = describe.described(home, {"storage": "relstorage", "share-memory": "on"}, own)
+    made = parts(found.stack, found.overrides)
+    assert "ecret" not in str(made)
+    assert "zeo" not in made
+    for name in ("instance1", "loader"):
+        assert made[name]["storage-wrapper"] % "nothing" == (
+            f"%include {home}/parts/stack-files/database.conf\n"
+        )
+        assert made[name]["eggs"].split() == ["Zope", "psycopg2", "RelStorage", "zopestack"]
+    assert made[PACK]["scripts"].split() == ["zodbpack", "zodbconvert"]
+    assert "run-zeo" not in made["stack-guards"]["scripts"]
+
+
+def test_a_wrapper_of_the_users_stays_around_it(home: Path) -> None:
+    wrapper = "%%import zc.zlibstorage\n<zlibstorage>\n%s\n</zlibstorage>"
+    own = {"relstorage": {"dsn": DSN}, "instance": {"storage-wrapper": wrapper}}
+    found = describe.described(home, {"storage": "relstorage"}, own)
+    text = parts(found.stack, found.overrides)["instance1"]["storage-wrapper"] % "nothing"
+    assert text.startswith("%import zc.zlibstorage\n<zlibstorage>\n%include /")
+
+
+def test_the_file_has_what_zconfig_would_take_for_its_own(home: Path) -> None:
+    stack = relational(home)
+    text = render(stack)[stack.database_conf]
+    assert "dsn dbname='zope' password='it's $$ecret'" in text
+    assert stack_file.load(written(stack)) == stack
+    others = [t for path, t in render(stack).items() if path not in stack.private]
+    assert not [text for text in others if "ecret" in text]
+
+
+def written(stack: Stack) -> Path:
+    stack.stack_file.parent.mkdir(parents=True)
+    stack.stack_file.write_text(stack_file.dumps(stack), encoding="utf-8")
+    return stack.stack_file
+
+
+def test_a_stack_with_zeo_has_no_such_file(home: Path) -> None:
+    stack = describe.read(home)
+    assert stack.database_conf not in render(stack)
+
+
+def test_another_password_restarts_the_instances(home: Path) -> None:
+    one, other = (
+        digests(stack, {"instance1": {}}, {}, {}, {stack.database_conf: text})
+        for stack, text in ((relational(home), "a"), (relational(home), "b"))
+    )
+    assert one["instance1"] != other["instance1"]
+    assert one["haproxy-reload"] == other["haproxy-reload"]
+
+
+@pytest.mark.parametrize("made", [relational, external])
+def test_there_is_no_server_of_this_stack(home: Path, made: type) -> None:
+    stack = made(home)
+    assert "zeo" not in {each.name for each in programs(stack, {})}
+    assert "zeo" not in stack.programs
+    assert "zeo" not in {each.process for each in stack.listeners()}
+
+
+def test_an_external_server_has_the_blobs(home: Path) -> None:
+    found = describe.described(home, {"storage": "external", "zeo-address": "192.0.2.1:8100"})
+    made = parts(found.stack, found.overrides)["instance1"]
+    assert made["zeo-address"] == "192.0.2.1:8100"
+    assert made["shared-blob"] == "off"
+    assert made["blob-storage"] == str(home / "var/blobcache")
+    assert made["storage-wrapper"] % "<zeoclient>\n</zeoclient>" == (
+        f"%import zopestack.initial\n<set-up-once>\n  user admin\n"
+        f"  password-file {home}/var/admin-password\n  lock {home}/var/initial.lock\n"
+        "<zeoclient>\n</zeoclient>\n</set-up-once>"
+    )
+
+
+def test_its_other_databases_are_set_up_once_too(home: Path) -> None:
+    options = {"storage": "external", "zeo-address": "zeo:8100", "databases": "other = /other"}
+    found = describe.described(home, options)
+    conf = parts(found.stack, found.overrides)["instance1"]["zope-conf-additional"]
+    assert "<set-up-once>" in conf
+    assert "user" not in conf.partition("<zodb_db other>")[2].partition("<zeoclient>")[0]
+    assert "shared-blob-dir off" in conf
+    assert "server zeo:8100" in conf
+
+
+@pytest.mark.parametrize(
+    ("options", "sections", "says"),
+    [
+        (
+            {"storage": "relstorage"},
+            {},
+            "[stack] storage = relstorage\n  is not accepted without [relstorage]: expected a sect",
+        ),
+        (
+            {},
+            {"relstorage": {"dsn": SECRET}},
+            "[relstorage]\n  has no effect with [stack] storage = zeo; delete the section, or set "
+            "[stack] storage = relstorage.",
+        ),
+        (
+            {"storage": "external"},
+            {"zeo": {"pack-days": "7"}},
+            "[zeo]\n  has no effect with [stack] storage = external",
+        ),
+        (
+            {"storage": "relstorage"},
+            {"relstorage": {"dsn": DSN}, "instance": {"zeo-client-cache-size": "1MB"}},
+            "[instance] zeo-client-cache-size\n  has no effect with [stack] storage = relstorage",
+        ),
+        (
+            {},
+            {"instance": {"rel-storage": f"dsn {SECRET}"}},
+            "[instance] rel-storage\n  is not accepted: with [stack] storage = relstorage, write",
+        ),
+        (
+            {"storage": "relstorage"},
+            {"relstorage": {"dsn": DSN}, "instance1": {"rel-storage": f"dsn {SECRET}"}},
+            "[instance1] rel-storage\n  is not accepted",
+        ),
+        (
+            {"storage": "relstorage"},
+            {"relstorage": {"dsn": f"{SECRET}\n<oracle>"}},
+            "[relstorage] dsn\n  is not accepted: expected one line.",
+        ),
+        (
+            {"storage": "relstorage", "databases": "other = /other"},
+            {"relstorage": {"dsn": DSN}},
+            "[stack] databases = other = /other\n  is not accepted: expected nothing with storage "
+            "= relstorage",
+        ),
+    ],
+)
+def test_what_is_not_in_use_is_refused_and_no_secret_shown(
+    home: Path, options: dict[str, str], sections: Sections, says: str
+) -> None:
+    message = refused(home, options, sections)
+    assert message.startswith(says)
+    assert "ecret" not in message
+
+
+def test_a_part_of_that_name_is_the_users_own(home: Path) -> None:
+    assert describe.read(home, {}, {"relstorage": {"recipe": "zc.recipe.egg"}})
