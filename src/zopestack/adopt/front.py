@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from zopestack.adopt import mounts, programs, recipes
@@ -12,8 +13,8 @@ from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original
 from zopestack.adopt.roles import Roles
 from zopestack.features.directories import Directories
-from zopestack.features.option import composed
-from zopestack.features.option import options as of_feature
+from zopestack.features.option import defaults
+from zopestack.features.storage import Storage
 from zopestack.model import OPTIONS
 from zopestack.paths import Paths
 
@@ -84,8 +85,9 @@ def _data(original: Original, roles: Roles, notes: list[Note]) -> Iterator[tuple
         below = var.is_relative_to(original.directory)
         yield "var", str(var.relative_to(original.directory) if below else var)
     places = Paths()
-    defaults = {each.name: each.parse(each.default) for each in of_feature(Directories)}
-    places.directories = composed(Directories, {**defaults, "var": var})
+    places.directories = replace(defaults(Directories), var=var)
+    # What is adopted has a ZEO of its own.
+    places.storage = defaults(Storage)
     wanted = {"file-storage": places.database, "blob-storage": places.blobs}
     for option, path in wanted.items():
         given = original.value(roles.zeo, option)
