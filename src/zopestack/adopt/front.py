@@ -13,7 +13,7 @@ from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original
 from zopestack.adopt.roles import Roles
 from zopestack.features.directories import Directories
-from zopestack.features.option import defaults
+from zopestack.features.option import Refused, defaults
 from zopestack.features.storage import Storage
 from zopestack.model import OPTIONS
 from zopestack.paths import Paths
@@ -42,8 +42,11 @@ def options(
         yield "base-port", str(port)
     if text := original.value(roles.zeo, "zeo-address"):
         try:
-            yield "zeo-address", str(OPTIONS["zeo-address"].parse(text))
-        except ValueError as expected:
+            address = OPTIONS["zeo-address"].parse(text)
+            replace(defaults(Storage), zeo_address=address).check()
+            yield "zeo-address", str(address)
+        except (ValueError, Refused) as why_not:
+            expected = why_not.expected if isinstance(why_not, Refused) else why_not
             why = f"ZEO listens on its default: {text} is not {expected}"
             place = original.place(roles.zeo, "zeo-address")
             notes.append(Note(Fate.MISSING, place, why))
