@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support import describe
 from tests.support.door import checked
 from zopestack.buildout import certificates
+from zopestack.features.backups import Backups
 from zopestack.features.balancer import Balancer
 from zopestack.features.certificates import CHAIN, KEY
 from zopestack.features.databases import Databases
@@ -123,7 +124,7 @@ def furnish(where: Path) -> None:
 
 def test_every_option_of_the_front_end_has_a_variant() -> None:
     elsewhere = (Instances, Zope, Balancer, Storage, Databases, Lifecycle, Directories, Memory)
-    elsewhere += (Rotation,)
+    elsewhere += (Rotation, Backups)
     known = {option.name for feature in elsewhere for option in options(feature)}
     assert set(VALUES) | known == set(OPTIONS)
 
