@@ -31,7 +31,7 @@ def run(home: Path, *command: str | Path) -> Done:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
     )
 
 
