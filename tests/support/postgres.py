@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -34,6 +35,8 @@ class Postgres:
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="zs-pg-", dir="/tmp"))
+        # However the tests end.
+        atexit.register(self.stop)
         self._identity: Mapping[str, Any] = {}
         if os.geteuid() == 0:
             account = pwd.getpwnam(ACCOUNT)
@@ -88,8 +91,8 @@ class Postgres:
         self.process.wait()
 
     def stop(self) -> None:
-        """End it and remove its directory."""
-        if self.process.poll() is None:
+        """End it and remove its directory; twice does no harm."""
+        if hasattr(self, "process") and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             self.process.wait()
-        shutil.rmtree(self.home)
+        shutil.rmtree(self.home, ignore_errors=True)
