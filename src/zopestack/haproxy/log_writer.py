@@ -58,7 +58,10 @@ def main() -> None:
         except BlockingIOError:
             if signal.SIGUSR1 in told:
                 break
-            poll.poll()
+            ready = dict(poll.poll())
+            # Once it is read, only HAProxy's end of the pipe wakes this process again.
+            if waiting in ready:
+                os.read(waiting, PIPE)
             continue
         if lines:
             _write(handler, lines)
