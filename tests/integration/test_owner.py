@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
+from zopestack.features.instances import Instance
 from zopestack.features.timings import Timings
 from zopestack.haproxy.runtime import Runtime
 from zopestack.supervisor import daemon
@@ -37,6 +38,20 @@ def shared() -> Iterator[Supervised]:
     with Supervised(timings=TIMINGS, **OPTIONS) as running:
         running.start()
         yield running
+
+
+@contextmanager
+def busy(instance: Instance, home: Path) -> Iterator[None]:
+    """A request is in flight, for which a drain waits: without one it ends at once."""
+    released = home / "released"
+    with ThreadPoolExecutor() as executor:
+        visitor = executor.submit(fetch, instance.address, f"/hold{released}")
+        until("it to be busy", lambda: ask(instance), lambda seen: seen and seen.busy == 1)
+        try:
+            yield
+        finally:
+            released.touch()
+        assert visitor.result().status == 200
 
 
 @pytest.fixture
@@ -192,13 +207,23 @@ def test_who_waits_says_for_whom(stack: Supervised) -> None:
     ],
 )
 def test_who_is_interrupted_leaves_the_site_as_it_was(
-    stack: Supervised, command: tuple[str, ...], reached: str, how: signal.Signals
+    stack: Supervised,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    reached: str,
+    how: signal.Signals,
 ) -> None:
-    with stack.popen(*command) as operator:
-        assert operator.stdout
-        until(reached, operator.stdout.readline, lambda line: line.startswith(reached))
-        operator.send_signal(how)
-        rest = operator.stdout.read()
+    name, _, what = reached.partition(": ")
+    (one,) = (each for each in stack.stack.instances if each.name == name)
+    with ExitStack() as held:
+        if what == "draining":
+            held.enter_context(busy(one, tmp_path))
+        with stack.popen(*command) as operator:
+            assert operator.stdout
+            until(reached, operator.stdout.readline, lambda line: line.startswith(reached))
+            operator.send_signal(how)
+            held.close()
+            rest = operator.stdout.read()
     assert operator.returncode == 1
     assert f"{command[0]}: interrupted" in rest
     assert "Traceback" not in rest
@@ -210,15 +235,10 @@ def test_who_is_interrupted_leaves_the_site_as_it_was(
 def test_after_one_that_is_killed_in_a_roll_the_next_one_puts_back(
     stack: Supervised, following: str, tmp_path: Path
 ) -> None:
-    one, released = stack.stack.instances[0], tmp_path / "released"
-    with ThreadPoolExecutor() as executor:
-        visitor = executor.submit(fetch, one.address, f"/hold{released}")
-        until("it to be busy", lambda: ask(one), lambda found: found and found.busy == 1)
-        with stack.popen("roll", one.name) as operator:
-            until("the stop", lambda: stack.states()[one.name], "STOPPING".__eq__)
-            operator.kill()
-        released.touch()
-        assert visitor.result().status == 200
+    one = stack.stack.instances[0]
+    with busy(one, tmp_path), stack.popen("roll", one.name) as operator:
+        until("the stop", lambda: stack.states()[one.name], "STOPPING".__eq__)
+        operator.kill()
     until("the end", lambda: stack.states()[one.name], "STOPPED".__eq__)
     for looking in ("status", "stack"):
         said = stack.supervisorctl(looking).stdout
@@ -231,9 +251,11 @@ def test_after_one_that_is_killed_in_a_roll_the_next_one_puts_back(
     assert "killed" not in stack.supervisorctl("status").stdout
 
 
-def test_after_one_that_is_killed_in_a_drain_the_next_one_ends_it(stack: Supervised) -> None:
+def test_after_one_that_is_killed_in_a_drain_the_next_one_ends_it(
+    stack: Supervised, tmp_path: Path
+) -> None:
     two = stack.stack.instances[1]
-    with stack.popen("drain", two.name) as operator:
+    with busy(two, tmp_path), stack.popen("drain", two.name) as operator:
         until("the drain", stack.stack.drained(two).exists)
         operator.kill()
     assert stack.up().returncode == 0
