@@ -283,7 +283,8 @@ def test_supervisord_asks_for_the_password_on_its_port(beside: Beside) -> None:
         with pytest.raises(xmlrpc.client.ProtocolError) as refused:
             rpc(beside, wrong)
         assert refused.value.errcode == 401
-    for path in beside.stack.stack.private:
+    made = beside.stack.stack
+    for path in (made.supervisord_conf, made.stack_file):
         assert path.stat().st_mode & 0o777 == 0o600
         assert "secret" in path.read_text("utf-8")
     readable = {

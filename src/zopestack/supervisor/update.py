@@ -81,8 +81,14 @@ class _Update:
         # ZEO, a loader, which an instance that starts waits for, and what of the user's own starts
         # before the instances.
         first = [name for name in others if self._priority(name) < INSTANCES]
+        serving = self._up() if "zeo" in first else set()
         for name in sorted(first, key=self._priority):
             self._replace(name)
+        # Without its database an instance serves nobody, nor does it when the database is back
+        # before HAProxy has asked again.
+        for instance in self.stack.balanced:
+            if instance.name in serving:
+                self.rotation.wait_back(instance)
         new = [name for name in self.added if name != RELOAD]
         for name in new:
             self.supervisor.rpc.addProcessGroup(name)
