@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from zopestack.adopt.original import Original
 from zopestack.adopt.recipes import SUPERVISOR
+from zopestack.config.programs import WATCHERS
 from zopestack.features.instances import RESERVED
 from zopestack.model import OPTIONS
 
@@ -20,10 +21,6 @@ LISTENER = re.compile(r"\s*(?P<name>\S+)\s+(\([^)]*\)\s+)?\S+\s+(?P<command>\S+)
 
 #: The options whose lines these are.
 FORMS = {"programs": PROGRAM, "eventlisteners": LISTENER}
-
-#: Programs of supervisord's plugin superlance that restart what uses too much memory or does not
-#: answer. The guard of a stack does both for its instances.
-GUARDS = ("memmon", "httpok")
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def replaced(line: Line, known: Collection[str]) -> str:
     """
     if line.option == "eventlisteners":
         watched = re.findall(r"-p\s+(?:\w+:)?([\w-]+)", line.text)
-        if line.command in GUARDS and all(name in known for name in watched):
+        if line.command in WATCHERS and all(name in known for name in watched):
             return "the guard watches the instances; option memory-limit of [stack]"
     elif not {line.name, line.command}.isdisjoint({*known, *RESERVED, "runzeo"}):
         return "supervisord runs it anyway"
