@@ -29,9 +29,9 @@ def refused(listeners: Iterable[Listener]) -> Iterator[tuple[Listener, str]]:
             yield listener, why
 
 
-def held_by(pid: int) -> set[int]:
-    """Return the TCP ports on which a process or one of its descendants listens now."""
-    held: set[int] = set()
+def held_by(pid: int) -> set[Address]:
+    """Return the TCP addresses on which a process or one of its descendants listens now."""
+    held: set[Address] = set()
     try:
         family = [process := psutil.Process(pid), *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -40,7 +40,7 @@ def held_by(pid: int) -> set[int]:
     for pid in {each for process in family for each in group.members(process.pid)}:
         with suppress(psutil.NoSuchProcess):
             connections = psutil.Process(pid).net_connections("tcp")
-            held |= {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}
+            held |= {Address(*c.laddr) for c in connections if c.status == psutil.CONN_LISTEN}
     return held
 
 

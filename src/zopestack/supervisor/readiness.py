@@ -137,7 +137,7 @@ def _deaf_zeo(stack: Stack, process: Process) -> str:
     address = stack.storage.zeo_address
     if not listens(address):
         return f"does not listen on {address}"
-    own = ports.held_by(process.pid)
+    own = {each.port for each in ports.held_by(process.pid)}
     return "" if address.port in own else f"another process listens on {address}"
 
 

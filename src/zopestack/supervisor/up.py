@@ -91,7 +91,7 @@ def start(stack: Stack) -> None:
     if not running and (left := orphans.find(stack)):
         say("supervisord has died; stopping the processes it left running")
         orphans.stop(stack, left, say)
-    ours = ports.held_by(supervisor.pid()) if running else set()
+    ours = {x.port for x in ports.held_by(supervisor.pid())} if running else set()
     if blocked := list(ports.refused(x for x in stack.listeners() if x.address.port not in ours)):
         raise NotReady(
             "\n".join(

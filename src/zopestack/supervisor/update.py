@@ -14,6 +14,7 @@ from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Place
 from zopestack.namespec import group_of
 from zopestack.render.programs import INSTANCES, programs
+from zopestack.supervisor import ports
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
 from zopestack.supervisor.control import outdated
@@ -82,12 +83,13 @@ class _Update:
         # before the instances.
         first = [name for name in others if self._priority(name) < INSTANCES]
         serving = self._up() if "zeo" in first else set()
+        cut_off = "zeo" in first and self._zeo_moves()
         for name in sorted(first, key=self._priority):
             self._replace(name)
         # Without its database an instance serves nobody, nor does it when the database is back
         # before HAProxy has asked again.
         for instance in self.stack.balanced:
-            if instance.name in serving:
+            if instance.name in serving and not cut_off:
                 self.rotation.wait_back(instance)
         new = [name for name in self.added if name != RELOAD]
         for name in new:
@@ -100,7 +102,7 @@ class _Update:
             if not self._moved(changed):
                 others.remove(RELOAD)
                 self._reload()
-        self._instances(changed)
+        self._instances(changed, cut_off)
         if HAPROXY in others:
             with standing_in(self.stack, self.say):
                 self._replace(HAPROXY)
@@ -112,11 +114,15 @@ class _Update:
             if name not in (*first, HAPROXY, RELOAD):
                 self._replace(name)
 
-    def _instances(self, changed: Sequence[Instance]) -> None:
-        """Replace instances one at a time, and first those that do not serve."""
+    def _instances(self, changed: Sequence[Instance], cut_off: bool) -> None:
+        """Replace instances one at a time, and first those that do not serve.
+
+        :param cut_off: whether none of them serves, whatever HAProxy has seen last.
+        """
         up = self._up() if changed else set()
         for instance in sorted(changed, key=lambda each: each.name in up):
-            self._others_serve(instance)
+            if not cut_off:
+                self._others_serve(instance)
             self.say(f"{instance.name}: draining")
             self._replace(instance.name)
             self.rotation.wait_healthy(instance)
@@ -134,6 +140,11 @@ class _Update:
             if len(self.rotation.beside(instance)) > 1:
                 raise
             self.say(f"{instance.name} is the only one: visitors wait until it serves again")
+
+    def _zeo_moves(self) -> bool:
+        """Whether no instance finds ZEO again before it is restarted itself."""
+        held = ports.held_by(self.supervisor.processes()["zeo"].pid)
+        return not set(self.stack.storage.zeo_address.sockets) <= held
 
     def _priority(self, name: str) -> int:
         # The user's own template may have programs that nothing else knows.
