@@ -79,6 +79,7 @@ setup(
             "psycopg2-binary",
             "plone.recipe.zeoserver",
             "plone.recipe.zope2instance",
+            "py-spy",
             "pytest",
             "pytest-timeout",
             "pytest-xdist",

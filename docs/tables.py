@@ -31,7 +31,8 @@ from zopestack.model import OPTIONS as OPTIONS
 from zopestack.model import SUPERVISOR_OPTIONS, Stack
 from zopestack.render.files import packaged_templates
 from zopestack.render.programs import programs as programs_of
-from zopestack.supervisor.plugin import HELP
+from zopestack.supervisor.doctor.finding import Severity
+from zopestack.supervisor.help import HELP
 from zopestack_bench.claims import PROMISES
 
 #: Where the reasons of defaults are; a line "Backs" in a section names the options.
@@ -133,7 +134,8 @@ def statuses() -> str:
         for name, value in sorted(vars(kind).items(), key=lambda item: str(item[1]))
         if name.isupper()
     ]
-    return _table(("Status", "Commands", "supervisor's name for it"), rows, "20 30 50")
+    rows += [(str(each.value), "``doctor``", each.name.lower()) for each in Severity]
+    return _table(("Status", "Commands", "Its name"), rows, "20 30 50")
 
 
 def metrics() -> str:

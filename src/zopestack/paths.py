@@ -147,6 +147,10 @@ class Paths:
         """A file that is there while an instance is drained by hand."""
         return self.var / instance.name / "drained"
 
+    def stacks(self, instance: Instance) -> Path:
+        """Where an instance writes what its threads do, when it is sent the signal for that."""
+        return self.var / instance.name / "stacks"
+
     @property
     def haproxy_socket(self) -> Path:
         """HAProxy's runtime API."""

@@ -146,6 +146,10 @@ def test_a_visitor_whose_request_is_stuck_stops_one_instance_only(
 
     [first] = until("one to be stuck", stuck)
     if page == "freeze":
+        # Nothing of Python's runs there, so the interpreter itself tells where it is.
+        shown = stack.supervisorctl("threads", first).stdout
+        assert "an extension keeps the interpreter lock" in shown
+        assert "in application" in shown
         # The guard would wait for as long as a start may take.
         stack.supervisorctl("restart", first)
     visitor.join()
@@ -154,7 +158,10 @@ def test_a_visitor_whose_request_is_stuck_stops_one_instance_only(
 
 
 def test_an_instance_that_does_not_answer_is_restarted_and_a_stopped_one_is_not(
-    stack: Supervised, before: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    stack: Supervised,
+    before: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Another guard of the same stack, that looks at once and is not as patient."""
     monkeypatch.setattr(guard, "TIMEOUT", 2.0)
@@ -170,6 +177,7 @@ def test_an_instance_that_does_not_answer_is_restarted_and_a_stopped_one_is_not(
     watching.look()
     assert not watching.restarting
     restart = until("a restart", lambda: watching.look() or watching.restarting)
+    assert "does not answer, not even a signal" in capfd.readouterr().err
     # Looking again does not restart it again.
     until("its end", lambda: watching.look() or not watching.restarting)
     assert restart.returncode == 0

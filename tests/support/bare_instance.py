@@ -16,13 +16,14 @@ from typing import Any
 import waitress
 
 from tests.support.polling import until
-from zopestack.agent import server
+from zopestack.agent import server, stacks
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
+from zopestack.agent.long_requests import LongRequests
 from zopestack.agent.meter import Meter
 from zopestack.agent.once import Once
 from zopestack.agent.port import open_port
@@ -72,6 +73,9 @@ def main() -> None:
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
     drain.install()
     hang.start()
+    LongRequests(meter, own.long_request).start()
+    if own.stacks:
+        stacks.write_on_signal(own.stacks)
     port.start()
     warm_up.start()
     waitress.serve(meter, host=own.http_host, port=own.http_port, threads=own.threads)

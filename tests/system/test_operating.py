@@ -7,11 +7,15 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.support import ledger, packages
 from tests.support.harness import COMMANDS, Site, until
+from zopestack.supervisor.health import ask
+from zopestack.supervisor.help import HELP
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,23 @@ def test_roll_one(site: Site) -> None:
     assert after["instance2"] != before["instance2"]
 
 
+def test_a_flame_graph_shows_where_the_time_goes(site: Site) -> None:
+    enough = site.directory / "enough"
+    path = f"/ledger/burn?until={enough}"
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(site.get, path, at="instance1")
+        try:
+            until("a busy thread", lambda: ask(site.stack.instances[0]), lambda r: r and r.busy)
+            said = site.supervisorctl("profile", "instance1", "1", check=True).stdout
+        finally:
+            enough.touch()
+        assert answer.result().status < 300
+    picture = Path(said.split()[-1])
+    assert picture.parent == site.stack.logs
+    assert picture.stat().st_mode & 0o777 == 0o600
+    assert "burn (" in picture.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
@@ -73,6 +94,10 @@ def test_roll_one(site: Site) -> None:
             "no instance other than instance1, instance2 is serving",
         ),
         (("ready", "instnace1"), "instnace1: no such instance; did you mean instance1?"),
+        (("threads",), "expected the name of at least one instance"),
+        (("profile", "instance1", "0"), "expected 1 to 3600 seconds, got 0"),
+        (("profile", "instance1", "soon"), "invalid int value: 'soon'"),
+        (("profile", "haproxy"), "haproxy: no such instance; known are instance1, instance2"),
     ],
 )
 def test_a_mistake_is_one_message_and_changes_nothing(
@@ -100,7 +125,27 @@ def test_roll_without_haproxy_touches_nothing(site: Site) -> None:
     site.wait_ready()
 
 
-@pytest.mark.parametrize("command", ["roll", "drain", "ready", "stack"])
+def test_the_doctor_finds_what_is_wrong_with_a_running_stack(site: Site) -> None:
+    said = site.supervisorctl("doctor")
+    assert (said.returncode, "there is no backup" in said.stdout) == (1, True)
+    assert "error:" not in said.stdout
+    for _ in range(30):
+        assert site.get("/ledger/broken").status == 500
+    for _ in range(100):
+        assert site.get("/ledger/light").status == 200
+    said = site.supervisorctl("doctor")
+    assert re.search(r"warning: \d+ of \d+ requests to backend zope ended with", said.stdout)
+    site.supervisorctl("stop", "instance2", check=True)
+    try:
+        said = site.supervisorctl("doctor")
+    finally:
+        site.supervisorctl("start", "instance2", check=True)
+        site.wait_ready()
+    assert said.returncode == 2
+    assert said.stdout.startswith("error: instance2: STOPPED")
+
+
+@pytest.mark.parametrize("command", HELP)
 def test_help(site: Site, command: str) -> None:
     assert command in site.supervisorctl("help", command, check=True).stdout
 

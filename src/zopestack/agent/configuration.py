@@ -30,6 +30,7 @@ class Configuration:
     :param hung_after: seconds after which a thread that is still in one request counts as stuck.
     :param stuck_after: seconds after which a request that comes again was stuck elsewhere.
     :param request_timeout: seconds after which a request is interrupted.
+    :param long_request: seconds after which a request that still runs is logged.
     :param body_timeout: seconds that the first part of a request body may take.
     :param conflicts: the file that all instances lock when requests conflict.
     :param warm_up: paths to fetch from the instance before it serves clients.
@@ -37,6 +38,7 @@ class Configuration:
         one waits for it; None for Python's default.
     :param mount_points: the paths in Zope where other databases are mounted.
     :param drained: a file that is there while the instance is drained by hand.
+    :param stacks: the file to which the stack of every thread is written on a signal.
     :param jobs: the file in which backups and packs are noted.
     :param haproxy: the socket of HAProxy's runtime API; empty where it does not know the instance.
     :param server: what HAProxy calls the instance: backend and name.
@@ -54,12 +56,14 @@ class Configuration:
     hung_after: float
     stuck_after: float
     request_timeout: float
+    long_request: float
     body_timeout: float
     conflicts: str
     warm_up: tuple[str, ...] = ()
     switch_interval: float | None = None
     mount_points: tuple[str, ...] = ()
     drained: str = ""
+    stacks: str = ""
     jobs: str = ""
     haproxy: str = ""
     server: str = ""
@@ -107,12 +111,14 @@ class Configuration:
             hung_after=float(text("hung_after")),
             stuck_after=float(text("stuck_after")),
             request_timeout=float(text("request_timeout")),
+            long_request=float(text("long_request")),
             body_timeout=float(text("body_timeout")),
             conflicts=text("conflicts"),
             warm_up=tuple(environment.get(PREFIX + "WARM_UP", "").split()),
             switch_interval=float(environment.get(PREFIX + "SWITCH_INTERVAL", 0)) or None,
             mount_points=tuple(environment.get(PREFIX + "MOUNT_POINTS", "").split()),
             drained=environment.get(PREFIX + "DRAINED", ""),
+            stacks=environment.get(PREFIX + "STACKS", ""),
             jobs=environment.get(PREFIX + "JOBS", ""),
             haproxy=environment.get(PREFIX + "HAPROXY", ""),
             server=environment.get(PREFIX + "SERVER", ""),

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, forms, mounts, reach, server
+from zopestack.agent import admin, forms, mounts, reach, server, stacks, users
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
@@ -20,6 +20,7 @@ from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.interrupt import Interrupts
 from zopestack.agent.log_lines import keep_lines_whole
+from zopestack.agent.long_requests import LongRequests
 from zopestack.agent.meter import Application, Meter
 from zopestack.agent.once import Once
 from zopestack.agent.own_writes import OwnWrites
@@ -58,12 +59,16 @@ def attach(application: Application) -> Application:
     own_writes.note_commits()
     name_requests(meter)
     keep_lines_whole()
+    users.note(meter)
+    if own.stacks:
+        stacks.write_on_signal(own.stacks)
     admin.install()
     forms.install()
     conflicts.install()
     drain.install()
     interrupts.start()
     hang.start()
+    LongRequests(meter, own.long_request).start()
     port.start()
     warm_up.start()
     return meter

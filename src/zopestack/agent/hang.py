@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
-import traceback
 from textwrap import indent
 
 from zopestack.agent import own_thread
 from zopestack.agent.log_lines import INDENTATION, Lines
 from zopestack.agent.meter import Meter
+from zopestack.agent.stacks import tracebacks
 
 logger = logging.getLogger("zopestack.agent")
 
@@ -49,17 +48,8 @@ class HangWatch:
                     "hung: every thread has worked on its request for more than %g s: %s\n%s",
                     self.hung_after,
                     "; ".join(self.meter.described()),
-                    Lines(indent(tracebacks(), INDENTATION)),
+                    Lines(indent(tracebacks(self.meter), INDENTATION)),
                 )
             elif reported and not hung:
                 logger.warning("no longer hung")
             reported = hung
-
-
-def tracebacks() -> str:
-    """Return the stack of every thread of the process as text."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    return "\n".join(
-        f"Thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
-        for ident, frame in sys._current_frames().items()
-    )

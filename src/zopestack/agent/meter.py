@@ -17,11 +17,17 @@ from zopestack.agent.threads import Threads, unread
 #: The header with the request id that HAProxy assigns, in WSGI's spelling (PEP 3333).
 REQUEST_ID = "HTTP_X_REQUEST_ID"
 
+#: The key of an environ with the name of the user, where Zope has found one.
+USER = "zopestack.user"
+
 #: Methods that change nothing and may be sent again (RFC 9110, 9.2.1), as in haproxy.cfg.
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+#: A request that runs: when it began (``time.monotonic``), and its environ.
+Running = tuple[float, Environ]
 
 
 class Meter:
@@ -29,7 +35,7 @@ class Meter:
 
     :param threads: the instance's threads, which lead to waitress's data.
     :ivar requests: number of requests answered.
-    :ivar running: by thread, when its request began (``time.monotonic``) and its environ.
+    :ivar running: by thread, its request.
     :ivar failed: by thread, the id of the request for which Zope has just raised an error. It is
         kept because waitress logs the error after the request has left this filter.
     """
@@ -38,7 +44,7 @@ class Meter:
         self.application = application
         self.threads = threads
         self.requests = 0
-        self.running: dict[int, tuple[float, Environ]] = {}
+        self.running: dict[int, Running] = {}
         self.failed: dict[int, str] = {}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -58,8 +64,7 @@ class Meter:
 
     def busy(self) -> list[float]:
         """Return how many seconds each busy thread has been in its request; longest first."""
-        now = time.monotonic()
-        return sorted((now - began for began, _ in list(self.running.values())), reverse=True)
+        return sorted(map(age, list(self.running.values())), reverse=True)
 
     def queue(self) -> int:
         """Return how many requests wait for a thread and still have a client.
@@ -88,15 +93,27 @@ class Meter:
         )
 
     def described(self) -> list[str]:
-        """Describe the running requests for a log; without query strings, which hold secrets."""
-        now = time.monotonic()
-        return [
-            f"{environ['REQUEST_METHOD']} {environ.get('PATH_INFO', '')} ({now - began:.1f} s)"
-            for began, environ in list(self.running.values())
-        ]
+        """Describe the running requests for a log."""
+        return list(map(described, list(self.running.values())))
 
     def request_id(self, thread: int) -> str:
         """Return the id of the request that a thread runs or has just failed, or an empty text."""
         if running := self.running.get(thread):
             return str(running[1].get(REQUEST_ID, ""))
         return self.failed.get(thread, "")
+
+
+def age(request: Running) -> float:
+    """Return how many seconds ago a request began."""
+    return time.monotonic() - request[0]
+
+
+def described(request: Running) -> str:
+    """Describe a request for a log; without its query string, which holds secrets."""
+    environ = request[1]
+    user = f" by {environ[USER]}" if USER in environ else ""
+    number = f", id {environ[REQUEST_ID]}" if REQUEST_ID in environ else ""
+    # PEP 3333 has each byte as a character.
+    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+    method = environ["REQUEST_METHOD"]
+    return f"{method} {path}{user} ({age(request):.1f} s{number})"

@@ -3,6 +3,7 @@
 GET /health    200, 404 or 503, and everything the agent knows as JSON
 GET /alive     503 only if the instance hangs, so that a guard may restart it
 GET /metrics   the same figures for Prometheus
+GET /stacks    what every thread of the instance does now, as text
 GET /threads   a dialog with HAProxy's watch (templates/slots.lua.j2): each line that names a
                question of zopestack.agent.threads is answered by a line of two numbers
 """
@@ -19,6 +20,7 @@ from typing import Any
 
 from zopestack.agent import jobs, own_thread
 from zopestack.agent.health import Health
+from zopestack.agent.stacks import tracebacks
 from zopestack.agent.threads import QUESTIONS, Threads
 
 #: Timeout in seconds for a client to send its request.
@@ -89,10 +91,14 @@ class Answer(BaseHTTPRequestHandler):
                 "text/plain; version=0.0.4",
                 metrics(health.report(), health.configuration.jobs),
             )
+        elif self.path == "/stacks":
+            self._send(200, "text/plain; charset=utf-8", tracebacks(health.meter))
         elif self.path == "/threads":
             self._converse(health.meter.threads)
         else:
-            self._send(404, "text/plain", "not found; use /health, /alive, /metrics or /threads\n")
+            self._send(
+                404, "text/plain", "not found; use /health, /alive, /metrics, /stacks or /threads\n"
+            )
 
     def _converse(self, threads: Threads) -> None:
         self.send_response(200)

@@ -13,14 +13,11 @@ from zopestack import mail
 from zopestack.config.errors import Place, Places
 from zopestack.config.overrides import Section
 from zopestack.features import certificates, webroot
+from zopestack.features.instances import RECOMMENDED_THREADS
 from zopestack.model import Stack
 from zopestack.render.own_programs import own_programs
 
 logger = logging.getLogger(__name__)
-
-#: More threads of one process spend their time on the interpreter lock
-#: (docs/explanation/measured.rst, "The claim the project starts from").
-RECOMMENDED_THREADS = 2
 
 
 def warn(stack: Stack, sections: Mapping[str, Section], places: Places) -> None:

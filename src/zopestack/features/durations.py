@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zopestack.features.option import Feature, Refused, feature, option
-from zopestack.features.parsers import optional_seconds
+from zopestack.features.parsers import optional_seconds, seconds
 
 #: Exports and catalog rebuilds take minutes.
 USUAL = 600
@@ -37,6 +37,13 @@ class Durations(Feature):
         "",
         "An instance hangs when all its threads have been in one request for longer; it gets no "
         "more requests and is restarted. By default a minute longer than ``request-timeout``.",
+        per_group=True,
+    )
+    long_request: int = option(
+        seconds,
+        "10s",
+        "A request that takes longer is logged with its user, its id and what its thread does, "
+        "again each time its age has doubled, and when it ends.",
         per_group=True,
     )
     hard_stop_after: int | None = option(

@@ -14,6 +14,10 @@ from zopestack.features.parsers import MAX_PORT, optional_port, port, whole_numb
 #: More instances than any machine has cores for, few enough for one range of ports.
 MAX_INSTANCES = 256
 
+#: More threads of one process spend their time on the interpreter lock
+#: (docs/explanation/measured.rst, "The claim the project starts from").
+RECOMMENDED_THREADS = 2
+
 #: Far more threads than help: they all wait for one interpreter lock.
 MAX_THREADS = 64
 

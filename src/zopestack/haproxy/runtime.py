@@ -111,12 +111,20 @@ class Runtime:
         self.command(f"set server {server} check-port {place.check}")
         self.command(f"set server {server} addr {place.host} port {place.port}")
 
+    def statistics(self) -> list[dict[str, str]]:
+        """Return a row for each frontend, backend and server (Management Guide, "Statistics and
+        monitoring").
+
+        :raises OSError: if HAProxy does not answer.
+        """
+        answer = self.command("show stat").lstrip("# ")
+        return list(csv.DictReader(answer.splitlines()))
+
     def servers(self) -> dict[str, Server]:
         """Return the instances of every lane by name; a name is unique in a stack.
 
         :raises OSError: if HAProxy does not answer.
         """
-        answer = self.command("show stat").lstrip("# ")
         return {
             row["svname"]: Server(
                 name=row["svname"],
@@ -127,6 +135,6 @@ class Runtime:
                 total=int(row["stot"] or 0),
                 check=row["check_status"],
             )
-            for row in csv.DictReader(answer.splitlines())
+            for row in self.statistics()
             if is_lane(row["pxname"]) and row["svname"] not in ("FRONTEND", "BACKEND")
         }

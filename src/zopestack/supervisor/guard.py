@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -109,6 +109,8 @@ class Guard:
             for watch in self.watches
             if watch.name in running and (why := watch.fault(running[watch.name], self.patience))
         }
+        if due:
+            self.log_threads(due)
         # The largest only: instances with the same load reach the limit together.
         if self.memory_limit and running and not due:
             size, name = max((group.resident(pid), name) for name, pid in running.items())
@@ -131,6 +133,19 @@ class Guard:
         )
         if self.mail:
             self.tell(due)
+
+    def log_threads(self, names: Iterable[str]) -> None:
+        """Have it logged what instances do that are about to be stopped for it."""
+        try:
+            subprocess.run(
+                [self.supervisorctl, "threads", *names],
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr,
+                check=False,
+                timeout=2 * TIMEOUT * (1 + len(self.watches)),
+            )
+        except subprocess.TimeoutExpired as why:
+            print(why, file=sys.stderr, flush=True)
 
     def tell(self, due: Mapping[str, str]) -> None:
         """Write a mail about restarts; one that cannot be sent is logged."""

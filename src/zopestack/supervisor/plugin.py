@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import Any, NoReturn
 
 from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
@@ -12,47 +15,23 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 from zopestack import stack_file
 from zopestack.model import Stack
 from zopestack.supervisor.applied import RELOAD, confirm, wait_reloaded
+from zopestack.supervisor.doctor import run as doctor
+from zopestack.supervisor.doctor.look import Look
 from zopestack.supervisor.door import Door
+from zopestack.supervisor.help import HELP
+from zopestack.supervisor.profile import profile
 from zopestack.supervisor.readiness import NotReady
 from zopestack.supervisor.rotation import Rotation
 from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.stopped import Stopped
 from zopestack.supervisor.table import table
+from zopestack.supervisor.threads import threads
+from zopestack.supervisor.trace import trace
 from zopestack.supervisor.update import update
 from zopestack.supervisor.wanted import beside, start
 
-HELP = {
-    "update": """\
-update [NAME ...|all]
-    Apply what bin/buildout has changed, of all programs or of these. Instances are restarted
-    one at a time, each back in rotation before the next one is touched, and HAProxy is
-    reloaded without dropping a connection. The first failure ends the command with exit
-    status 1; the same command goes on from there once it is mended.""",
-    "roll": """\
-roll [NAME ...|all] [--at-once K]
-    Restart instances one at a time (or K at a time) without losing a request. Each instance is
-    drained, stopped, started, warmed up and back in rotation before the next one is touched. The
-    name of a group of instances stands for them; never are all of several gone at once.
-    The first failure ends the command with exit status 1; the other instances keep serving.
-      roll                    every instance, one after the other
-      roll instance2          only this one
-      roll rest               those of the group rest
-      roll all --at-once 2    every instance, two at a time""",
-    "drain": """\
-drain NAME [NAME ...]
-    Take instances, or those of groups, out of rotation and wait until their running requests
-    are done. The processes keep running; `ready` brings them back.""",
-    "ready": """\
-ready NAME [NAME ...]|all
-    Bring drained instances back into rotation.""",
-    "stack": """\
-stack
-    Show a table: instance, its group where there are groups, state, pid, uptime, memory, busy
-    threads, requests in flight and queued, requests answered, Python's switch interval, and
-    HAProxy's last health check. Then your own programs: state, pid, uptime, memory, and CPU since
-    the start. Below: when the last backup and pack were, why one failed since, and when the next is
-    due.""",
-}
+#: Seconds.
+LONGEST_PROFILE = 3600
 
 
 class Usage(Exception):
@@ -81,7 +60,8 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         self._restart, own.do_restart = own.do_restart, self.do_restart
         # A restart is a stop and a start.
         self._start, own.do_start = own.do_start, self.do_start
-        own.do_update, own.help_update = self.do_update, self.help_update
+        own.do_update = self.do_update
+        own.help_update = partial(controller.output, HELP["update"])
         door.guard(own)
         door.guard(self)
 
@@ -156,25 +136,52 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         """Show the whole stack in one table."""
         self._run("stack", lambda stack, rotation: self.ctl.output(table(stack)))
 
-    def help_roll(self) -> None:
-        """Print the help of roll."""
-        self.ctl.output(HELP["roll"])
+    def do_threads(self, arg: str) -> None:
+        """Show what the threads of instances do."""
 
-    def help_drain(self) -> None:
-        """Print the help of drain."""
-        self.ctl.output(HELP["drain"])
+        def run(stack: Stack, rotation: Rotation) -> None:
+            for instance in rotation.named(_names(arg)):
+                told = threads(stack, rotation.supervisor, instance)
+                self.ctl.output(f"{instance.name}:\n{indent(told, '  ')}")
 
-    def help_ready(self) -> None:
-        """Print the help of ready."""
-        self.ctl.output(HELP["ready"])
+        self._run("threads", run)
 
-    def help_update(self) -> None:
-        """Print the help of update."""
-        self.ctl.output(HELP["update"])
+    def do_profile(self, arg: str) -> None:
+        """Draw a flame graph of a running instance."""
+        parser = Parser("profile", add_help=False)
+        parser.add_argument("name")
+        parser.add_argument("seconds", nargs="?", type=int, default=30)
 
-    def help_stack(self) -> None:
-        """Print the help of stack."""
-        self.ctl.output(HELP["stack"])
+        def run(stack: Stack, rotation: Rotation) -> None:
+            words = parser.parse_args(shlex.split(arg))
+            if not 1 <= words.seconds <= LONGEST_PROFILE:
+                raise Usage(f"expected 1 to {LONGEST_PROFILE} seconds, got {words.seconds}")
+            for instance in rotation.named([words.name]):
+                self.ctl.output(f"{instance.name}: watching it for {words.seconds} s")
+                picture = profile(stack, rotation.supervisor, instance, words.seconds)
+                self.ctl.output(f"{instance.name}: {picture}")
+
+        self._run("profile", run)
+
+    def do_trace(self, arg: str) -> None:
+        """Show what the logs have of one request."""
+        parser = Parser("trace", add_help=False)
+        parser.add_argument("number")
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            self.ctl.output(trace(stack, parser.parse_args(shlex.split(arg)).number))
+
+        self._run("trace", run)
+
+    def do_doctor(self, arg: str) -> None:
+        """Look for what is known to go wrong."""
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            found = doctor.findings(Look(stack))
+            self.ctl.output(doctor.report(found))
+            self.ctl.exitstatus = doctor.status(found)
+
+        self._run("doctor", run)
 
     def _start_all(self, stack: Stack, rotation: Rotation) -> None:
         if not start(stack, rotation.supervisor, self.ctl.output):
@@ -192,6 +199,18 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         except OSError as why:
             self.ctl.output(f"{command}: cannot reach supervisord or read {self.stack_file}: {why}")
         self.ctl.exitstatus = LSBInitExitStatuses.GENERIC
+
+
+def _explaining(text: str) -> Callable[[Plugin], None]:
+    def explain(plugin: Plugin) -> None:
+        plugin.ctl.output(text)
+
+    return explain
+
+
+# supervisorctl finds help in methods.
+for _name, _text in HELP.items():
+    setattr(Plugin, f"help_{_name}", _explaining(_text))
 
 
 def make_plugin(controller: Any, stack_file: str) -> Plugin:

@@ -77,6 +77,11 @@ def wait_ready(stack: Stack, timeout: float, say: Callable[[str], None]) -> None
         time.sleep(POLL_INTERVAL)
 
 
+def missing(stack: Stack) -> dict[str, str]:
+    """Return the programs that do not serve now, each with the reason."""
+    return _missing(stack, set(), defaultdict(set))
+
+
 def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> dict[str, str]:
     """Return the programs that do not serve yet, each with the reason.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -58,7 +59,7 @@ class Leaving:
 
 
 @pytest.fixture
-def leaving() -> Iterator[Leaving]:
+def leaving(tmp_path: Path) -> Iterator[Leaving]:
     ports = freeports.reserve()
     address, agent = Address("127.0.0.1", ports.base), Address("127.0.0.1", ports.base + 1)
     own = Configuration(
@@ -73,8 +74,10 @@ def leaving() -> Iterator[Leaving]:
         hung_after=60,
         stuck_after=60,
         request_timeout=60,
+        long_request=60,
         body_timeout=60,
         conflicts="unused",
+        stacks=str(tmp_path / "stacks"),
     )
     command = [sys.executable, "-m", "tests.support.bare_instance"]
     environment = {**os.environ, **own.environment()}

@@ -10,8 +10,9 @@ from waitress.server import create_server
 
 from zopestack.agent import server as own
 from zopestack.agent.arrival import Arrivals
-from zopestack.agent.hang import HangWatch, tracebacks
+from zopestack.agent.hang import HangWatch
 from zopestack.agent.meter import Environ, Meter
+from zopestack.agent.stacks import tracebacks
 from zopestack.agent.threads import Threads
 
 
@@ -49,7 +50,10 @@ def test_running_requests_are_known_and_forgotten() -> None:
     assert HangWatch(meter, threads=3, hung_after=-1).hung()
     assert not HangWatch(meter, threads=4, hung_after=-1).hung(), "a thread is free"
     assert not HangWatch(meter, threads=3, hung_after=60).hung(), "busy is not hung"
-    assert "self.open.wait(30)" in tracebacks()
+    told = tracebacks(meter)
+    assert told.count(", GET /x (") == 3
+    assert "self.open.wait(30)" in told
+    assert "secret" not in told
     gate.open.set()
     for thread in threads:
         thread.join()

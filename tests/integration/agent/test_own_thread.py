@@ -26,7 +26,7 @@ BROKEN = "x" * 64
 @pytest.fixture
 def health(monkeypatch: pytest.MonkeyPatch) -> Health:
     monkeypatch.setattr(own_thread, "failed", {})
-    own = Configuration("instance1", "::1", 1, BROKEN, 1, 1, 1, 1, 60, 60, 60, 10, "")
+    own = Configuration("instance1", "::1", 1, BROKEN, 1, 1, 1, 1, 60, 60, 60, 60, 10, "")
     meter = Meter(lambda environ, start: [], Threads(1))
     drain = Drain(meter, 1, Balancers(1))
     hang = HangWatch(meter, 1, 60)

@@ -131,6 +131,7 @@ CASES = (
     Bad("request-timeout", "10 minutes", "a time like 60s, 5m or 1h"),
     Bad("request-timeout", "0s", "from 1s to 24h"),
     Bad("request-timeout", "-1m", "a time like"),
+    Bad("long-request", "off", "a time like 60s, 5m or 1h"),
     Bad("request-timeout", "25h", "from 1s to 24h"),
     Bad("request-timeout", "off", "a time like"),
     Bad("timeout-server", "5m", "at least the 1800 seconds", (("request-timeout", "30m"),)),

@@ -66,6 +66,7 @@ VALUES = {
     "concurrent-uploads-per-address": ("off", "1kB", "2GB"),
     "timeout-http-request": ("1s", "10m"),
     "request-timeout": ("1s",),
+    "long-request": ("1s", "1h"),
     "timeout-client": ("1s", "1h"),
     "timeout-server": ("1s", "1h"),
     "hard-stop-after": ("1h", "24h"),

@@ -60,6 +60,14 @@ class Ledger(SimpleItem):
         return threading.current_thread().name
 
     @security.public
+    def burn(self, until: str) -> None:
+        """Compute until a file is there."""
+        from pathlib import Path
+
+        while not Path(until).exists():
+            sum(range(1000))
+
+    @security.public
     def endless(self, visitor: str, number: str) -> None:
         """Write a record and go on for ever."""
         self.record(visitor, number)

@@ -1,0 +1,107 @@
+"""What the checks look at: the stack, what runs of it, and the machine; each asked for once."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import psutil
+
+from zopestack.features import cpus
+from zopestack.haproxy.runtime import Runtime
+from zopestack.model import Stack
+from zopestack.supervisor import group
+from zopestack.supervisor.client import ANSWER, Process, Supervisor
+
+#: Timeout in seconds for HAProxy to say its version.
+TIMEOUT = 10
+
+#: Bytes of the structure that adjtimex(2) fills, more than any machine has, and what it returns
+#: where nothing keeps the clock right.
+TIMEX_BYTES = 1024
+TIME_ERROR = 5
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A file system, in bytes.
+
+    :param device: its number.
+    """
+
+    device: int
+    total: int
+    free: int
+
+
+class Look:
+    """One look at a stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+
+    @cached_property
+    def processes(self) -> dict[str, Process]:
+        """What supervisord knows, by supervisorctl's names; empty where it does not answer."""
+        try:
+            return Supervisor(self.stack.supervisor_socket, ANSWER).processes()
+        except OSError:
+            return {}
+
+    @cached_property
+    def pids(self) -> dict[str, tuple[int, ...]]:
+        """The processes of each program that runs."""
+        return {name: group.members(each.pid) for name, each in self.processes.items() if each.pid}
+
+    @cached_property
+    def memory(self) -> dict[str, int]:
+        """Bytes of each program that runs; what forks share is divided among them."""
+        return {name: sum(map(group.share, pids)) for name, pids in self.pids.items()}
+
+    @cached_property
+    def statistics(self) -> list[dict[str, str]]:
+        """HAProxy's, a row for each frontend, backend and server; empty where it is silent."""
+        try:
+            return Runtime(self.stack.haproxy_socket).statistics()
+        except OSError:
+            return []
+
+    @cached_property
+    def haproxy_status(self) -> str:
+        """What HAProxy says of its branch, such as "will stop receiving fixes around Q2 2027."."""
+        told = subprocess.run(
+            [self.stack.balancer.executable, "-v"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        ).stdout
+        found = re.search(r"^Status: (.*)$", told, re.MULTILINE)
+        return found[1] if found else ""
+
+    @cached_property
+    def cores(self) -> int:
+        """Cores that may be used."""
+        return cpus.usable()
+
+    @cached_property
+    def available(self) -> int:
+        """Bytes of memory that the machine can still give."""
+        return int(psutil.virtual_memory().available)
+
+    @cached_property
+    def clock_kept(self) -> bool:
+        """Whether something keeps the machine's clock right (adjtimex(2))."""
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))
+        return bool(state != TIME_ERROR)
+
+    def disk(self, path: Path) -> Disk:
+        """The file system of a directory, or of where it will be."""
+        existing = next(each for each in (path, *path.parents) if each.exists())
+        usage = shutil.disk_usage(existing)
+        return Disk(existing.stat().st_dev, usage.total, usage.free)

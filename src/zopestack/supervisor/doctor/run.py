@@ -1,0 +1,25 @@
+"""Run every check, and say what they have found."""
+
+from __future__ import annotations
+
+# Each registers its checks.
+from zopestack.supervisor.doctor import machine, service, settings  # noqa: F401
+from zopestack.supervisor.doctor.finding import CHECKS, Finding, Severity
+from zopestack.supervisor.doctor.look import Look
+
+
+def findings(look: Look) -> list[Finding]:
+    """What is wrong, the worst first."""
+    found = [finding for each in CHECKS for finding in each(look)]
+    return sorted(found, key=lambda each: -each.severity)
+
+
+def report(found: list[Finding]) -> str:
+    """The findings as text, or that there are none."""
+    lines = [f"{each.severity.name.lower()}: {each.evidence}\n  -> {each.remedy}" for each in found]
+    return "\n".join([*lines, f"{len(CHECKS)} checks, {len(found)} findings"])
+
+
+def status(found: list[Finding]) -> int:
+    """The exit status: the worst severity."""
+    return max((each.severity for each in found), default=Severity.ADVICE)

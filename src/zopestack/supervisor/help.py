@@ -1,0 +1,59 @@
+"""What ``supervisorctl help`` says of the commands that the plugin adds or replaces."""
+
+from __future__ import annotations
+
+#: By command.
+HELP = {
+    "update": """\
+update [NAME ...|all]
+    Apply what bin/buildout has changed, of all programs or of these. Instances are restarted
+    one at a time, each back in rotation before the next one is touched, and HAProxy is
+    reloaded without dropping a connection. The first failure ends the command with exit
+    status 1; the same command goes on from there once it is mended.""",
+    "roll": """\
+roll [NAME ...|all] [--at-once K]
+    Restart instances one at a time (or K at a time) without losing a request. Each instance is
+    drained, stopped, started, warmed up and back in rotation before the next one is touched. The
+    name of a group of instances stands for them; never are all of several gone at once.
+    The first failure ends the command with exit status 1; the other instances keep serving.
+      roll                    every instance, one after the other
+      roll instance2          only this one
+      roll rest               those of the group rest
+      roll all --at-once 2    every instance, two at a time""",
+    "drain": """\
+drain NAME [NAME ...]
+    Take instances, or those of groups, out of rotation and wait until their running requests
+    are done. The processes keep running; `ready` brings them back.""",
+    "ready": """\
+ready NAME [NAME ...]|all
+    Bring drained instances back into rotation.""",
+    "threads": """\
+threads NAME [NAME ...]|all
+    Show what every thread of these instances does now: its request and its stack, also while the
+    instance hangs. Query strings and form values are not shown.""",
+    "profile": """\
+profile NAME [SECONDS]
+    Watch an instance while it serves, 30 seconds unless you say how many, and draw a flame graph of
+    where its time goes: an SVG file in var/log, for a browser. This needs py-spy, and the right to
+    look into the process: as root, or where the sysctl kernel.yama.ptrace_scope is 0.
+      profile instance2       for 30 seconds
+      profile instance2 5     for 5 seconds""",
+    "doctor": """\
+doctor
+    Look for what is known to go wrong: in the settings, on this machine, and in how the site
+    serves. Each finding is advice, a warning or an error, with what was seen and what to change.
+    The exit status is 0 for nothing or advice, 1 for a warning, 2 for an error.""",
+    "trace": """\
+trace NUMBER
+    Show what the logs have of one request: when it arrived, from whom, which instance had it, how
+    long it waited, how it ended, and what the instance has logged meanwhile. The number is on the
+    page of an error; its first 8 characters will do.
+      trace 551c253f""",
+    "stack": """\
+stack
+    Show a table: instance, its group where there are groups, state, pid, uptime, memory, busy
+    threads, requests in flight and queued, requests answered, Python's switch interval, and
+    HAProxy's last health check. Then your own programs: state, pid, uptime, memory, and CPU since
+    the start. Below: when the last backup and pack were, why one failed since, and when the next is
+    due.""",
+}
