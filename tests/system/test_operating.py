@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from tests.support import ledger, packages
 from tests.support.harness import COMMANDS, Site, until
+from tests.support.terminal import Terminal
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.help import HELP
 
@@ -41,6 +44,42 @@ def test_stack_is_one_table(site: Site) -> None:
     assert re.fullmatch(r"\d+ MB", cells[4])
     assert cells[5] == "0/1"
     assert cells[-1] == "L7OK UP"
+
+
+def test_the_same_for_programs(site: Site) -> None:
+    told = json.loads(site.supervisorctl("stack", "--json", check=True).stdout)
+    assert [each["name"] for each in told["instances"]] == ["instance1", "instance2"]
+    first = told["instances"][0]
+    assert (first["pid"], first["healthy"]) == (site.pids()["instance1"], True)
+    assert first["memory"] > 1 << 20
+    assert told["programs"] == []
+    assert told["jobs"] == {}
+
+
+def test_it_is_shown_live_on_a_terminal(site: Site) -> None:
+    with Terminal([site.stack.bin / "supervisorctl", "stack", "--watch"], site.environment) as seen:
+        lines = until("a look", seen.lines, lambda lines: "2 of 2 serve" in " ".join(lines))
+        assert lines[0].startswith("instance ")
+        assert {line.split()[0] for line in lines[1:3]} == {"instance1", "instance2"}
+        site.supervisorctl("drain", "instance2", check=True)
+        until("the drain", seen.lines, lambda lines: "1 of 2 serve" in " ".join(lines))
+        site.supervisorctl("ready", "instance2", check=True)
+        assert seen.interrupt() == 0
+        assert "Traceback" not in "".join(seen.lines())
+
+
+def test_into_a_pipe_it_is_plain(site: Site) -> None:
+    with subprocess.Popen(
+        [site.stack.bin / "supervisorctl", "stack", "--watch"],
+        env=site.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        heads = [line for line in islice(process.stdout, 8) if line.startswith("instance  ")]
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    assert len(heads) == 2
 
 
 def test_roll_replaces_every_process(site: Site) -> None:

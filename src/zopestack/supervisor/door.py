@@ -33,8 +33,8 @@ PUT_BACK = ("drain", "ready", "restart", "roll", "update")
 #: Commands that say how the stack is.
 TELLING = ("status", "stack")
 
-#: Commands that ask supervisord nothing.
-LOCAL = ("EOF", "exit", "help", "open", "quit")
+#: Commands that ask supervisord nothing, or tell that it does not answer.
+LOCAL = ("EOF", "doctor", "exit", "help", "open", "quit", "trace")
 
 Command = Callable[[str], object]
 
@@ -76,7 +76,8 @@ class Door:
             if command in OWNING:
                 return self._own(command, run, arg)
             done = run(arg)
-            if command in TELLING:
+            # A program reads JSON, and nothing else.
+            if command in TELLING and "--json" not in arg:
                 self._tell()
             return done
         except (daemon.Deaf, OSError) as why:

@@ -50,10 +50,12 @@ trace NUMBER
     page of an error; its first 8 characters will do.
       trace 551c253f""",
     "stack": """\
-stack
+stack [--watch|--json]
     Show a table: instance, its group where there are groups, state, pid, uptime, memory, busy
     threads, requests in flight and queued, requests answered, Python's switch interval, and
     HAProxy's last health check. Then your own programs: state, pid, uptime, memory, and CPU since
     the start. Below: when the last backup and pack were, why one failed since, and when the next is
-    due.""",
+    due.
+      stack --watch    live, with requests a second; Ctrl-C ends it
+      stack --json     for a program""",
 }

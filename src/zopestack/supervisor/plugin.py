@@ -19,12 +19,13 @@ from zopestack.supervisor.doctor import run as doctor
 from zopestack.supervisor.doctor.look import Look
 from zopestack.supervisor.door import Door
 from zopestack.supervisor.help import HELP
+from zopestack.supervisor.overview import overview
 from zopestack.supervisor.profile import profile
 from zopestack.supervisor.readiness import NotReady
 from zopestack.supervisor.rotation import Rotation
 from zopestack.supervisor.standin import HAPROXY, NoStandIn, standing_in
 from zopestack.supervisor.stopped import Stopped
-from zopestack.supervisor.table import table
+from zopestack.supervisor.table import as_json, table
 from zopestack.supervisor.threads import threads
 from zopestack.supervisor.trace import trace
 from zopestack.supervisor.update import update
@@ -133,8 +134,25 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         self._run("update", run)
 
     def do_stack(self, arg: str) -> None:
-        """Show the whole stack in one table."""
-        self._run("stack", lambda stack, rotation: self.ctl.output(table(stack)))
+        """Show the whole stack in one table, as JSON, or again and again."""
+        parser = Parser("stack", add_help=False)
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--json", action="store_true")
+        how.add_argument("--watch", action="store_true")
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            words = parser.parse_args(shlex.split(arg))
+            if words.watch:
+                # Only this one draws, which takes a while to import.
+                from zopestack.supervisor.watch import watch
+
+                watch(stack, self.ctl.output)
+            elif words.json:
+                self.ctl.output(as_json(stack, overview(stack)))
+            else:
+                self.ctl.output(table(stack, overview(stack)))
+
+        self._run("stack", run)
 
     def do_threads(self, arg: str) -> None:
         """Show what the threads of instances do."""
