@@ -214,7 +214,10 @@ def test_every_command_exists(command: str, home: Path) -> None:
         own |= {f"{group.name}:*" for group in found.stack.own.groups}
         if action == "trace":
             assert NUMBER.fullmatch(names.pop())
-        names = [each for each in names if action != "profile" or not each.isdigit()]
+        if action in ("profile", "logs"):
+            names = [each for each in names if not each.isdigit()]
+        if action == "logs":
+            names = [each for each in names if each != found.stack.access_log.stem]
         assert set(names) <= {*found.stack.programs, *instances, *own, "all"}
     for argument in arguments:
         if argument.startswith(("tests/", "templates/", "docs/")) and "_build" not in argument:

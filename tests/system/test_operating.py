@@ -82,6 +82,26 @@ def test_into_a_pipe_it_is_plain(site: Site) -> None:
     assert len(heads) == 2
 
 
+def test_all_logs_are_one(site: Site) -> None:
+    command = [site.stack.bin / "supervisorctl", "logs", "-f", "-n", "500"]
+    with subprocess.Popen(
+        command, env=site.environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        site.get("/ledger/light?logs-test")
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "logs-test" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+    of = [line.split()[0] for line in lines]
+    assert {"supervisord", "zeo", "instance1", "instance2", "access"} <= {*of}
+    assert of.index("supervisord") < of.index("instance1")
+    assert of[-1] == "access"
+
+
 def test_roll_replaces_every_process(site: Site) -> None:
     before = instances(site)
     said = site.supervisorctl("roll", "all", check=True).stdout
@@ -133,6 +153,8 @@ def test_a_flame_graph_shows_where_the_time_goes(site: Site) -> None:
             "no instance other than instance1, instance2 is serving",
         ),
         (("ready", "instnace1"), "instnace1: no such instance; did you mean instance1?"),
+        (("logs", "nowhere"), "nowhere has no log in"),
+        (("logs", "-n", "many"), "invalid int value: 'many'"),
         (("threads",), "expected the name of at least one instance"),
         (("profile", "instance1", "0"), "expected 1 to 3600 seconds, got 0"),
         (("profile", "instance1", "soon"), "invalid int value: 'soon'"),

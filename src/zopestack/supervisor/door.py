@@ -34,7 +34,7 @@ PUT_BACK = ("drain", "ready", "restart", "roll", "update")
 TELLING = ("status", "stack")
 
 #: Commands that ask supervisord nothing, or tell that it does not answer.
-LOCAL = ("EOF", "doctor", "exit", "help", "open", "quit", "trace")
+LOCAL = ("EOF", "doctor", "exit", "help", "logs", "open", "quit", "trace")
 
 Command = Callable[[str], object]
 

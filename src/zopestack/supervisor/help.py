@@ -43,6 +43,12 @@ doctor
     Look for what is known to go wrong: in the settings, on this machine, and in how the site
     serves. Each finding is advice, a warning or an error, with what was seen and what to change.
     The exit status is 0 for nothing or advice, 1 for a warning, 2 for an error.""",
+    "logs": """\
+logs [-f] [-n LINES] [PROGRAM ...]
+    Show the last lines of all logs, or of those of these programs, in the order of time: 20, or as
+    many as you say. With -f, go on with what is written from now on; Ctrl-C ends it.
+      logs -f                    everything as it happens
+      logs -n 100 access zeo     what was asked for, and what ZEO said""",
     "trace": """\
 trace NUMBER
     Show what the logs have of one request: when it arrived, from whom, which instance had it, how

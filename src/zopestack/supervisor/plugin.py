@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from textwrap import indent
@@ -14,6 +15,7 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 
 from zopestack import stack_file
 from zopestack.model import Stack
+from zopestack.supervisor import logs
 from zopestack.supervisor.applied import RELOAD, confirm, wait_reloaded
 from zopestack.supervisor.doctor import run as doctor
 from zopestack.supervisor.doctor.look import Look
@@ -180,6 +182,24 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
                 self.ctl.output(f"{instance.name}: {picture}")
 
         self._run("profile", run)
+
+    def do_logs(self, arg: str) -> None:
+        """Show every log as one."""
+        parser = Parser("logs", add_help=False)
+        parser.add_argument("-f", dest="follow", action="store_true")
+        parser.add_argument("-n", dest="count", type=int, default=20, metavar="LINES")
+        parser.add_argument("names", nargs="*")
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            words = parser.parse_args(shlex.split(arg))
+            if words.count < 0:
+                raise Usage(f"-n: expected a number of lines, got {words.count}")
+            logs.check(stack.logs, words.names)
+            # Ctrl-C is how following ends.
+            with suppress(KeyboardInterrupt):
+                logs.show(stack.logs, words.names, words.count, words.follow, self.ctl.output)
+
+        self._run("logs", run)
 
     def do_trace(self, arg: str) -> None:
         """Show what the logs have of one request."""
