@@ -74,8 +74,8 @@ class Paths:
 
     @property
     def blob_cache(self) -> Path:
-        """Copies of blobs that a database elsewhere has."""
-        return self.var / "blobcache"
+        """Blobs of a database elsewhere: copies, or the server's own."""
+        return self.storage.blob_storage or self.var / "blobcache"
 
     @property
     def blobs_or_cache(self) -> Path:

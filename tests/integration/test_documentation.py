@@ -14,12 +14,14 @@ import pytest
 from supervisor.supervisorctl import DefaultControllerPlugin
 from zc.buildout import configparser
 
+from zopestack import files
 from zopestack.buildout import certificates
 from zopestack.buildout.parts import parts
 from zopestack.config import overrides
 from zopestack.config.read import Buildout, Configuration, read
 from zopestack.features.certificates import CHAIN, KEY
 from zopestack.features.option import Option
+from zopestack.features.storage import LAYOUT
 from zopestack.model import OPTIONS, Stack
 from zopestack.render.programs import programs
 from zopestack.supervisor import up
@@ -98,7 +100,7 @@ def parse(text: str) -> Sections:
 def furnish(sections: Sections, home: Path) -> None:
     """Have what an example names on the machine of its reader, below ``home``."""
     section = sections.get("stack", {})
-    for option in {"tls-certificate", "acme-challenge"} & section.keys():
+    for option in {"tls-certificate", "acme-challenge", "blob-storage"} & section.keys():
         if section[option].startswith("/"):
             section[option] = f"{home}{section[option]}"
             Path(section[option]).mkdir(parents=True)
@@ -107,6 +109,17 @@ def furnish(sections: Sections, home: Path) -> None:
         certificates.make_self_signed(home / "made.pem", ["www.example.com", "example.com"])
         (home / "made.pem").rename(certificate / CHAIN)
         (home / "made.pem.key").rename(certificate / KEY)
+    if "blob-storage" in section:
+        Path(section["blob-storage"], LAYOUT).touch()
+    for option in {"zeo-certificate", "zeo-authenticate"} & section.keys():
+        made = home / option
+        certificates.make_self_signed(made, [])
+        section[option] = str(home / f"{option}.pem")
+        files.write(
+            Path(section[option]),
+            made.read_text() + made.with_name(f"{option}.key").read_text(),
+            mode=0o600,
+        )
     if extra := section.get("frontend-extra"):
         (home / extra).write_text("http-response set-header X-Example yes\n")
 

@@ -297,7 +297,7 @@ NAMED_WRONG = [
     bad("unknown plural", "thread", "2", "did you mean threads?"),
     bad("underscore for hyphen", "http_address", "8080", "did you mean http-address?"),
     bad("capital", "Threads", "2", "did you mean threads?"),
-    bad("shortened", "zeo", "8400", "did you mean zeo-address?"),
+    bad("shortened", "zeo-addr", "8400", "did you mean zeo-address?"),
     bad("like nothing known", "xyzzy", "1", "more, see docs/reference/options.rst"),
     bad("lines in an unknown option", "instance", "4\n5", "did you mean instances?"),
 ]
@@ -349,6 +349,7 @@ SECTIONS = [
     bad_section("instance3", "zeo-client", "off", "delete this line"),
     bad_section("instance", "shared-blob", "off", "delete this line"),
     bad_section("instance", "blob-storage", "elsewhere", "change [stack] var"),
+    bad_section("instance", "zeo-username", "me", "ZEO has no passwords since version 5"),
     bad_section("instance4", "var", "elsewhere", "change [stack] var"),
     bad_section("instance", "zserver-threads", "2", "call it threads"),
     bad_section("instance", "control-script", "zope", "delete this line"),
@@ -651,6 +652,36 @@ STORAGES = [
         "elsewhere without a port", "zeo-address", "zeo.example.com", "port is", storage="external"
     ),
     bad("elsewhere, lines", "zeo-address", "zeo:1\nx", "port is", storage="external"),
+    bad("a key alone", "zeo-key", "plain-file", "zeo-certificate to be set as well", buildout=True),
+    bad("authorities alone", "zeo-authenticate", "plain-file", "zeo-certificate to be set as well"),
+    bad("a host alone", "zeo-server-hostname", "zeo", "zeo-certificate to be set as well"),
+    bad("a host with a port", "zeo-server-hostname", "zeo:8400", "a host name without a port"),
+    bad("lines in a host", "zeo-server-hostname", "zeo\nx", "a host name without a port"),
+    bad("code for a password", "zeo-password-function", "getpass.getuser()", "can be imported"),
+    bad("no module", "zeo-password-function", "getuser", "a function that can be imported"),
+    bad("a switch in Python", "zeo-check-hostname", "False", "on or off"),
+    bad("whose clients", "zeo-certificate", "plain-file", "zeo-authenticate to be set"),
+    bad(
+        "an empty certificate",
+        "zeo-certificate",
+        "plain-file",
+        "plain-file has no private key",
+        storage="external",
+        buildout=True,
+    ),
+    bad("no certificate", "zeo-certificate", "nowhere", "that you can read", storage="external"),
+    bad("its blobs in var", "shared-blob", "on", "nothing with storage = zeo"),
+    bad("its blobs elsewhere", "blob-storage", "blobs", "nothing with storage = zeo: set var"),
+    bad("blobs nowhere", "shared-blob", "on", "blob-storage to be set", storage="external"),
+    bad(
+        "blobs that are not mounted",
+        "blob-storage",
+        "nowhere",
+        "is not there. Mount it first",
+        storage="external",
+        shared_blob="on",
+        buildout=True,
+    ),
 ]
 
 BAD: list[Bad] = [

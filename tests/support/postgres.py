@@ -9,9 +9,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import psycopg2
 
 from tests.support.polling import until
 
@@ -22,6 +26,15 @@ DEBIAN = Path("/usr/lib/postgresql")
 ACCOUNT = "nobody"
 
 PASSWORD = "it's $ecret \\ 1"
+
+#: How many connections it accepts; two instances have about ten.
+CONNECTIONS = 40
+
+#: Ends the connections of everybody else.
+OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> ALL(%s)
+"""
 
 
 def binary(name: str) -> str:
@@ -58,6 +71,7 @@ class Postgres:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = {"listen_addresses": "", "unix_socket_directories": self.home, "fsync": "off"}
+        options["max_connections"] = CONNECTIONS
         given = [word for name, text in options.items() for word in ("-c", f"{name}={text}")]
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -90,9 +104,43 @@ class Postgres:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    @contextmanager
+    def exhausted(self, database: str) -> Iterator[None]:
+        """Others have every connection that there may be, and whoever has one loses it to them."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._exhaust, args=(database, over), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _exhaust(self, database: str, over: threading.Event) -> None:
+        with ExitStack() as held:
+            own: list[Any] = []
+            while not over.is_set():
+                try:
+                    own.append(self._connect(database))
+                    own[-1].autocommit = True
+                    held.callback(own[-1].close)
+                except psycopg2.OperationalError:
+                    with own[0].cursor() as cursor:
+                        cursor.execute(OTHERS, [[each.info.backend_pid for each in own]])
+                    over.wait(0.01)
+
+    def _connect(self, database: str) -> Any:
+        return psycopg2.connect(
+            host=str(self.home), user="zope", dbname=database, password=PASSWORD
+        )
+
+    def end(self) -> None:
+        """End it as an operator does, without waiting for its clients."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
     def stop(self) -> None:
         """End it and remove its directory; twice does no harm."""
         if hasattr(self, "process") and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait()
+            self.end()
         shutil.rmtree(self.home, ignore_errors=True)

@@ -26,6 +26,7 @@ class Relay:
         self.server = server
         self.muted = False
         self.asked = 0
+        self._cut = False
         self.ends: list[socket.socket] = []
         self._held: bytes | None = None
         self._released = threading.Condition()
@@ -35,6 +36,9 @@ class Relay:
         with suppress(OSError):
             while True:
                 client, _ = self.listening.accept()
+                if self._cut:
+                    client.close()
+                    continue
                 try:
                     server = socket.create_connection(self.server)
                 except ConnectionRefusedError:
@@ -76,6 +80,17 @@ class Relay:
             with self._released:
                 self._held = None
                 self._released.notify_all()
+
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Nobody gets through meanwhile."""
+        self._cut = True
+        close(*self.ends)
+        self.ends.clear()
+        try:
+            yield
+        finally:
+            self._cut = False
 
     def mute_after(self, storage: object, name: str) -> None:
         """The client hears nothing more once this method of its storage has returned."""

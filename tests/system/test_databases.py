@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ZEO.ClientStorage import ClientStorage
+from ZEO.Exceptions import ClientDisconnected
 
 from tests.support import ledger
+from tests.support.authority import Authority
 from tests.support.harness import Site, until
 from zopestack.supervisor.health import ask
 
@@ -111,6 +115,44 @@ def test_without_zeo_an_instance_names_every_database(site: Site) -> None:
     site.supervisorctl("start", "zeo", check=True)
     site.wait_ready()
     assert site.get("/intranet/ledger/light").status == 200
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def test_zeo_asks_for_certificates_and_all_still_works(site: Site, authority: Authority) -> None:
+    """From here on."""
+    own = authority.issue("own")
+    site.configure(site.sections, zeo_certificate=own, zeo_authenticate=authority.certificate)
+    site.buildout()
+    said = site.supervisorctl("update", check=True).stdout
+    # Nobody waited for instances that speak another way with ZEO.
+    assert said.index("zeo: ") < said.index("instance1: draining")
+    site.wait_ready()
+    assert reasons(site) == ["serving"] * 3
+    assert site.get("/intranet/ledger/light").status == 200
+    assert "main: " in site.run("bin/pack").stdout
+    assert "ready to be forked" in site.log("loader.out.log")
+    server = site.address("zeo").host, site.address("zeo").port
+    anonymous = ssl.create_default_context(cafile=authority.certificate)
+    for context in (None, anonymous):
+        with pytest.raises(ClientDisconnected):
+            ClientStorage(server, wait_timeout=2, ssl=context)
+
+
+def test_a_new_certificate_is_taken_up_by_update(site: Site, authority: Authority) -> None:
+    before = site.pids()
+    authority.issue("own")
+    site.buildout()
+    site.supervisorctl("update", check=True)
+    site.wait_ready()
+    after = site.pids()
+    changed = {name for name in before if before[name] != after[name]}
+    assert {"zeo", "loader", "instance1", "instance2", "worker"} <= changed
+    assert "haproxy" not in changed
+    assert reasons(site) == ["serving"] * 3
 
 
 def test_another_one_is_mounted_where_that_can_be(site: Site) -> None:

@@ -1,12 +1,11 @@
-"""A ZEO server that the stack does not run, as on another machine: empty when it is first asked."""
+"""A ZEO server that the stack does not run, as on another machine: empty when it is first asked.
+
+First without TLS, then with it, and behind a relay that can be cut.
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,77 +13,68 @@ from pathlib import Path
 import pytest
 
 from tests.support import ledger
+from tests.support.authority import Authority
+from tests.support.elsewhere import Elsewhere
 from tests.support.harness import Site, until
-from zopestack.features.address import Address
-from zopestack.supervisor import zeo
-from zopestack.supervisor.health import ask
-from zopestack.supervisor.readiness import listens
-
-CONF = """
-<zeo>
-  address 127.0.0.1:{port}
-</zeo>
-<filestorage 1>
-  path {directory}/Data.fs
-  blob-dir {directory}/blobs
-</filestorage>
-<filestorage other>
-  path {directory}/other.fs
-  blob-dir {directory}/other-blobs
-</filestorage>
-"""
+from tests.support.relay import Relay
+from tests.system.chaos import servers
+from tests.system.chaos.run import hurt, table
+from tests.system.chaos.servers import reasons
 
 BLOB = """
 import transaction
 from ZODB.blob import Blob
-app.other.file = Blob(b"x" * 5000)
+app.other.{name} = Blob(b"x" * 5000)
 transaction.commit()
 """
 
+READ = "print('LENGTH', len(app.other.{name}.open().read()))"
 
-class Elsewhere:
-    """The server."""
 
-    def __init__(self, directory: Path, port: int) -> None:
-        self.address = Address("127.0.0.1", port)
-        self.conf = directory / "zeo.conf"
-        self.conf.write_text(CONF.format(port=port, directory=directory), encoding="utf-8")
-        self.start()
+class World:
+    """A site, its database server, and what is between them.
 
-    def start(self) -> None:
-        command = [sys.executable, "-m", zeo.__name__, "-C", self.conf]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        until("ZEO", lambda: listens(self.address))
+    :ivar authority: whom both trust.
+    """
 
-    def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def __init__(self, site: Site, server: Elsewhere, relay: Relay, authority: Authority) -> None:
+        self.site = site
+        self.server = server
+        self.relay = relay
+        self.authority = authority
+        self.certificate = authority.issue("good")
+
+    def run(self, text: str) -> str:
+        """What a script says that runs with the site's database."""
+        file = self.site.directory / "script.py"
+        file.write_text(text, encoding="utf-8")
+        return self.site.run(self.site.stack.bin / "instance1", "run", file).stdout
+
+    def restart(self, certificate: Path, authenticate: Path) -> None:
+        """Have the server show another certificate, or ask for others."""
+        self.server.end()
+        self.server.configure(certificate, authenticate)
+        self.server.start()
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Elsewhere]]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         options = {"storage": "external", "databases": "\n    other = /other"}
         site = stack.enter_context(Site(ledger.SECTIONS, instances=2, **options))
         server = Elsewhere(tmp_path_factory.mktemp("zeo"), site.ports.zeo)
-        stack.callback(server.kill)
+        server.start()
+        stack.callback(lambda: server.kill())
+        relay = Relay((server.address.host, server.address.port))
+        stack.callback(relay.close)
+        site.configure(site.sections, zeo_address="{}:{}".format(*relay.address))
         site.start()
-        ledger.create(site, 1)
-        yield site, server
+        authority = Authority(tmp_path_factory.mktemp("authority"))
+        yield World(site, server, relay, authority)
 
 
-def reasons(site: Site) -> list[str]:
-    return [report.why if (report := ask(each)) else "" for each in site.stack.instances]
-
-
-def run(site: Site, text: str) -> str:
-    file = site.directory / "script.py"
-    file.write_text(text, encoding="utf-8")
-    return site.run(site.stack.bin / "instance1", "run", file).stdout
-
-
-def test_one_instance_sets_it_up_and_nobody_dies(both: tuple[Site, Elsewhere]) -> None:
-    site, _ = both
+def test_one_instance_sets_it_up_and_nobody_dies(world: World) -> None:
+    site = world.site
     log = site.log("supervisord.log")
     assert [log.count(f"spawned: '{each.name}'") for each in site.stack.instances] == [1, 1]
     assert "zeo" not in site.pids()
@@ -93,25 +83,66 @@ def test_one_instance_sets_it_up_and_nobody_dies(both: tuple[Site, Elsewhere]) -
     assert not site.stack.database.exists()
 
 
-def test_blobs_are_copies(both: tuple[Site, Elsewhere]) -> None:
-    site, _ = both
-    run(site, BLOB)
-    cache = site.stack.blobs_of(site.stack.databases.databases[0])
+def test_blobs_are_copies(world: World) -> None:
+    stack = world.site.stack
+    world.run(BLOB.format(name="copied"))
+    cache = stack.blobs_of(stack.databases.databases[0])
     shutil.rmtree(cache)
     cache.mkdir()
-    assert "LENGTH 5000" in run(site, "print('LENGTH', len(app.other.file.open().read()))")
+    assert "LENGTH 5000" in world.run(READ.format(name="copied"))
     assert [path.stat().st_size for path in cache.rglob("*.blob")] == [5000]
 
 
-def test_without_it_the_instances_say_so_and_come_back(both: tuple[Site, Elsewhere]) -> None:
-    site, server = both
-    server.kill()
-    gone = ["storage unreachable: main, other"] * 2
-    until("the agents to notice", lambda: reasons(site), gone.__eq__)
-    server.start()
+def test_tls_and_the_blobs_of_the_server(world: World) -> None:
+    """Both take a restart of the instances."""
+    site, ca = world.site, world.authority.certificate
+    world.restart(world.certificate, ca)
+    tls = {"zeo_certificate": world.certificate, "zeo_authenticate": ca}
+    # A server without TLS, or none that a certificate is for, would be told now.
+    site.configure(site.sections, **tls, shared_blob="on", blob_storage=world.server.blobs)
+    site.buildout()
+    site.supervisorctl("update", check=True)
     site.wait_ready()
-    for number in range(10):
-        for at in ("instance1", "instance2"):
-            path = "/ledger/record"
-            assert site.post(path, {"visitor": "0", "number": str(number)}, at=at).status == 200
-    assert ledger.read(site)["0"] == dict.fromkeys(range(10), 2)
+    assert site.get("/other").status == 200
+    assert "LENGTH 5000" in world.run(READ.format(name="copied"))
+    before = blobs(world)
+    world.run(BLOB.format(name="shared"))
+    assert len(blobs(world)) == len(before) + 1
+    shutil.rmtree(site.stack.var / "blobcache-other")
+    assert "LENGTH 5000" in world.run(READ.format(name="shared"))
+    assert not (site.stack.var / "blobcache-other").exists()
+
+
+def blobs(world: World) -> list[Path]:
+    """Those of the server, of the other database."""
+    return [*world.server.blobs.with_name("blobs-other").rglob("*.blob")]
+
+
+def test_whatever_happens_to_it_nothing_is_lost(world: World) -> None:
+    ways = [("cut the network", world.relay.cut())]
+    outcome = hurt(world.site, servers.scenarios(world.server, *ways))
+    print(table(outcome))
+    assert outcome.records > 100
+    assert not outcome.lost, table(outcome)
+
+
+def test_health_says_why_tls_has_failed(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Last."""
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    world.restart(stranger.issue("good"), world.authority.certificate)
+    expected = "storage unreachable: main, other; [SSL: CERTIFICATE_VERIFY_FAILED] certificate"
+    until(
+        "the reason",
+        lambda: reasons(world.site),
+        lambda found: all(why.startswith(expected) for why in found),
+    )
+    said = world.site.buildout(check=False)
+    assert said.returncode == 1
+    assert (
+        f"[stack] zeo-authenticate = {world.authority.certificate}\n"
+        "  is not accepted: expected authorities by which both sides trust each other"
+    ) in said.stdout
+    world.restart(world.certificate, world.authority.certificate)
+    world.site.wait_ready()

@@ -17,10 +17,11 @@ from zc.buildout import UserError
 from tests.support import describe, ledger
 from tests.support.harness import Site, until
 from tests.support.postgres import PASSWORD, Postgres
-from tests.system.chaos.run import compare
-from tests.system.chaos.visitors import Crowd
+from tests.system.chaos import servers
+from tests.system.chaos.run import VISITORS, hurt, table
+from tests.system.chaos.scenarios import POST_IN_FLIGHT, Scenario, kill_instance
+from tests.system.chaos.servers import reasons
 from zopestack.buildout import relational
-from zopestack.supervisor.health import ask
 
 SECTIONS = f"""
 [instance]
@@ -39,8 +40,6 @@ LINES = """rel-storage =
     password {password}
     keep-history {history}
 """
-
-VISITORS = 3
 
 #: What both instances say.
 GONE = ["storage unreachable: main"] * 2
@@ -91,11 +90,6 @@ def script(site: Site, text: str) -> str:
     file = site.directory / "script.py"
     file.write_text(text, encoding="utf-8")
     return site.run(site.stack.bin / "instance1", "run", file).stdout
-
-
-def reasons(site: Site) -> list[str]:
-    """What each instance says of its health."""
-    return [report.why if (report := ask(each)) else "" for each in site.stack.instances]
 
 
 def starts(site: Site) -> dict[str, int]:
@@ -156,33 +150,19 @@ def test_it_is_packed_with_the_file_that_the_instances_have(site: Site) -> None:
     assert site.get("/ledger/light").body == b"light"
 
 
-def test_a_server_that_is_killed_loses_nothing(site: Site, server: Postgres) -> None:
-    # A ledger of this test's own.
-    script(site, "import transaction; app._delObject('ledger'); transaction.commit()")
-    ledger.create(site, VISITORS)
-    with Crowd(site.address("haproxy"), VISITORS, "/ledger/page") as crowd:
-        for _ in range(2):
-            until_written(crowd)
-            server.kill()
-            until("the agents to notice", lambda: reasons(site), GONE.__eq__)
-            server.start()
-            until("the site", lambda: site.get("/ledger/page").status == 200)
-            until("the agents", lambda: reasons(site), lambda found: found == ["serving"] * 2)
-    count, wrong = compare(site, crowd.acknowledged)
-    assert count > 20
-    assert wrong == []
+def test_whatever_happens_to_the_server_nothing_is_lost(site: Site, server: Postgres) -> None:
+    forget_ledger(site)
+    ways = [("others have its connections", server.exhausted("main"))]
+    outcome = hurt(site, servers.scenarios(server, *ways))
+    print(table(outcome))
+    assert outcome.records > 100
+    assert not outcome.lost, table(outcome)
     assert starts(site) == {"instance1": 1, "instance2": 1}
 
 
-def until_written(crowd: Crowd) -> None:
-    """Wait until visitors have written some more records."""
-
-    def written() -> int:
-        crowd.take()
-        return sum(map(len, crowd.acknowledged.values()))
-
-    before = written()
-    until("more records", lambda: written() > before + 20)
+def forget_ledger(site: Site) -> None:
+    """Have the next one be of a test's own."""
+    script(site, "import transaction; app._delObject('ledger'); transaction.commit()")
 
 
 def test_a_server_that_hangs_is_noticed(site: Site, server: Postgres) -> None:
@@ -275,15 +255,11 @@ def test_sqlite_needs_no_server(lite: Site) -> None:
 
 
 def test_it_loses_nothing_when_instances_are_killed(lite: Site) -> None:
-    script(lite, "import transaction; app._delObject('ledger'); transaction.commit()")
-    ledger.create(lite, VISITORS)
-    with Crowd(lite.address("haproxy"), VISITORS, "/ledger/page") as crowd:
-        for name in ("instance1", "instance2"):
-            until_written(crowd)
-            os.kill(lite.pids()[name], signal.SIGKILL)
-            lite.wait_ready()
-    count, wrong = compare(lite, crowd.acknowledged)
-    assert count > 20
-    assert wrong == []
+    forget_ledger(lite)
+    kill = Scenario("kill -9 an instance", kill_instance, POST_IN_FLIGHT)
+    outcome = hurt(lite, [kill, kill])
+    print(table(outcome))
+    assert outcome.records > 20
+    assert not outcome.lost, table(outcome)
     assert "Packed" in lite.run("bin/zodbpack", lite.stack.database_conf).stdout
     assert Path(lite.stack.var / "relstorage/main.sqlite3").is_file()

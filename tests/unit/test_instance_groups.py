@@ -243,17 +243,22 @@ def test_hosts_may_be_any_where_sites_or_proxies_say_so(home: Path) -> None:
         assert read(home, groups=line, **more).groups.names == ("a",)
 
 
-def test_a_misspelled_section_is_refused(home: Path) -> None:
+def test_a_section_of_no_group_is_refused(home: Path) -> None:
     groups = read(home).groups
     with pytest.raises(UserError, match=r"\[crawler\] instances = 2\n.*did you mean crawlers\?"):
-        check_sections(groups, {"crawler": {"instances": "2"}})
+        check_sections(groups, {"crawler": {"instances": "2"}}, ())
+    with pytest.raises(UserError, match="there is no group uploads; add uploads = /path to"):
+        check_sections(groups, {"uploads": {"instances": "2"}}, ())
     # Any other section is nobody's business.
     fine = {
         "crawler": {"x": "2"},
         "rset": {"instances": "2", "recipe": "x"},
+        "crawlers": {"instances": "2"},
         "numbers": {"instances": "2"},
+        "base": {"instances": "2"},
+        "mine": {"<": "base", "x": "${numbers:instances}"},
     }
-    check_sections(groups, fine)
+    check_sections(groups, fine, ("crawlers",))
 
 
 def test_their_sections_are_the_users() -> None:

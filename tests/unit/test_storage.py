@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from zopestack import stack_file
 from zopestack.buildout.digests import digests
 from zopestack.buildout.parts import parts
 from zopestack.buildout.storages import PACK
+from zopestack.config import zeo
 from zopestack.features.relstorage import Relstorage
 from zopestack.model import Stack
 from zopestack.render.files import render
@@ -172,6 +174,113 @@ def test_its_other_databases_are_set_up_once_too(home: Path) -> None:
     assert "user" not in conf.partition("<zodb_db other>")[2].partition("<zeoclient>")[0]
     assert "shared-blob-dir off" in conf
     assert "server zeo:8100" in conf
+
+
+def with_tls(stack: Stack, **more: object) -> Stack:
+    """The same, as if the files were there."""
+    files = {"zeo_certificate": Path("/tls/own.pem"), "zeo_authenticate": Path("/tls/ca.pem")}
+    return replace(stack, storage=replace(stack.storage, **{**files, **more}))
+
+
+def test_with_tls_zope_conf_has_zeos_own_section(home: Path) -> None:
+    own = {"zeo-client-cache-size": "9MB", "zeo-client-client": "x", "min-disconnect-poll": "3"}
+    found = describe.described(
+        home, {"storage": "external", "zeo-address": "zeo:1"}, {"instance": own}
+    )
+    more = {"zeo_server_hostname": "zeo.example.com", "zeo_check_hostname": False}
+    made = parts(with_tls(found.stack, **more), found.overrides)["instance1"]
+    assert made["zeo-client"] == "on"
+    section = f"""%import ZEO
+<clientstorage>
+  server zeo:1
+  storage 1
+  name zeostorage
+  blob-dir {home}/var/blobcache
+  shared-blob-dir off
+  cache-size 9MB
+  cache-path $(ZEO_TMP)/x-1.zec
+  <ssl>
+    certificate /tls/own.pem
+    authenticate /tls/ca.pem
+    check-hostname off
+    server-hostname zeo.example.com
+  </ssl>
+</clientstorage>
+"""
+    text = made["storage-wrapper"] % "<zeoclient>\n</zeoclient>"
+    assert f"  lock {home}/var/initial.lock\n{section}\n</set-up-once>" in text
+    assert "zeoclient" not in text
+
+
+def test_with_tls_a_wrapper_of_the_users_stays_around_it(home: Path) -> None:
+    wrapper = "%%import zc.zlibstorage\n<zlibstorage>\n%s\n</zlibstorage>"
+    found = describe.described(home, {}, {"instance": {"storage-wrapper": wrapper}})
+    text = parts(with_tls(found.stack), found.overrides)["instance1"]["storage-wrapper"] % "no"
+    start = "%import zc.zlibstorage\n<zlibstorage>\n%import ZEO\n<clientstorage>\n  server 127"
+    assert text.startswith(start)
+    assert text.endswith("</clientstorage>\n\n</zlibstorage>")
+
+
+def test_a_server_of_the_stack_shows_and_asks_for_certificates(home: Path) -> None:
+    found = describe.described(home, {"databases": "other = /other"}, {"zeo": {"read-only": "on"}})
+    made = parts(with_tls(found.stack, zeo_key=Path("/tls/own.key")), found.overrides)
+    assert made["zeo"]["read-only"].split("\n") == [
+        "on",
+        "  <ssl>",
+        "    certificate /tls/own.pem",
+        "    key /tls/own.key",
+        "    authenticate /tls/ca.pem",
+        "  </ssl>",
+    ]
+    assert made["instance1"]["zope-conf-additional"].count("<clientstorage>") == 1
+    assert "shared-blob-dir on" in made["instance1"]["zope-conf-additional"]
+
+
+def test_without_tls_nothing_changes(home: Path) -> None:
+    found = describe.described(home)
+    made = parts(found.stack, found.overrides)
+    assert "read-only" not in made["zeo"]
+    assert "storage-wrapper" not in made["instance1"]
+
+
+def test_another_certificate_restarts_zeo_and_the_instances(home: Path) -> None:
+    stack = with_tls(
+        describe.read(home), zeo_certificate=home / "own.pem", zeo_authenticate=home / "cas"
+    )
+    (home / "cas").mkdir()
+    seen = set()
+    for name, text in (("own.pem", "a"), ("own.pem", "b"), ("cas/0a.0", "c"), ("cas/0b.0", "c")):
+        (home / name).write_text(text)
+        found = digests(stack, {"instance1": {"a": "b"}, "zeo": {}}, {}, {})
+        seen |= {found["instance1"], found["zeo"]}
+    assert len(seen) == 8
+
+
+def test_nothing_else_stands_in_its_place(home: Path) -> None:
+    for option in ("demo-storage", "before-storage"):
+        found = describe.described(home, {}, {"instance2": {option: "on"}})
+        with pytest.raises(UserError, match=rf"\[instance2\] {option} = on\n.*storage-wrapper"):
+            zeo.check(with_tls(found.stack), found.overrides, found.written)
+
+
+def test_shared_blobs_are_the_servers(home: Path) -> None:
+    for name in ("blobs", "blobs-other"):
+        (home / name).mkdir()
+        (home / name / ".layout").touch()
+    options = {"shared-blob": "on", "blob-storage": "blobs", "databases": "other = /other"}
+    found = describe.described(home, {"storage": "external", "zeo-address": "zeo:1", **options})
+    made = parts(found.stack, found.overrides)["instance1"]
+    assert (made["shared-blob"], made["blob-storage"]) == ("on", str(home / "blobs"))
+    assert f"blob-dir {home}/blobs-other\n  shared-blob-dir on" in made["zope-conf-additional"]
+    (home / "blobs-other/.layout").unlink()
+    said = refused(home, {"storage": "external", "zeo-address": "zeo:1", **options})
+    assert f"but {home}/blobs-other/.layout, which ZEO makes in it, is not there" in said
+
+
+def test_copies_of_blobs_may_be_elsewhere(home: Path) -> None:
+    found = describe.described(home, {"storage": "external", "blob-storage": "cache"})
+    made = parts(found.stack, found.overrides)["instance1"]
+    assert (made["shared-blob"], made["blob-storage"]) == ("off", str(home / "cache"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, forms, mounts, reach, server, stacks, users
+from zopestack.agent import admin, forms, mounts, reach, server, stacks, untrusted, users
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
@@ -52,6 +52,7 @@ def attach(application: Application) -> Application:
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
+    untrusted.listen()
     mend_zeo_clients()
     mounts.make(own.mount_points)
     for database in databases():

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from zopestack.agent import own_thread, storage
+from zopestack.agent import own_thread, storage, untrusted
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.drain import Drain, State
 from zopestack.agent.hang import HangWatch
@@ -39,7 +39,8 @@ class Health:
         if state is State.STARTING:
             return 503, own_thread.failed.get("warm-up") or self.warm_up.problem or state.value
         if gone := storage.unreachable():
-            return 503, f"storage unreachable: {', '.join(gone)}"
+            why = dict.fromkeys(filter(None, untrusted.reasons.values()))
+            return 503, "; ".join([f"storage unreachable: {', '.join(gone)}", *why])
         if self.hang.hung():
             return 503, (
                 "hung: every thread has worked on its request for more than "

@@ -8,27 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from zopestack.buildout import clients
 from zopestack.buildout.storages import PACK, set_up_once
-from zopestack.features.databases import Database
 from zopestack.model import Stack
 
 Section = Mapping[str, str]
 
 #: Options of plone.recipe.zope2instance for the cache of the objects, and their names in zope.conf.
 OF_DATABASE = {"zodb-cache-size": "cache-size", "zodb-cache-size-bytes": "cache-size-bytes"}
-
-#: The same for the client of ZEO.
-OF_CLIENT = {
-    "read-only": "read-only",
-    "zeo-client-read-only-fallback": "read-only-fallback",
-    "zeo-client-cache-size": "cache-size",
-    "min-disconnect-poll": "min-disconnect-poll",
-    "max-disconnect-poll": "max-disconnect-poll",
-    "zeo-client-drop-cache-rather-verify": "drop-cache-rather-verify",
-}
-
-#: What plone.recipe.zope2instance 9.1 sets where the user does not.
-DEFAULTS = {"zodb-cache-size": "30000", "zeo-client-cache-size": "128MB"}
 
 #: Options of plone.recipe.zeoserver for how a storage is packed, under their names in zeo.conf.
 OF_STORAGE = ("pack-gc", "pack-keep-old")
@@ -52,31 +39,16 @@ def zope_conf(stack: Stack, own: Section) -> Iterator[str]:
 
     :param own: the options of its part.
     """
-    given = {**DEFAULTS, **{name: text for name, text in own.items() if text}}
+    given = {**clients.DEFAULTS, **{name: text for name, text in own.items() if text}}
     for each in stack.databases.databases:
         yield f"<zodb_db {each.name}>"
-        yield from _set(OF_DATABASE, given)
-        client = "\n".join(["<zeoclient>", *_client(stack, each, given), "</zeoclient>"])
+        yield from (f"  {name} {given[x]}" for x, name in OF_DATABASE.items() if x in given)
+        of = clients.Client(each.name, each.name, stack.blobs_of(each))
+        client = "\n".join(clients.section(stack, of, own))
         # ZEO of this stack starts with databases that are set up.
         yield from (client if stack.storage.serves else set_up_once(stack, client)).splitlines()
         yield f"  mount-point {each.mount_point}"
         yield "</zodb_db>"
-
-
-def _client(stack: Stack, database: Database, given: Section) -> Iterator[str]:
-    yield f"  server {stack.storage.zeo_address}"
-    yield f"  storage {database.name}"
-    yield f"  name {database.name}"
-    yield f"  blob-dir {stack.blobs_of(database)}"
-    yield f"  shared-blob-dir {'on' if stack.storage.serves else 'off'}"
-    yield from _set(OF_CLIENT, given)
-    if client := given.get("zeo-client-client"):
-        yield f"  client {client}"
-        yield f"  var {given.get('zeo-var', '$(ZEO_TMP)')}"
-
-
-def _set(names: Mapping[str, str], given: Section) -> Iterator[str]:
-    yield from (f"  {called} {given[name]}" for name, called in names.items() if name in given)
 
 
 def pack(stack: Stack, zeo: Section) -> dict[str, dict[str, str]]:

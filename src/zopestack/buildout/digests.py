@@ -27,7 +27,8 @@ def digests(
     """By program, or by its part, a digest of what it is started with.
 
     For ZEO, the loader and each instance: the options of its part, the distributions it imports,
-    and every file that the part's recipe has made, its executable included. For the reload of
+    every file that the part's recipe has made, its executable included, and certificates of ZEO.
+    For the reload of
     HAProxy: the program and every file that HAProxy is given. For a program of the user's own: the
     files in the buildout's directory that its command names, except those in ``var``, which
     change while it runs. For the schedule: what is due when.
@@ -41,6 +42,7 @@ def digests(
             *_pairs(parts[part]),
             *distributions.get(part, ()),
             *_contents(_files(stack, part)),
+            *_contents(_certificates(stack)),
             *reached.values(),
         )
         for part in ("zeo", LOADER, *(instance.name for instance in stack.instances))
@@ -65,6 +67,11 @@ def _pairs(options: Mapping[str, str]) -> Iterator[str]:
 def _files(stack: Stack, part: str) -> Iterator[Path]:
     yield stack.bin / part
     yield from sorted((stack.parts / part).rglob("*"))
+
+
+def _certificates(stack: Stack) -> Iterator[Path]:
+    for path in stack.storage.tls_files:
+        yield from sorted(path.iterdir()) if path.is_dir() else (path,)
 
 
 def _named(stack: Stack, own: Program) -> Iterator[Path]:

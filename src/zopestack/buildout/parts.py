@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zopestack.agent.configuration import Configuration
-from zopestack.buildout import databases, storages
+from zopestack.buildout import clients, databases, storages
 from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.features.instances import CALLBACKS, Instance
 from zopestack.features.memory import LOADER
@@ -246,6 +246,9 @@ def _zeo(stack: Stack, own: Section) -> dict[str, str]:
         "zeo-log-old-files": str(stack.rotation.log_files),
         **own,
     }
+    if tls := "\n".join(clients.ssl(stack.storage.ssl)):
+        # The recipe has no option for what stands in <zeo>; it only prints this one there.
+        options["read-only"] = f"{own.get('read-only', 'false')}\n{tls}"
     if lines := [*databases.zeo_conf(stack, own), *own.get("zeo-conf-additional", "").splitlines()]:
         options["zeo-conf-additional"] = "\n".join(lines)
     return options

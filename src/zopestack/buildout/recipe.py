@@ -29,6 +29,7 @@ from zopestack.buildout import (
     rehearsal,
     relational,
     sections,
+    servers,
     sharing,
     stand_in,
     trial,
@@ -74,8 +75,8 @@ class Recipe:
         described = read.read(name, given, own_sections, where, places)
         self.stack = described.stack
         used = {name, *overrides.own(list(buildout), given).values()}
-        others = {each: buildout._raw[each] for each in buildout if each not in used}
-        check_sections(self.stack.groups, others)
+        every = {each: buildout._raw[each] for each in buildout}
+        check_sections(self.stack.groups, every, used)
         references.set_paths(options, self.stack)
         if self.stack.memory.share_memory and LOADER in buildout:
             raise error(name, "share-memory", "on", f"no section [{LOADER}]: it is a part now")
@@ -103,9 +104,9 @@ class Recipe:
             buildout[part]
         found = _find_distributions(buildout, self.parts)
         self.distributions = {part: sorted(map(str, each)) for part, each in found.items()}
-        relational.check(
-            self.stack, {dist.location for dist in found[described.stack.instances[0].name]}
-        )
+        locations = {dist.location for dist in found[first]}
+        relational.check(self.stack, locations)
+        servers.check(self.stack, locations, name, given)
         rehearsal.rehearse(buildout, described)
 
     def install(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from zopestack.config.overrides import UNKNOWN_TO_RECIPE
 from zopestack.config.read import Configuration
 from zopestack.features.instances import Instance
 from zopestack.features.option import SUPERVISOR
+from zopestack.features.storage import Storage
 from zopestack.features.unknown_name import nearest
 from zopestack.model import Stack
 from zopestack.render.files import database
@@ -126,7 +127,7 @@ def _trial(
         instances = {each.name: each for each in stack.instances}
         place = elsewhere.place(stack.parts / part)
         if part == "zeo":
-            objection = _zeo_objection(place / "etc/zeo.conf", str(stack.storage.zeo_address))
+            objection = _zeo_objection(place / "etc/zeo.conf", stack.storage)
         elif part in instances and not _same(place, stack.parts / part, elsewhere.home):
             objection = _inspected(stack, instances[part], elsewhere, used)
         else:
@@ -148,7 +149,7 @@ def _same(made: Path, installed: Path, home: Path) -> bool:
     return True
 
 
-def _zeo_objection(path: Path, address: str) -> str:
+def _zeo_objection(path: Path, given: Storage) -> str:
     """What is wrong with ZEO's configuration; its recipe has imported ZEO already."""
     import ZConfig
     import ZEO
@@ -158,8 +159,12 @@ def _zeo_objection(path: Path, address: str) -> str:
         configuration, _ = ZConfig.loadConfig(schema, str(path))
     except Exception as why:
         return f"ZEO does not accept {path}: {said(why)}"
-    listens = "{}:{}".format(*configuration.zeo.address.address)
-    return "" if listens == address else f"{path} listens on {listens}, but instances ask {address}"
+    listens, address = "{}:{}".format(*configuration.zeo.address.address), str(given.zeo_address)
+    if listens != address:
+        return f"{path} listens on {listens}, but instances ask {address}"
+    if bool(given.ssl) != bool(configuration.zeo.ssl):
+        return f"{path} has {'no ' * bool(given.ssl)}<ssl>, unlike the instances"
+    return ""
 
 
 def _inspected(stack: Stack, instance: Instance, elsewhere: Elsewhere, options: Options) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from zopestack.buildout import clients
 from zopestack.model import Stack
 
 Section = Mapping[str, str]
@@ -43,13 +44,18 @@ def main(stack: Stack, own: Section) -> dict[str, str]:
     options = {
         "zeo-client": "on",
         "zeo-address": str(stack.storage.zeo_address),
-        "shared-blob": "on" if stack.storage.serves else "off",
+        "shared-blob": "on" if stack.storage.shares_blobs else "off",
         "blob-storage": str(stack.blobs_or_cache),
     }
-    if stack.storage.serves:
+    storage = STORAGE
+    if stack.storage.ssl:
+        storage = "\n".join([*clients.section(stack, clients.main(stack, own), own), NOTHING])
+    if not stack.storage.serves:
+        storage = set_up_once(stack, storage, stack.zope.user)
+    if storage == STORAGE:
         return options
-    once = set_up_once(stack, STORAGE, stack.zope.user).replace("%import", "%%import")
-    return options | {WRAPPER: own.get(WRAPPER, STORAGE).replace(STORAGE, once)}
+    storage = storage.replace("%import", "%%import")
+    return options | {WRAPPER: own.get(WRAPPER, STORAGE).replace(STORAGE, storage)}
 
 
 def set_up_once(stack: Stack, storage: str, user: str = "") -> str:

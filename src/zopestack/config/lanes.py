@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,19 +51,39 @@ def lanes(numbers: Instances, groups: Groups, given: Given) -> tuple[Lane, ...]:
     return tuple(found)
 
 
-def check_sections(groups: Groups, others: Mapping[str, Section]) -> None:
-    """Check that no section is meant for a group and misspelled.
+def check_sections(groups: Groups, sections: Mapping[str, Section], read: Collection[str]) -> None:
+    """Check that no section is meant for a group which is not there.
 
-    :param others: sections that nothing here has read.
-    :raises UserError: for the first that has a number of instances and almost a group's name.
+    :param sections: of the whole buildout, as they are written.
+    :param read: those that belong to something else here.
+    :raises UserError: for the first with a number of instances, unless another section names it.
     """
-    for section, own in others.items():
+    for section, own in sections.items():
+        if section in read or SIZE not in own or "recipe" in own:
+            continue
         meant = difflib.get_close_matches(section, groups.names, n=1)
-        if meant and SIZE in own and "recipe" not in own:
-            raise UserError(
-                f"{setting(section, SIZE, own[SIZE])}\n  is not accepted: there is no group "
-                f"{section}; did you mean {meant[0]}?"
-            )
+        if not meant and _named(section, sections):
+            continue
+        hint = f"add {section} = /path to [stack] groups, or delete the section."
+        if meant:
+            hint = f"did you mean {meant[0]}?"
+        raise UserError(
+            f"{setting(section, SIZE, own[SIZE])}\n  is not accepted: there is no group "
+            f"{section}; {hint}"
+        )
+
+
+def _named(section: str, sections: Mapping[str, Section]) -> bool:
+    """Whether a section is used by another: ``${section:option}``, ``<= section``, or by a recipe
+    that is given its name.
+    """
+    word = re.compile(rf"(?<![\w.-]){re.escape(section)}(?![\w.-])")
+    return any(
+        word.search(text)
+        for name, own in sections.items()
+        for text in own.values()
+        if name != section
+    )
 
 
 def _of_a_group(name: str, given: Given) -> Lane:

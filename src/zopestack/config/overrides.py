@@ -78,12 +78,13 @@ UNKNOWN_TO_RECIPE = {*OF_AN_INSTANCE, "agent-address", RELSTORAGE}
 #: Options that follow from the Stack, and what to do instead.
 DERIVED = {
     "agent-address": "change [stack] agent-base-port",
-    "blob-storage": "change [stack] var",
+    "blob-storage": "change [stack] var, or, with storage = external, [stack] blob-storage",
     "control-script": "delete this line: supervisord starts bin/instanceN",
     "file-storage": "change [stack] var",
     "http-address": "change [stack] base-port",
     "recipe": "delete this line: zopestack makes this part",
-    "shared-blob": "delete this line: instances share ZEO's blob directory",
+    "shared-blob": "delete this line: instances share the blob directory of ZEO of this stack; "
+    "with storage = external, change [stack] shared-blob",
     "user": "change [stack] user",
     "var": "change [stack] var",
     "zeo-address": "change [stack] zeo-address",
@@ -106,6 +107,7 @@ USELESS = {
     **dict.fromkeys(("http-force-connection-close", "http-header-max-length"), ZSERVER),
     **dict.fromkeys(("webdav-address", "webdav-force-connection-close"), ZSERVER),
     "deprecation-warnings": "set PYTHONWARNINGS under environment-vars",
+    "zeo-username": "ZEO has no passwords since version 5. Set [stack] zeo-certificate",
     "enable-product-installation": "delete this line: Zope has no such setting since version 4",
 }
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.config import lanes, listeners, overrides, programs, relstorage
+from zopestack.config import lanes, listeners, overrides, programs, relstorage, zeo
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
@@ -175,12 +175,13 @@ def read(
             **features,
         )
         programs.check(stack, os.getuid() == 0)
+    known = {(part, each): written(part, each) for part, options in own.items() for each in options}
     with given[STACK].refusing():
         _check_var(stack)
         _check_backups(stack)
+        zeo.check(stack, own, known)
         listeners.check(lambda each: given[each.section].written(each.option), stack)
     warn(stack, sections, places)
-    known = {(part, each): written(part, each) for part, options in own.items() for each in options}
     return Configuration(stack, own, known)
 
 

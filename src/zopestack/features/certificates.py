@@ -81,7 +81,7 @@ def _refused(
 ) -> ssl.SSLCertVerificationError | None:
     """What a client that trusts the certificate still has against it.
 
-    Both ends shake hands in memory: the standard library shows no other way to read one.
+    The standard library shows no other way to read one.
     """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate, key)
@@ -90,6 +90,16 @@ def _refused(
     client.load_verify_locations(certificate)
     # Whoever has issued it: that the certificate itself is trusted is enough.
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return handshake(client, server, name)
+
+
+def handshake(
+    client: ssl.SSLContext, server: ssl.SSLContext, name: str | None
+) -> ssl.SSLCertVerificationError | None:
+    """Have two ends shake hands in memory, and return what one has against the other.
+
+    :param name: of the server's host, for the client.
+    """
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = (
         client.wrap_bio(back, there, server_hostname=name),
@@ -138,20 +148,25 @@ def _check_pair(certificate: Path, key: Path) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, _passphrase)
     except ssl.SSLError as why:
-        raise Unusable(_reason(certificate, key, why)) from None
+        beside = f"there is no {certificate.name}.key beside it"
+        raise Unusable(reason(certificate, key, why, beside)) from None
 
 
 def _passphrase() -> str:
     raise Unusable("a key without a passphrase, since nobody can type it at a restart")
 
 
-def _reason(certificate: Path, key: Path, why: ssl.SSLError) -> str:
+def reason(certificate: Path, key: Path, why: ssl.SSLError, without: str) -> str:
+    """What is expected where OpenSSL does not load a certificate with its key.
+
+    :param without: why there is no other file with the key.
+    """
     if why.reason == "KEY_VALUES_MISMATCH":
         return f"a certificate and its own key; the key in {key} belongs to another certificate"
     if b"PRIVATE KEY" not in key.read_bytes():
         return (
             f"a PEM file with the certificate, its chain and the private key; {certificate} "
-            f"has no private key, and there is no {certificate.name}.key beside it"
+            f"has no private key, and {without}"
         )
     if b"BEGIN CERTIFICATE" not in certificate.read_bytes():
         return f"a PEM file with a certificate; {certificate} has none"

@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ClientDisconnected, ServerException
@@ -18,10 +19,10 @@ from ZODB.POSException import POSError
 
 from zopestack.backups.failed import Failed
 from zopestack.backups.progress import megabytes, progress
-from zopestack.features.address import Address
+from zopestack.features.storage import Storage
 from zopestack.model import Stack
 from zopestack.paths import FileStorage
-from zopestack.supervisor import job
+from zopestack.supervisor import job, zeo_tls
 
 DESCRIPTION = """\
 Remove old revisions of objects, and objects that nothing refers to any more, from every database,
@@ -82,19 +83,26 @@ def _days(text: str) -> int:
 def _pack(stack: Stack, name: str, database: FileStorage, days: int, say: job.Say) -> None:
     before = database.path.stat().st_size
     with progress(say, partial(_written, database)):
-        _have_packed(stack.storage.zeo_address, name, days)
+        _have_packed(stack.storage, name, days)
     after = database.path.stat().st_size
     say(f"{database.name}: {megabytes(before)} before, {megabytes(after)} now")
 
 
-def _have_packed(address: Address, name: str, days: int) -> None:
+def _have_packed(zeo: Storage, name: str, days: int) -> None:
     """Have ZEO pack a storage, and wait for the end.
 
     :raises Failed: where it does not.
     """
+    address = zeo.zeo_address
     server = address.host, address.port
+    tls: dict[str, Any] = {}
+    if given := zeo.ssl_of_client:
+        tls = {
+            "ssl": zeo_tls.context(given),
+            "ssl_server_hostname": zeo.zeo_server_hostname or None,
+        }
     try:
-        storage = ClientStorage(server, storage=name, wait_timeout=CONNECT, read_only=True)
+        storage = ClientStorage(server, storage=name, wait_timeout=CONNECT, read_only=True, **tls)
         try:
             storage.pack(days=days, wait=True)
         finally:

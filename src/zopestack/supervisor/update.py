@@ -14,7 +14,7 @@ from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Place
 from zopestack.namespec import group_of
 from zopestack.render.programs import INSTANCES, programs
-from zopestack.supervisor import ports
+from zopestack.supervisor import ports, zeo_tls
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
 from zopestack.supervisor.control import outdated
@@ -142,9 +142,14 @@ class _Update:
             self.say(f"{instance.name} is the only one: visitors wait until it serves again")
 
     def _zeo_moves(self) -> bool:
-        """Whether no instance finds ZEO again before it is restarted itself."""
+        """Whether no instance finds ZEO again before it is restarted itself: it is elsewhere, or
+        begins or ends to speak TLS.
+        """
+        storage = self.stack.storage
         held = ports.held_by(self.supervisor.processes()["zeo"].pid)
-        return not set(self.stack.storage.zeo_address.sockets) <= held
+        if not set(storage.zeo_address.sockets) <= held:
+            return True
+        return zeo_tls.speaks_first(storage.zeo_address) == bool(storage.ssl)
 
     def _priority(self, name: str) -> int:
         # The user's own template may have programs that nothing else knows.
