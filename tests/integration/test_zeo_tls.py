@@ -9,6 +9,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -332,3 +333,26 @@ def test_the_agent_hears_why(authority: Authority, stranger: Authority, tls: Ser
     with pytest.raises(ClientDisconnected):
         ClientStorage((tls.address.host, tls.ports.spare), wait_timeout=2)
     assert untrusted.reasons[tls.address.host, tls.ports.spare] == ""
+
+
+def test_the_agent_makes_no_more_than_one_attempt_a_second(
+    authority: Authority, stranger: Authority, tls: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    section = {
+        "certificate": str(stranger.home / "good.pem"),
+        "authenticate": str(authority.certificate),
+    }
+    server = tls.address.host, tls.address.port
+    storage = ClientStorage(server, wait=False, ssl=zeo_tls.context(section))
+    with caplog.at_level(logging.INFO):
+        untrusted.pace(storage)
+        began = time.monotonic()
+        caplog.clear()
+        until("some", lambda: attempts(caplog), lambda found: found >= 3)
+        assert attempts(caplog) <= time.monotonic() - began + 2
+    assert untrusted.reasons[server] == untrusted.ENDED
+    storage.close()
+
+
+def attempts(caplog: pytest.LogCaptureFixture) -> int:
+    return sum(record.msg == "Connected %s" for record in caplog.records)

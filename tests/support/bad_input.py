@@ -670,6 +670,7 @@ STORAGES = [
         buildout=True,
     ),
     bad("no certificate", "zeo-certificate", "nowhere", "that you can read", storage="external"),
+    bad("ZEO of another storage", "zeo-address", "8401", "has no ZEO", storage="relstorage"),
     bad("its blobs in var", "shared-blob", "on", "nothing with storage = zeo"),
     bad("its blobs elsewhere", "blob-storage", "blobs", "nothing with storage = zeo: set var"),
     bad("blobs nowhere", "shared-blob", "on", "blob-storage to be set", storage="external"),

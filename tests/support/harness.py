@@ -28,6 +28,7 @@ from tests.support.fetch import Response, fetch
 from tests.support.polling import PATIENCE as PATIENCE
 from tests.support.polling import until as until
 from zopestack.features.address import Address
+from zopestack.features.storage import Kind
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.supervisor import readiness as waiting
 from zopestack_bench.deployment import COMMANDS as COMMANDS
@@ -57,7 +58,11 @@ class Site(Deployment, Buildout):
         """Write buildout.cfg anew: the options so far with these over them."""
         self.sections = sections
         self.set(**options)
-        stack = "\n".join(f"{name} = {value}" for name, value in self.options.items())
+        given = dict(self.options)
+        if given.get("storage") == Kind.RELSTORAGE:
+            # There is no ZEO that could be anywhere.
+            del given["zeo-address"]
+        stack = "\n".join(f"{name} = {value}" for name, value in given.items())
         self.write(
             f"[buildout]\nextends = {CHECKOUT / 'versions.cfg'}\nparts = stack",
             f"[stack]\nrecipe = zopestack\n{stack}",

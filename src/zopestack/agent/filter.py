@@ -26,7 +26,7 @@ from zopestack.agent.once import Once
 from zopestack.agent.own_writes import OwnWrites
 from zopestack.agent.port import open_port
 from zopestack.agent.request_id import name_requests
-from zopestack.agent.storage import databases, mend_zeo_clients
+from zopestack.agent.storage import databases, mend_zeo_clients, zeo_clients
 from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
 
@@ -54,6 +54,8 @@ def attach(application: Application) -> Application:
     port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
     untrusted.listen()
     mend_zeo_clients()
+    for client in zeo_clients():
+        untrusted.pace(client)
     mounts.make(own.mount_points)
     for database in databases():
         reach.watch(database)

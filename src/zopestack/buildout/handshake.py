@@ -75,8 +75,9 @@ def found(asked: Asked) -> Found | None:
             host = asked["client"].get("server-hostname") or asked["host"]
             refusal = certificates.handshake(client, server, host)
             return _untrusted(refusal) if refusal else None
-        if why := _outdated(asked["client"]):
-            return Found(option="zeo-certificate", why=f"a certificate that is valid now: {why}")
+        if outdated := _outdated(asked["client"]):
+            expected = f"a certificate that is valid now: {outdated}"
+            return Found(option="zeo-certificate", why=expected)
     return _met(asked, client)
 
 

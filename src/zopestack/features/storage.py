@@ -34,8 +34,12 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 #: What ZODB writes into a directory of blobs when it makes one (ZODB 6, ``blob.py``).
 LAYOUT = ".layout"
 
-#: The options without which a server or its clients have no TLS.
-CERTIFICATE, AUTHENTICATE = "zeo-certificate", "zeo-authenticate"
+#: Options that several checks name.
+ADDRESS, CERTIFICATE, AUTHENTICATE = "zeo-address", "zeo-certificate", "zeo-authenticate"
+
+#: Where a server of the stack listens: above the ports of 256 instances; 8100, the default of
+#: Zope's recipes, is not.
+LISTENS = "127.0.0.1:8400"
 
 
 def _kind(text: str) -> Kind:
@@ -83,8 +87,7 @@ class Storage(Feature):
     )
     zeo_address: Address = option(
         _server,
-        # Above the ports of 256 instances; 8100, the default of Zope's recipes, is not.
-        "127.0.0.1:8400",
+        LISTENS,
         "Where the database server listens.",
     )
     zeo_certificate: Path | None = option(
@@ -144,8 +147,13 @@ class Storage(Feature):
             check_shared(self.blob_storage)
 
     def _check_in_use(self) -> None:
-        if self.relational and self.zeo_certificate:
-            raise Refused(CERTIFICATE, f"nothing with storage = {self.storage}, which has no ZEO")
+        if self.relational:
+            for name, given in (
+                (ADDRESS, self.zeo_address != _server(LISTENS)),
+                (CERTIFICATE, self.zeo_certificate),
+            ):
+                if given:
+                    raise Refused(name, f"nothing with storage = {self.storage}, which has no ZEO")
         if self.storage != Kind.EXTERNAL:
             if self.blob_storage:
                 raise Refused("blob-storage", f"nothing with storage = {self.storage}: set var")
@@ -158,15 +166,15 @@ class Storage(Feature):
         """Check that only those reach a server of this stack who may."""
         if self.storage == Kind.EXTERNAL:
             if self.zeo_address.wildcard:
-                raise Refused("zeo-address", "the address of one server")
+                raise Refused(ADDRESS, "the address of one server")
         elif self.zeo_address.wildcard or HOST.fullmatch(self.zeo_address.host):
-            raise Refused("zeo-address", self._accepted("an IP address of this machine"))
+            raise Refused(ADDRESS, self._accepted("an IP address of this machine"))
         elif not self.zeo_address.loopback and not self.zeo_certificate:
-            raise Refused("zeo-address", self._accepted("an address of this machine"))
+            raise Refused(ADDRESS, self._accepted("an address of this machine"))
 
     def _accepted(self, served: str) -> str:
         return (
-            f"an address on loopback, like 127.0.0.1:8400, since it has no password; with "
+            f"an address on loopback, like {LISTENS}, since it has no password; with "
             f"{CERTIFICATE} and {AUTHENTICATE}, {served}; a server elsewhere takes storage = "
             f"{Kind.EXTERNAL}"
         )

@@ -107,13 +107,14 @@ def hurt(site: Site, todo: Sequence[Scenario], page: str = THREAD) -> Outcome:
     ledger.create(site, VISITORS)
     with SlowClients(site), Crowd(site.address("haproxy"), VISITORS, page) as crowd:
         figures = [_figure(site, crowd, scenario) for scenario in todo]
+        crowd.until_written()
     site.wait_ready()
     return Outcome(figures, *compare(site, crowd.acknowledged))
 
 
 def _figure(site: Site, crowd: Crowd, scenario: Scenario) -> Figure:
     say(scenario.name)
-    crowd.take()
+    crowd.until_written()
     whole = scenario.act(site)
     seen = crowd.take()
     kinds = seen.failures.items()

@@ -7,7 +7,10 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
+from operator import le
 
+from tests.support.polling import until
 from zopestack.features.address import Address
 
 #: Seconds a visitor waits for an answer; longer than any wait that is allowed here.
@@ -136,6 +139,14 @@ class Crowd:
         for visitor in self.visitors:
             visitor.join(PATIENCE + 10)
         self.take()
+
+    def until_written(self, records: int = 20) -> None:
+        """Wait until some more records are acknowledged, and forget what was seen."""
+        until("more records", self._written, partial(le, self._written() + records))
+
+    def _written(self) -> int:
+        self.take()
+        return sum(map(len, self.acknowledged.values()))
 
     def take(self) -> Tally:
         """What all visitors saw since the last time."""
