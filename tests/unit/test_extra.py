@@ -183,14 +183,28 @@ def test_ports_past_the_last_are_refused(home: Path) -> None:
         read(home, base_port="65300", agent_base_port="9000")
 
 
+#: Names that no part and no program of a stack has: sections, a script that plone.recipe.zeoserver
+#: makes, and what stands for every program.
+OTHERS = {"all", "buildout", "relstorage", "repozo", "stack", "versions", "zeoserver"}
+
+#: Each kind of storage, with what it needs.
+KINDS: list[tuple[dict[str, str], dict[str, dict[str, str]]]] = [
+    ({"backup": "hourly keep 1"}, {"supervisor": {"plugins": "superlance"}}),
+    ({"storage": "external"}, {}),
+    ({"storage": "relstorage"}, {"relstorage": {"type": "sqlite3"}}),
+]
+
+
 def test_no_name_of_anything_else_is_taken(home: Path) -> None:
-    """Whatever a stack has programs and parts for."""
-    options = {"instances": "1", "share-memory": "on", "backup": "hourly keep 1"}
-    found = describe.described(home, options)
-    every = parts(found.stack, found.overrides)
-    made = {*every} | {p.name for p in programs(found.stack, {})}
-    made |= {script for part in every.values() for script in part.get("scripts", "").split()}
-    assert made - {"instance1"} <= {*RESERVED}
+    """Whatever a stack has programs, parts and scripts for, and nothing else."""
+    made = set()
+    for options, sections in KINDS:
+        given = {"instances": "1", "share-memory": "on", **options}
+        found = describe.described(home, given, sections)
+        every = parts(found.stack, found.overrides)
+        made |= {*every} | {p.name for p in programs(found.stack, {})}
+        made |= {script for part in every.values() for script in part.get("scripts", "").split()}
+    assert made - {"instance1"} | OTHERS == {*RESERVED}
     with pytest.raises(UserError, match="a name that nothing else has"):
         describe.configuration(
             "mysite", {"extra-instances": "mysite"}, {}, describe.directories(home)
