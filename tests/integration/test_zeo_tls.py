@@ -21,6 +21,7 @@ from ZEO.Exceptions import ClientDisconnected
 
 from tests.support import describe, freeports
 from tests.support.authority import SERVER, Authority
+from tests.support.forked import Buildout
 from tests.support.polling import until
 from zopestack.agent import untrusted
 from zopestack.buildout import handshake, servers
@@ -309,6 +310,22 @@ def test_buildout_tells_it(
     with caplog.at_level(logging.WARNING):
         servers.check(describe.read(home, away), sys.path, "stack", away)
     assert f"[stack] zeo-address: 127.0.0.1:{tls.ports.spare} does not answer: " in caplog.text
+
+
+def test_a_zeo_conf_of_the_users_own_must_not_open_it(
+    home: Path, authority: Authority, tmp_path: Path
+) -> None:
+    own = tmp_path / "zeo.conf"
+    own.write_text(CONF.format(home=tmp_path, port=8400, tls=""), encoding="utf-8")
+    given = {"instances": "1", "zeo-certificate": str(authority.home / "good.pem")}
+    given["zeo-authenticate"] = str(authority.certificate)
+    text = describe.buildout_cfg(given, {"zeo": {"zeo-conf": str(own)}})
+    (home / "buildout.cfg").write_text(text, encoding="utf-8")
+    with Buildout() as buildout:
+        done = buildout.run(home)
+    assert done.returncode == 1
+    assert f"[zeo] zeo-conf = {own}\n  is not accepted: zeo could not run: " in done.stderr
+    assert "has no <ssl>, unlike the instances." in done.stderr
 
 
 def test_a_client_without_a_certificate_gets_nothing(authority: Authority, tls: Server) -> None:

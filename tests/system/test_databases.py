@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import ssl
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ import transaction
 app.manage_addFolder("docs")
 transaction.commit()
 """
+
+#: What returns the password of the key.
+FUNCTION = "getpass.getuser"
 
 MOUNTED = "\n    intranet = /intranet"
 
@@ -117,6 +121,11 @@ def test_without_zeo_an_instance_names_every_database(site: Site) -> None:
     assert site.get("/intranet/ledger/light").status == 200
 
 
+def issued(authority: Authority) -> Path:
+    """A certificate whose key has a password: one that a function of Python returns."""
+    return authority.issue("own", password=getpass.getuser())
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
@@ -124,8 +133,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 def test_zeo_asks_for_certificates_and_all_still_works(site: Site, authority: Authority) -> None:
     """From here on."""
-    own = authority.issue("own")
-    site.configure(site.sections, zeo_certificate=own, zeo_authenticate=authority.certificate)
+    given = {"zeo_certificate": issued(authority), "zeo_authenticate": authority.certificate}
+    site.configure(site.sections, **given, zeo_password_function=FUNCTION)
     site.buildout()
     said = site.supervisorctl("update", check=True).stdout
     # Nobody waited for instances that speak another way with ZEO.
@@ -144,7 +153,7 @@ def test_zeo_asks_for_certificates_and_all_still_works(site: Site, authority: Au
 
 def test_a_new_certificate_is_taken_up_by_update(site: Site, authority: Authority) -> None:
     before = site.pids()
-    authority.issue("own")
+    issued(authority)
     site.buildout()
     site.supervisorctl("update", check=True)
     site.wait_ready()

@@ -313,6 +313,12 @@ def test_copies_of_blobs_may_be_elsewhere(home: Path) -> None:
             "[instance] rel-storage\n  is not accepted: with [stack] storage = relstorage, write",
         ),
         (
+            {},
+            {"instance": {"zeo-username": "me", "zeo-password": SECRET, "zeo-realm": "ZEO"}},
+            "[instance] zeo-username = me\n  has no effect; ZEO has no passwords since version 5. "
+            "Set [stack] zeo-certificate.\n[instance] zeo-password = ...\n  has no effect",
+        ),
+        (
             {"storage": "relstorage"},
             {"relstorage": {"dsn": DSN}, "instance1": {"rel-storage": f"dsn {SECRET}"}},
             "[instance1] rel-storage\n  is not accepted",

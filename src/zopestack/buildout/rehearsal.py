@@ -11,8 +11,10 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +158,8 @@ def _zeo_objection(path: Path, given: Storage) -> str:
 
     try:
         schema = ZConfig.loadSchema(str(Path(ZEO.__file__).with_name("schema.xml")))
-        configuration, _ = ZConfig.loadConfig(schema, str(path))
+        with _importable(path.with_name(".eggs")):
+            configuration, _ = ZConfig.loadConfig(schema, str(path))
     except Exception as why:
         return f"ZEO does not accept {path}: {said(why)}"
     listens, address = "{}:{}".format(*configuration.zeo.address.address), str(given.zeo_address)
@@ -165,6 +168,21 @@ def _zeo_objection(path: Path, given: Storage) -> str:
     if bool(given.ssl) != bool(configuration.zeo.ssl):
         return f"{path} has {'no ' * bool(given.ssl)}<ssl>, unlike the instances"
     return ""
+
+
+@contextmanager
+def _importable(eggs: Path) -> Iterator[None]:
+    """Have Python find what ZEO's part imports, such as the function for the password of its key.
+
+    :param eggs: the file in which plone.recipe.zeoserver lists where that is.
+    """
+    before = list(sys.path)
+    if eggs.is_file():
+        sys.path += eggs.read_text(encoding="utf-8").splitlines()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _inspected(stack: Stack, instance: Instance, elsewhere: Elsewhere, options: Options) -> str:

@@ -35,6 +35,8 @@ def setting(place: Place | str, option: str, value: str) -> str:
     """
     where = place if isinstance(place, Place) else Place(place)
     shown = value if value.isprintable() else repr(value)
+    if option.endswith("password"):
+        shown = "..."
     file = f" ({where.file})" if where.file else ""
     cut = "..." if len(shown) > SHOWN else ""
     return f"[{where.section}] {option} = {shown[:SHOWN]}{cut}{file}"

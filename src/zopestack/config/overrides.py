@@ -98,7 +98,9 @@ DERIVED = {
 LOG_SIZE = "change event-log-kwargs or access-log-kwargs, as of Python's logging"
 ZDAEMON = "delete this line: supervisord runs the process"
 ZSERVER = "delete this line: HAProxy is the server, and Zope has HTTP only since version 4"
+NO_PASSWORDS = "ZEO has no passwords since version 5. Set [stack] zeo-certificate"
 USELESS = {
+    **dict.fromkeys(("zeo-password", "zeo-realm", "zeo-username"), NO_PASSWORDS),
     **dict.fromkeys(("access-log-custom", "event-log-custom", "mailinglogger"), LOG_SIZE),
     **dict.fromkeys(("access-log-max-size", "access-log-old-files"), LOG_SIZE),
     **dict.fromkeys(("event-log-max-size", "event-log-old-files"), LOG_SIZE),
@@ -107,7 +109,6 @@ USELESS = {
     **dict.fromkeys(("http-force-connection-close", "http-header-max-length"), ZSERVER),
     **dict.fromkeys(("webdav-address", "webdav-force-connection-close"), ZSERVER),
     "deprecation-warnings": "set PYTHONWARNINGS under environment-vars",
-    "zeo-username": "ZEO has no passwords since version 5. Set [stack] zeo-certificate",
     "enable-product-installation": "delete this line: Zope has no such setting since version 4",
 }
 
