@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import describe
 from zopestack.backups import jobs
+from zopestack.features.address import Address
 from zopestack.supervisor.doctor import machine, run, service, settings
 from zopestack.supervisor.doctor.finding import CHECKS, Check, Finding, Severity
 from zopestack.supervisor.doctor.look import Disk, Look
@@ -202,6 +203,15 @@ def test_a_job_that_failed_or_is_late(home: Path) -> None:
     (failed,) = settings.backups(look)
     assert failed.evidence == "the last backup has failed: the disk is full"
     assert {late.severity, failed.severity} == {ERROR}
+
+
+def test_zeo_that_asks_for_certificates_may_be_reached(home: Path) -> None:
+    look = Given(home, {}, {})
+    given = {"zeo_address": Address("192.0.2.1", 8400)}
+    for certificate, found in ((None, 1), (home / "own.pem", 0)):
+        storage = replace(look.stack.storage, **given, zeo_certificate=certificate)
+        look.stack = replace(look.stack, storage=storage)
+        assert len([*settings.open_ports(look)]) == found
 
 
 def test_the_worst_comes_first_and_is_the_exit_status(home: Path) -> None:

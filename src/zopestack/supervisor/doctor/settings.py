@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from zopestack.backups import jobs
 from zopestack.features.instances import RECOMMENDED_THREADS, Instance
+from zopestack.features.storage import ADDRESS
 from zopestack.supervisor.doctor.finding import Finding, Severity, check
 from zopestack.supervisor.doctor.look import Look
 
@@ -53,8 +54,10 @@ def debug_mode(look: Look) -> Iterator[Finding]:
 @check
 def open_ports(look: Look) -> Iterator[Finding]:
     """Ports other than the site's that other machines reach."""
+    # With TLS, ZEO asks for certificates.
+    meant = (*FRONT, ADDRESS) if look.stack.storage.ssl else FRONT
     for listener in look.stack.listeners():
-        if listener.option not in FRONT and not listener.address.loopback:
+        if listener.option not in meant and not listener.address.loopback:
             yield Finding(
                 Severity.WARNING,
                 f"{listener.process} listens on {listener.address}, for other machines too",
