@@ -42,6 +42,15 @@ OWN_LOADER = Bad(
     {"loader": {"recipe": "zopestack:files"}},
 )
 
+OF_A_PART = Bad(
+    "a group of a part's name",
+    "stack",
+    "groups",
+    "stack-guards = /a",
+    "a name that nothing else has, not stack-guards",
+    {"instances": "2", "groups": "stack-guards = /a"},
+)
+
 
 def buildout(directory: Path) -> subprocess.CompletedProcess[str]:
     """Run buildout as a user does, but with no network and none of his own defaults."""
@@ -118,7 +127,7 @@ def check_refused(done: subprocess.CompletedProcess[str], *says: str) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [*(case for case in BAD if case.buildout), *TEMPLATES, SECOND_STACK, OWN_LOADER],
+    [*(case for case in BAD if case.buildout), *TEMPLATES, SECOND_STACK, OWN_LOADER, OF_A_PART],
     ids=lambda case: case.name,
 )
 def test_bad_input_changes_nothing(case: Bad, site: Path, forked: Buildout) -> None:

@@ -491,8 +491,8 @@ OWN_SECTION = "expected the name of a section of your own"
 ROLES = [
     bad("no section of all", "instance-section", "", OWN_SECTION),
     bad("one instance for all", "instance-section", "instance1", OWN_SECTION),
-    bad("a part for all", "instance-section", "zeoserver", OWN_SECTION),
-    bad("the stack itself", "instance-section", "stack", OWN_SECTION),
+    bad("a part for all", "instance-section", "zeoserver", "nothing else has, not zeoserver"),
+    bad("the stack itself", "instance-section", "stack", "another section than [stack] itself"),
     bad("a reference for a section", "instance-section", "${base:name}", OWN_SECTION),
     bad("two sections", "instance-section", "one\ntwo", OWN_SECTION),
     bad("a group of its name", "groups", "base = /a", "nothing else", instance_section="base"),

@@ -8,10 +8,12 @@ import pytest
 from zc.buildout import UserError
 
 from tests.support import describe
+from zopestack.buildout.parts import names as part_names
 from zopestack.buildout.parts import parts
-from zopestack.config import overrides
+from zopestack.config import names, overrides
 from zopestack.features.address import Address
-from zopestack.features.instances import OUTSIDE, RESERVED, Instance
+from zopestack.features.instances import OUTSIDE, Instance
+from zopestack.features.option import Refused
 from zopestack.model import Stack
 from zopestack.render.files import render
 from zopestack.render.programs import programs
@@ -183,10 +185,6 @@ def test_ports_past_the_last_are_refused(home: Path) -> None:
         read(home, base_port="65300", agent_base_port="9000")
 
 
-#: Names that no part and no program of a stack has: sections, a script that plone.recipe.zeoserver
-#: makes, and what stands for every program.
-OTHERS = {"all", "buildout", "relstorage", "repozo", "stack", "versions", "zeoserver"}
-
 #: Each kind of storage, with what it needs.
 KINDS: list[tuple[dict[str, str], dict[str, dict[str, str]]]] = [
     ({"backup": "hourly keep 1"}, {"supervisor": {"plugins": "superlance"}}),
@@ -195,16 +193,27 @@ KINDS: list[tuple[dict[str, str], dict[str, dict[str, str]]]] = [
 ]
 
 
-def test_no_name_of_anything_else_is_taken(home: Path) -> None:
-    """Whatever a stack has programs, parts and scripts for, and nothing else."""
-    made = set()
-    for options, sections in KINDS:
-        given = {"instances": "1", "share-memory": "on", **options}
-        found = describe.described(home, given, sections)
-        every = parts(found.stack, found.overrides)
-        made |= {*every} | {p.name for p in programs(found.stack, {})}
-        made |= {script for part in every.values() for script in part.get("scripts", "").split()}
-    assert made - {"instance1"} | OTHERS == {*RESERVED}
+@pytest.mark.parametrize(("options", "sections"), KINDS)
+def test_no_name_of_anything_else_is_taken(
+    home: Path, options: dict[str, str], sections: dict[str, dict[str, str]]
+) -> None:
+    """Whatever a stack has programs, parts and scripts for."""
+    given = {"instances": "1", "share-memory": "on", "extra-instances": "worker", **options}
+    found = describe.described(home, given, sections)
+    every = parts(found.stack, found.overrides)
+    taken = {*names.of_programs(found.stack), *part_names(found.stack, found.overrides)}
+    made = {*every} | {p.name for p in programs(found.stack, {})}
+    made |= {script for part in every.values() for script in part.get("scripts", "").split()}
+    assert made - taken == {"worker"}
+    for option, text in (("extra-instances", "{}"), ("groups", "{} = /x")):
+        for name in taken - {"instance1"}:
+            with pytest.raises((UserError, Refused)) as refused:
+                other = describe.described(home, {**given, option: text.format(name)}, sections)
+                names.check(other.named, part_names(other.stack, other.overrides))
+            assert f"a name that nothing else has, not {name}" in str(refused.value)
+
+
+def test_the_stack_itself_is_no_instance(home: Path) -> None:
     with pytest.raises(UserError, match="a name that nothing else has"):
         describe.configuration(
             "mysite", {"extra-instances": "mysite"}, {}, describe.directories(home)

@@ -10,9 +10,10 @@ from zopestack.adopt import recipes
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import REFERENCE, Original
 from zopestack.adopt.roles import ITSELF, Roles, normalized
+from zopestack.config import names
 from zopestack.config.overrides import ADDRESSES, COMMON_SECTION, DERIVED, EXTRA, USELESS
 from zopestack.features import parsers
-from zopestack.features.instances import COMMON, MANUAL, NAME, NUMBERED, RESERVED
+from zopestack.features.instances import COMMON, MANUAL, NAME
 from zopestack.model import OPTIONS
 
 #: What threads were called before Zope 4.
@@ -194,7 +195,7 @@ def _names(roles: Roles) -> Iterator[tuple[str, str]]:
     taken = set()
     for name in roles.extras:
         new = re.sub(r"[^a-z0-9_-]", "-", name.lower()).strip("-")
-        if NUMBERED.fullmatch(new) or new in RESERVED or not NAME.fullmatch(new):
+        if names.has_meaning(new) or not NAME.fullmatch(new):
             new = f"extra-{new}"[:31]
         while new in taken:
             new += "-"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from zopestack.adopt.original import Original
 from zopestack.adopt.recipes import SUPERVISOR
+from zopestack.config.overrides import ALIASES
 from zopestack.config.programs import WATCHERS
-from zopestack.features.instances import RESERVED
 from zopestack.model import OPTIONS
 
 #: A line of ``programs``: priority, name, options of supervisord, command (its README).
@@ -18,6 +18,9 @@ PROGRAM = re.compile(r"\s*\d+\s+(?P<name>\S+)\s+(\((?P<options>[^)]*)\)\s+)?(?P<
 
 #: A line of ``eventlisteners``: name, options, events, command.
 LISTENER = re.compile(r"\s*(?P<name>\S+)\s+(\([^)]*\)\s+)?\S+\s+(?P<command>\S+)")
+
+#: What runs ZEO and HAProxy, by the names that people give them.
+SERVERS = ("haproxy", "runzeo", "zeo", *ALIASES)
 
 #: The options whose lines these are.
 FORMS = {"programs": PROGRAM, "eventlisteners": LISTENER}
@@ -76,6 +79,6 @@ def replaced(line: Line, known: Collection[str]) -> str:
         watched = re.findall(r"-p\s+(?:\w+:)?([\w-]+)", line.text)
         if line.command in WATCHERS and all(name in known for name in watched):
             return "the guard watches the instances; option memory-limit of [stack]"
-    elif not {line.name, line.command}.isdisjoint({*known, *RESERVED, "runzeo"}):
+    elif not {line.name, line.command}.isdisjoint({*known, *SERVERS}):
         return "supervisord runs it anyway"
     return ""

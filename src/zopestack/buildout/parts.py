@@ -31,6 +31,9 @@ GUARDS = "stack-guards"
 #: The part of the scripts of ``[supervisor] plugins``.
 PLUGINS = "supervisor-plugins"
 
+#: Scripts that a recipe makes without being asked by an option (plone.recipe.zeoserver 4).
+SCRIPTS_OF_RECIPES = ("repozo",)
+
 #: The part of the programs that back up and restore.
 BACKUPS = "stack-backups"
 
@@ -80,6 +83,13 @@ def _loader(stack: Stack) -> tuple[Instance, ...]:
     """What Zope is loaded as, once for all instances: one of them that serves nobody."""
     first = stack.instances[0]
     return (replace(first, name=LOADER),) if stack.memory.share_memory else ()
+
+
+def names(stack: Stack, overrides: Mapping[str, Section]) -> frozenset[str]:
+    """What parts, and scripts in ``bin``, are called without those of extra instances."""
+    made = parts(replace(stack, instances=stack.balanced), overrides)
+    scripts = (script for part in made.values() for script in part.get("scripts", "").split())
+    return frozenset({*made, *scripts, *SCRIPTS_OF_RECIPES})
 
 
 def distributions(made: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -36,11 +36,13 @@ from zopestack.buildout import (
 )
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
-from zopestack.config import overrides, read
+from zopestack.buildout.parts import names as part_names
+from zopestack.config import names, overrides, read
 from zopestack.config.errors import error
 from zopestack.config.lanes import check_sections
 from zopestack.features.certificates import Unusable
 from zopestack.features.memory import LOADER
+from zopestack.features.option import Refused
 from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
 from zopestack.render.files import TemplateProblem, balancer, database, operated
@@ -88,6 +90,7 @@ class Recipe:
             raise error(name, "tls-certificate", "self-signed", why) from None
         except TemplateProblem as why:
             raise UserError(f"[{name}] templates = {given['templates']}\n  {why}") from None
+        _check_names(described, name, given)
         self._own()
         self.parts = parts(self.stack, described.overrides)
         packages.install(distributions(self.parts), own)
@@ -214,6 +217,17 @@ def _find_distributions(buildout: Any, made: Iterable[str]) -> dict[str, list[An
                 ) from None
             found[part] = list(working_set)
     return found
+
+
+def _check_names(described: read.Configuration, name: str, options: Mapping[str, str]) -> None:
+    """Check that no section of the user's is called as a part or a script.
+
+    :raises UserError: for the first that is.
+    """
+    try:
+        names.check(described.named, part_names(described.stack, described.overrides))
+    except Refused as why:
+        raise error(name, why.option, options[why.option], why.expected) from None
 
 
 def _check_record(own: Mapping[str, str], where: read.Buildout) -> None:

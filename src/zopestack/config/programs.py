@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import PurePath
 
-from zopestack.features.instances import NUMBERED, RESERVED
+from zopestack.features.instances import NUMBERED
 from zopestack.features.option import Refused
 from zopestack.features.program_lines import OwnProgram
 from zopestack.model import Stack
@@ -59,13 +59,14 @@ WATCHED = re.compile(
 )
 
 
-def check(stack: Stack, account_is_root: bool) -> None:
+def check(stack: Stack, taken: Collection[str], account_is_root: bool) -> None:
     """Check the user's own programs against those of the stack.
 
+    :param taken: what these are called.
     :param account_is_root: whether supervisord may run a program as any user.
     :raises Refused: for the first that cannot be.
     """
-    made = {*RESERVED, *(each.name for each in stack.instances)}
+    made = {*taken, *(each.name for each in stack.instances)}
     for option, named in (
         ("programs", stack.own.programs),
         ("eventlisteners", stack.own.eventlisteners),

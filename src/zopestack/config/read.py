@@ -18,7 +18,7 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.config import lanes, listeners, overrides, programs, relstorage, zeo
+from zopestack.config import lanes, listeners, names, overrides, programs, relstorage, zeo
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
@@ -57,11 +57,13 @@ class Configuration:
 
     :param overrides: the user's own options of each part.
     :param written: where each of these is written, by part and option.
+    :param named: the sections that options of [stack] name.
     """
 
     stack: Stack
     overrides: Mapping[str, Mapping[str, str]]
     written: Places
+    named: names.Named = ()
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,11 @@ def read(
         sections = {each: sections[each] for each in sections if each != relstorage.SECTION}
         features["volto"].check_sites(site.root for site in features["sites"].shown)
         groups = features["groups"]
+        named = names.named(numbers, groups)
         extras = (extra.name for extra in values[overrides.EXTRA])
-        taken = (name, numbers.instance_section, *extras)
+        called = (name, numbers.instance_section, *extras)
         hosts = _asked_for(features["sites"], features["proxies"])
-        groups.check_beside(taken, values["methods"], hosts)
+        groups.check_beside(called, values["methods"], hosts)
         found = lanes.lanes(numbers, groups, lanes.Given(name, values, sections, places))
         made = numbers.derived({lane.name: lane.instances for lane in found})
         overrides.check(made, groups.names, sections, places)
@@ -174,15 +177,17 @@ def read(
             relstorage=reached,
             **features,
         )
-        programs.check(stack, os.getuid() == 0)
+        taken = names.of_programs(stack)
+        programs.check(stack, taken, os.getuid() == 0)
     known = {(part, each): written(part, each) for part, options in own.items() for each in options}
     with given[STACK].refusing():
+        names.check(named, taken)
         _check_var(stack)
         _check_backups(stack)
         zeo.check(stack, own, known)
         listeners.check(lambda each: given[each.section].written(each.option), stack)
     warn(stack, sections, places)
-    return Configuration(stack, own, known)
+    return Configuration(stack, own, known, named)
 
 
 def _composed(

@@ -17,7 +17,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from zopestack.features.instances import NAME, NUMBERED, RESERVED
+from zopestack.features.instances import NAME, NUMBERED
 from zopestack.features.limits import METHOD
 from zopestack.features.option import Feature, Refused, feature, option
 from zopestack.features.sites import LABEL, PATH
@@ -113,7 +113,7 @@ def _rule(line: str) -> Rule:
         raise ValueError(f"{ACCEPTED}; {line!r} is not one")
     if not NAME.fullmatch(group):
         raise ValueError(f"{ACCEPTED}; {group!r} is not a name such as rest")
-    if NUMBERED.fullmatch(group) or group in RESERVED:
+    if NUMBERED.fullmatch(group):
         raise ValueError(f"{ACCEPTED}, each with a name that nothing else has, not {group}")
     if header and not HEADER.fullmatch(header):
         raise ValueError(f"{ACCEPTED}; {header!r} is not a header's name of letters, digits and -")

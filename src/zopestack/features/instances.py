@@ -42,16 +42,6 @@ COMMON = "instance"
 #: A name that buildout takes for a section in ``${section:option}``.
 SECTION = re.compile(r"[-\w.][-\w. ]*", re.ASCII)
 
-#: Other programs, parts, sections and scripts in bin, and what stands for all instances.
-RESERVED = (
-    *("access-log", "all", "buildout", "guard", "haproxy", "haproxy-reload", "loader", "loader-2"),
-    *("relstorage", "stack", "stack-files", "stack-guards", "stack-pack", "supervisor"),
-    *("supervisor-plugins", "versions", "zeo", "zeoserver", "zodbconvert", "zodbpack"),
-    *("backup", "pack", "restore", "run-schedule", "schedule", "stack-backups"),
-    *("adopt", "guard-instances", "reload-haproxy", "run-haproxy", "run-zeo", "write-access-log"),
-    *("repozo", "supervisorctl", "supervisord", "zeopack"),
-)
-
 #: How a line of ``extra-instances`` ends for an instance that only a person starts.
 MANUAL = "manual"
 
@@ -135,7 +125,7 @@ def _extras(text: str) -> tuple[Extra, ...]:
             continue
         if not NAME.fullmatch(name) or words not in ([], [MANUAL]):
             raise ValueError("a name such as worker a line, or debug manual; not " + line.strip())
-        if NUMBERED.fullmatch(name) or name in RESERVED:
+        if NUMBERED.fullmatch(name):
             raise ValueError(f"a name that nothing else has, not {name}")
         if name in found:
             raise ValueError(f"each name once, not {name} again")
@@ -147,11 +137,7 @@ def _extras(text: str) -> tuple[Extra, ...]:
 
 def _section(text: str) -> str:
     """A section of the user's own."""
-    if (
-        not SECTION.fullmatch(text)
-        or text in RESERVED
-        or (NUMBERED.fullmatch(text) and text != COMMON)
-    ):
+    if not SECTION.fullmatch(text) or (NUMBERED.fullmatch(text) and text != COMMON):
         raise ValueError(f"the name of a section of your own, such as {COMMON}")
     return text
 
