@@ -19,6 +19,7 @@ from zopestack.haproxy import program as haproxy
 #: Groups of tests that take longest start first, so that no process ends with one of them.
 ORDER = (
     "tests/system/test_plone.py",
+    "tests/system/test_deployments.py",
     "tests/system/chaos",
     "tests/integration/frontend",
     "tests/system/test_operating.py",

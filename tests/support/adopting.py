@@ -34,7 +34,7 @@ def example(name: str) -> Adopted:
 def notes(found: Adopted, fate: Fate) -> dict[str, str]:
     """What is said, by the section and the option that it is said of."""
     return {
-        f"{note.place.section} {note.place.option} {note.what}".strip(): note.why
+        " ".join(f"{note.place.section} {note.place.option} {note.what}".split()): note.why
         for note in found.notes
         if note.fate is fate
     }

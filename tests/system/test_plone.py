@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.farm import PRODUCT
 from tests.support.fetch import fetch
+from tests.support.plone import JSON, PIXEL, TITLE, create, image, tell
 from tests.support.polling import until
 from tests.support.volto import running as volto
 from tests.support.ways import FORM, Request, Visitor, kept_in, let_through, listed
@@ -19,17 +20,6 @@ from zopestack.features.address import Address
 
 #: The first of them installs Plone.
 pytestmark = pytest.mark.timeout(900)
-
-TITLE = "News, balanced"
-
-#: What a person fills in on Plone's "create a new site" page, which sends it like this.
-ANSWERS = {
-    "site_id": "news",
-    "title": TITLE,
-    "default_language": "en",
-    "portal_timezone": "UTC",
-    "setup_content": True,
-}
 
 #: A view that lists all others, and what Zope has off by default.
 SECTIONS = f"""
@@ -44,8 +34,6 @@ zcml-additional =
 
 #: The tests' requests come from this machine itself.
 INSIDE, OUTSIDE = "127.0.0.1", "127.0.0.2"
-
-JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 #: Who sets up and edits a site without being a manager of Zope.
 EDITOR = ("editor", "Correct.Horse.7")
@@ -67,16 +55,8 @@ def plone() -> Iterator[Checkout]:
         running.set(requests_per_address="off", https_address=f"127.0.0.1:{running.ports.spare}")
         running.configure(SECTIONS)
         running.script("up", "--timeout", str(int(PATIENCE)))
-        tell(running, "/@sites/classic", ANSWERS, 200)
-        # plone.restapi is open to others than managers where it is installed in the site.
-        tell(running, "/news/@addons/plone.restapi/install", {}, 204)
+        create(running)
         yield running
-
-
-def tell(plone: Checkout, path: str, content: Mapping[str, object], status: int) -> None:
-    """POST to Plone's REST API, as a manager who is inside."""
-    answer = plone.request("POST", path, json.dumps(content), JSON, login=plone.admin)
-    assert answer.status == status, answer.text
 
 
 def test_plone_site_is_added_and_served(plone: Checkout) -> None:
@@ -162,15 +142,10 @@ def test_a_private_page_is_not_the_management_interface(plone: Checkout) -> None
     assert outsider.ask(ask.by(plone.admin)).status == 200
 
 
-#: A picture of one pixel.
-PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-
-
 def test_volto_renders_pages_and_plone_answers_the_rest(plone: Checkout) -> None:
     """Last."""
     tell(plone, "/news", {"@type": "Folder", "id": "private", "title": "Private"}, 201)
-    image = {"data": PIXEL, "encoding": "base64", "filename": "p.gif", "content-type": "image/gif"}
-    tell(plone, "/news/private", {"@type": "Image", "id": "picture", "image": image}, 201)
+    tell(plone, "/news/private", image("picture"), 201)
     with volto() as server:
         plone.set(volto_address=f"127.0.0.1:{server.server_port}", sites="* = /news")
         plone.configure(SECTIONS)

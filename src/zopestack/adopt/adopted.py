@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import metadata
 
-from zopestack.adopt import check, front, mounts, programs, recipes
+from zopestack.adopt import backups, check, front, mounts, programs, recipes
 from zopestack.adopt.instances import Instances, bases
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original, Unreadable, references
@@ -77,7 +77,8 @@ class Adopted:
         for name in self._original.parts:
             known = name in (*roles.members, roles.zeo, roles.supervisor)
             if not known and self._original.recipe(name) != recipes.INSTANCE:
-                fate, why = recipes.judge(self._original, name)
+                judged = backups.judge(self._original, name)
+                fate, why = judged or recipes.judge(self._original, name)
                 if fate is not Fate.STAYS:
                     yield name, (fate, why)
 
@@ -122,14 +123,16 @@ class Adopted:
         known = {*self._roles.members, self._roles.zeo, *self._gone}
         left: dict[str, str] = {}
         for line in programs.lines(original, section):
-            place = original.place(section, line.option)
             if why := programs.replaced(line, known):
-                self.notes.append(Note(Fate.GOES, place, why, line.name))
+                self.notes.append(Note(Fate.GOES, line.place, why, line.name))
+            elif not line.text:
+                why = "write it as a line of programs in [supervisor]"
+                self.notes.append(Note(Fate.MISSING, line.place, why, line.name))
             elif line.option in READ:
                 left[line.option] = left.get(line.option, "") + f"\n{line.text}"
             else:
                 why = "run it under systemd or a supervisord of its own"
-                self.notes.append(Note(Fate.MISSING, place, why, line.name))
+                self.notes.append(Note(Fate.MISSING, line.place, why, line.name))
         for option, text in original.options(section).items():
             if option in READ and COMPANIONS.get(option) in left:
                 left[option] = text

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from zopestack.adopt import mounts, programs, recipes
+from zopestack.adopt import backups, mounts, programs, recipes
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original
 from zopestack.adopt.roles import Roles
@@ -52,6 +52,7 @@ def options(
             notes.append(Note(Fate.MISSING, place, why))
     if limit := programs.memory_limit(original, roles.supervisor, roles.balanced):
         yield "memory-limit", limit
+    yield from backups.options(original, _var(original, roles))
     yield from _data(original, roles, notes)
 
 

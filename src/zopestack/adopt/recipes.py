@@ -24,8 +24,11 @@ INSTEAD = {
     "iw.recipe.pound": "HAProxy balances",
 }
 
+BACKUP = "collective.recipe.backup"
+CRON = "z3c.recipe.usercrontab"
+
 #: Recipes whose work an option of [stack] does, where there is such an option.
-BY_OPTION = {"collective.recipe.backup": "backup"}
+BY_OPTION = {BACKUP: "backup"}
 
 #: Recipes of what a stack cannot have.
 WITHOUT_EQUIVALENT = {
@@ -65,11 +68,14 @@ def judge(original: Original, name: str) -> tuple[Fate, str]:
     eggs = original.value(name, "eggs").split()
     if recipe == "zc.recipe.egg" and "supervisor" in eggs:
         return Fate.GOES, "the stack makes bin/supervisord and bin/supervisorctl"
-    made = " ".join(_last(original.value(name, option)) for option in MAKES)
-    for word, why in MADE.items():
-        if word in made:
-            return Fate.GOES, why
-    return Fate.STAYS, ""
+    word = made(original, name)
+    return (Fate.GOES, MADE[word]) if word else (Fate.STAYS, "")
+
+
+def made(original: Original, name: str) -> str:
+    """The word of :data:`MADE` for what a part makes that a stack has; empty for anything else."""
+    files = " ".join(_last(original.value(name, option)) for option in MAKES)
+    return next((word for word in MADE if word in files), "")
 
 
 def balances(original: Original, name: str) -> bool:
@@ -83,12 +89,17 @@ def text(original: Original, name: str) -> str:
 
     References are as they are written.
     """
-    found = list(original.options(name).values())
-    for option in FROM:
-        path = original.directory / original.value(name, option).partition("\n")[0]
-        if path.is_file():
-            found.append(path.read_text(encoding="utf-8", errors="replace"))
-    return "\n".join(found)
+    return "\n".join((*original.options(name).values(), template(original, name)))
+
+
+def template(original: Original, name: str) -> str:
+    """The text of the files that a part makes something from."""
+    paths = (
+        original.directory / original.value(name, option).partition("\n")[0] for option in FROM
+    )
+    return "\n".join(
+        path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file()
+    )
 
 
 def _last(path: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-from zopestack.adopt import recipes
+from zopestack.adopt import programs, recipes
 from zopestack.adopt.extends import EXTENDS, Extends
 from zopestack.adopt.notes import Fate, Note
 from zopestack.adopt.original import Original, reached, references
 from zopestack.config.overrides import ALIASES, OVERRIDE
 from zopestack.features.instances import NUMBERED
+from zopestack.features.option import SUPERVISOR
 
 #: A reference to an option of [buildout].
 OF_BUILDOUT = re.compile(r"\$\{buildout:([^}]*)\}")
@@ -98,7 +99,9 @@ class Rest:
         for file, place in self._extends.left():
             why = "what it says and what still counts is written in the new one"
             self._notes.append(Note(Fate.GOES, place, why, file))
-        yield "parts", "".join(f"\n{part}" for part in ("stack", *self._parts))
+        first = self._made_for_programs(others.get(SUPERVISOR, {}).get("programs", ""))
+        later = [part for part in self._parts if part not in first]
+        yield "parts", "".join(f"\n{part}" for part in (*first, "stack", *later))
         # Options that only what goes has referred to go with it.
         before = "\n".join(t for name in original.names for t in original.written(name).values())
         after = "\n".join(t for section in others.values() for t in section.values())
@@ -107,6 +110,20 @@ class Rest:
             left = option in ("parts", *EXTENDS, *gone)
             if not left and not self._extends.keeps("buildout", option):
                 yield option, text
+
+    def _made_for_programs(self, lines: str) -> list[str]:
+        """The parts that make what supervisord runs.
+
+        A stack restarts a program whose file has changed, so it has to be there before.
+        """
+        found = map(programs.PROGRAM.match, lines.splitlines())
+        commands = {line["command"].rpartition("/")[2] for line in found if line}
+
+        def makes(part: str) -> bool:
+            scripts = self._original.value(part, "scripts").split()
+            return not commands.isdisjoint((part, *(each.rpartition("=")[2] for each in scripts)))
+
+        return [part for part in self._parts if makes(part)]
 
     def _note(self, fate: Fate, name: str, why: str) -> None:
         self._notes.append(Note(fate, self._original.place(name), why))

@@ -26,7 +26,7 @@ from zopestack.config.overrides import ADDRESSES
         ("council", "3 instances; instance-async instance-debug; instance"),
         ("agency", "1 instances; extra-instance0 manual; instance"),
         ("campus", "4 instances; zcdebug; zope-common"),
-        ("studio", "2 instances; zeoclient_debug; instance-base"),
+        ("studio", "2 instances; zeoclient_debug manual; instance-base"),
         ("desk", "2 instances; debug-instance manual; instance"),
     ],
 )
