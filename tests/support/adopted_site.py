@@ -81,7 +81,7 @@ class AdoptedSite(Site):
         """Run buildout in the environment of the examples."""
         # The first one may install Plone.
         return self.run(
-            *(self.python, COMMANDS / "buildout", "-U", *arguments), check=check, timeout=PATIENCE
+            *(self.python.parent / "buildout", "-U", *arguments), check=check, timeout=PATIENCE
         )
 
     @property

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import sysconfig
 import venv
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from zipfile import ZipFile
+
+from scripts.bootstrap import read_pins
+from tests.support.describe import CHECKOUT
+from zopestack.buildout.uv import environment as environment_of_uv
 
 
 def environment(directory: Path) -> Path:
@@ -21,6 +27,31 @@ def environment(directory: Path) -> Path:
     line = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
     (packages / "tests.pth").write_text(line, encoding="utf-8")
     (directory / "bin/uv").symlink_to(Path(sys.executable).parent / "uv")
+    return directory / "bin"
+
+
+def installed(directory: Path, *requirements: str) -> Path:
+    """Make a virtual environment with this checkout and distributions of an index, as pinned.
+
+    Buildout finds only what is beside itself, so it has one of its own.
+
+    :return: the directory of its programs.
+    :raises subprocess.CalledProcessError: where uv cannot.
+    """
+    venv.create(directory, symlinks=True)
+    python = directory / "bin/python"
+    pins = (f"{name}=={pin}\n" for name, pin in read_pins(CHECKOUT / "versions.cfg").items())
+    with NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
+        constraints.writelines(pins)
+        constraints.flush()
+        subprocess.run(
+            (
+                *(Path(sys.executable).parent / "uv", "pip", "install", "--system-certs"),
+                *("--python", python, "-c", constraints.name, "-e", CHECKOUT, "uv", *requirements),
+            ),
+            env=environment_of_uv(sys.executable),
+            check=True,
+        )
     return directory / "bin"
 
 

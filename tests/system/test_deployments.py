@@ -22,8 +22,11 @@ from tests.support.visitor import Visitors
 from zopestack.features.instances import Instance
 from zopestack.supervisor import daemon
 
-#: The first of Plone installs it.
+#: The first of them installs Plone.
 pytestmark = pytest.mark.timeout(900)
+
+#: What some of them have beside the stack.
+RECIPES = ("collective.recipe.template", "plone.recipe.varnish")
 
 TEXT = "Written before all was lost"
 
@@ -34,8 +37,9 @@ DATABASE = "clinic"
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of the environment of all, so that Plone is installed once."""
-    return packages.environment(tmp_path_factory.mktemp("env")) / "python"
+    """That of an environment for all of them, into which Plone and a recipe are installed once."""
+    wanted = ("Plone", "RelStorage", "psycopg2-binary", *RECIPES)
+    return packages.installed(tmp_path_factory.mktemp("env"), *wanted) / "python"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,7 @@ def fill(site: AdoptedSite) -> None:
     if site.has_plone:
         plone.create(site)
         plone.tell(site, plone.PATH, plone.document("written", TEXT), 201)
+        plone.tell(site, f"{plone.PATH}/written/@workflow/publish", {}, 200)
         plone.tell(site, plone.PATH, plone.image("picture"), 201)
         return
     for place in places(site):
