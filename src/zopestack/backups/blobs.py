@@ -8,7 +8,9 @@ where another name of a file takes 0.1 kB, so a backup has all blobs in one dire
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 #: Of a blob directory, what belongs to no transaction (ZODB, ``blob.py``).
@@ -39,6 +41,40 @@ def name(place: Path) -> str:
 def place(name: str) -> Path:
     """Where a blob of a backup belongs, relative to its blob directory."""
     return Path(name.replace(SEPARATOR, os.sep))
+
+
+def names(directory: Path) -> set[str]:
+    """The names that the blobs of a directory would have in a backup."""
+    return {name(each.relative_to(directory)) for each in found(directory)}
+
+
+def copies(directory: Path, target: Path, earlier: Path | None) -> Iterator[Path]:
+    """Copy every blob of a directory, and yield each that is done.
+
+    :param earlier: where the backup before has its blobs, which get a second name.
+    :raises OSError: where one cannot be copied.
+    """
+    for source in found(directory):
+        called = name(source.relative_to(directory))
+        old = earlier / called if earlier else None
+        # A transaction that was aborted has taken its blob back.
+        with suppress(FileNotFoundError):
+            # One that is not alike is damaged, here or there.
+            link_or_copy(old if old and alike(old, source) else None, source, target / called)
+            yield target / called
+
+
+def link_or_copy(old: Path | None, source: Path, target: Path) -> None:
+    """Give the file of an earlier backup a second name, or else copy the source.
+
+    :raises OSError: where neither can be done.
+    """
+    if old:
+        # The file system may have no hard links, or no more of them.
+        with suppress(OSError):
+            os.link(old, target)
+            return
+    shutil.copy2(source, target)
 
 
 def alike(one: Path, other: Path) -> bool:
