@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import transaction
 import ZODB.blob
+from zc.buildout import UserError
 from ZODB.DB import DB
 
 from tests.support import describe
@@ -25,6 +27,7 @@ from zopestack import files, stack_file
 from zopestack.backups import catalog, postgresql_server, programs
 from zopestack.backups.databases import relational
 from zopestack.backups.failed import Failed, Problem
+from zopestack.buildout.relational import check as check_at_buildout
 from zopestack.model import Stack
 from zopestack.render.files import database as confs
 
@@ -353,3 +356,59 @@ def test_a_pack_meanwhile_is_noticed(lite: Kept, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(Failed, match="main was packed meanwhile"):
         back_up(lite.stack)
     assert [each.directory for each in catalog.own(lite.stack)] == [first.directory]
+
+
+def test_a_transaction_that_has_no_number_yet_is_no_part_of_it(
+    lite: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RelStorage has its blob beside others until then, and the backup ends after it."""
+    write(lite.stack, "one")
+    (blob,) = lite.stack.blobs.rglob("*.blob")
+    flying = blob.with_name("0x00.tmp-")
+    flying.write_bytes(b"half")
+    main = relational(lite.stack)[0]
+    copy = type(main).copy
+
+    def copy_and_end(self: object, *arguments: object) -> None:
+        copy(self, *arguments)
+        flying.unlink()
+
+    monkeypatch.setattr(type(main), "copy", copy_and_end)
+    assert back_up(lite.stack).counts == {"main": 2}
+    flying.write_bytes(b"half")
+    monkeypatch.undo()
+    made = back_up(lite.stack)
+    assert {file.suffix or file.name for file in made.blobs_of("main").iterdir()} == {
+        ".blob",
+        ".layout",
+    }
+
+
+def test_what_is_remembered_of_the_old_one_goes(postgres: Kept) -> None:
+    stack = postgres.read(postgres.name, **{"cache-local-dir": "var/cache"})
+    write(stack, "one")
+    made = back_up(stack)
+    # As RelStorage names it (its ``cache/persistence.py``).
+    remembered = stack.var / "cache/relstorage-cache2-main.sqlite3"
+    other = stack.var / "cache/mine"
+    for file in (remembered, other):
+        file.write_text("")
+    put_back(stack, made)
+    assert [*other.parent.iterdir()] == [other]
+
+
+def test_a_schedule_without_its_programs_is_refused_at_buildout_time(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"storage": "relstorage", "backup": "daily keep 3"}
+    given = {"type": "mysql", "unix_socket": "/nowhere", "db": "main", "passwd": PASSWORD}
+    stack = describe.read(home, options, {"relstorage": given})
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"^\[stack\] backup\n  cannot be done: mariadb or"
+    ):
+        check_at_buildout(stack, sys.path)
+    for name in ("mysql", "mysqldump"):
+        describe.program(tmp_path / name, "")
+    # One that does not answer may do so when the time has come.
+    check_at_buildout(stack, sys.path)

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ZODB.blob import BLOB_SUFFIX, LAYOUT_MARKER
+
 #: Of a blob directory, what belongs to no transaction (ZODB, ``blob.py``).
-TRANSIENT = ("tmp", ".lock", ".removed")
+TRANSIENT = ("tmp", ".removed")
 
 #: Stands for the separator of directories; no name of ZODB's has it.
 SEPARATOR = ","
@@ -26,8 +28,8 @@ def found(directory: Path) -> Iterator[Path]:
         here = Path(path)
         if here == directory:
             directories[:] = set(directories).difference(TRANSIENT)
-            names = sorted(set(names).difference(TRANSIENT))
-        yield from (here / name for name in names)
+        # Beside it is what RelStorage writes before a transaction has its number.
+        yield from (here / name for name in names if name.endswith((BLOB_SUFFIX, LAYOUT_MARKER)))
 
 
 def name(place: Path) -> str:

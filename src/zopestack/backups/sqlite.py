@@ -20,9 +20,6 @@ from zopestack.backups.relational import TABLE, Relational
 #: The file of a database, and that of the numbers (RelStorage 4.3, ``adapters/sqlite``).
 MAIN, NUMBERS = "main.sqlite3", "oids.sqlite3"
 
-#: The table of the numbers.
-NUMBERS_TABLE = "new_oid"
-
 #: Pages that are copied before anything else is heard.
 STEP = 1000
 
@@ -131,7 +128,7 @@ def _check(copy: Path, source: Path) -> None:
     except sqlite3.Error as why:
         found = why
     else:
-        if found == "ok" and not tables & {TABLE, NUMBERS_TABLE}:
+        if found == "ok" and not tables & {TABLE, "new_oid"}:
             found = "it has nothing of RelStorage's"
     if found != "ok":
         raise Problem(f"{source} is damaged: {said(found)}")
@@ -162,6 +159,6 @@ def _last(numbers: Path) -> int:
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"{numbers.as_uri()}?mode=ro", uri=True)) as opened,
     ):
-        (found,) = opened.execute(f"SELECT max(zoid) FROM {NUMBERS_TABLE}").fetchone()
+        (found,) = opened.execute("SELECT max(zoid) FROM new_oid").fetchone()
         return -1 if found is None else int(found)
     return -1
