@@ -404,9 +404,7 @@ def test_a_schedule_without_its_programs_is_refused_at_buildout_time(
     given = {"type": "mysql", "unix_socket": "/nowhere", "db": "main", "passwd": PASSWORD}
     stack = describe.read(home, options, {"relstorage": given})
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        UserError, match=r"^\[stack\] backup\n  cannot be done: mariadb or"
-    ):
+    with pytest.raises(UserError, match=r"^\[stack\] backup\n  cannot be done: mariadb or"):
         check_at_buildout(stack, sys.path)
     for name in ("mysql", "mysqldump"):
         describe.program(tmp_path / name, "")

@@ -8,12 +8,13 @@ where another name of a file takes 0.1 kB, so a backup has all blobs in one dire
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from ZODB.blob import BLOB_SUFFIX, LAYOUT_MARKER
+
+from zopestack.backups.links import link_or_copy
 
 #: Of a blob directory, what belongs to no transaction (ZODB, ``blob.py``).
 TRANSIENT = ("tmp", ".removed")
@@ -64,19 +65,6 @@ def copies(directory: Path, target: Path, earlier: Path | None) -> Iterator[Path
             # One that is not alike is damaged, here or there.
             link_or_copy(old if old and alike(old, source) else None, source, target / called)
             yield target / called
-
-
-def link_or_copy(old: Path | None, source: Path, target: Path) -> None:
-    """Give the file of an earlier backup a second name, or else copy the source.
-
-    :raises OSError: where neither can be done.
-    """
-    if old:
-        # The file system may have no hard links, or no more of them.
-        with suppress(OSError):
-            os.link(old, target)
-            return
-    shutil.copy2(source, target)
 
 
 def alike(one: Path, other: Path) -> bool:

@@ -8,7 +8,6 @@ lock against a pack.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,9 +19,9 @@ from ZODB.POSException import POSError
 from ZODB.scripts import repozo
 
 from zopestack import paths, zeo_tls
-from zopestack.backups.blobs import link_or_copy
 from zopestack.backups.database import Database, Exchange, Say
 from zopestack.backups.failed import Failed
+from zopestack.backups.links import keep, link_or_copy
 from zopestack.backups.progress import megabytes, progress, size
 from zopestack.model import Stack
 
@@ -140,7 +139,7 @@ class _Exchange(Exchange):
 
     def put(self) -> Iterator[Path | str]:
         if self.path.exists():
-            _keep(self.path, self.aside)
+            keep(self.path, self.aside)
             yield self.aside
         index, new_index = (file.with_name(f"{file.name}.index") for file in (self.path, self.new))
         # The database opens without one, but not with another one's.
@@ -165,11 +164,3 @@ def _continue(old: Path, new: Path, most: int) -> None:
     # repozo appends to these.
     for file in old.glob("*.dat"):
         shutil.copy2(file, new / file.name)
-
-
-def _keep(file: Path, name: Path) -> None:
-    """Give a file a second name, or another one where the file system has no hard links."""
-    try:
-        os.link(file, name)
-    except OSError:
-        file.rename(name)

@@ -6,7 +6,6 @@ a lower one would have two objects with one number.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from zopestack.backups.database import Exchange, Say
 from zopestack.backups.failed import Failed, Problem, said
+from zopestack.backups.links import keep
 from zopestack.backups.progress import megabytes, progress, size
 from zopestack.backups.relational import TABLE, Relational
 
@@ -88,7 +88,7 @@ class _Exchange(Exchange):
             self.new_numbers.replace(self.numbers)
         self.new_numbers.unlink(missing_ok=True)
         if self.path.exists():
-            os.link(self.path, self.aside)
+            keep(self.path, self.aside)
             yield self.aside
         # Of a file that is damaged; another one is closed, and has none.
         for end in ("-wal", "-shm"):
@@ -143,7 +143,8 @@ def _close(path: Path) -> None:
         return
     try:
         with closing(sqlite3.connect(path, 0)) as opened:
-            # Only possible where nobody else has it open (SQLite, "Write-Ahead Logging", 3.3).
+            # Only possible where nobody else has it open (SQLite's manual, "Write-Ahead
+            # Logging").
             opened.execute("PRAGMA journal_mode = DELETE").fetchall()
     except sqlite3.OperationalError as why:
         if getattr(why, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
