@@ -410,3 +410,27 @@ def test_a_schedule_without_its_programs_is_refused_at_buildout_time(
         describe.program(tmp_path / name, "")
     # One that does not answer may do so when the time has come.
     check_at_buildout(stack, sys.path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_dump_that_is_stopped_half_way_is_no_backup(postgres: Kept, number: int) -> None:
+    write(postgres.stack, "one")
+    stop = (
+        "import os\n"
+        "from zopestack.backups import programs\n"
+        "feed = programs._feed\n"
+        "def stopped(process, *streams):\n"
+        "    if '--format=custom' in process.args:\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "    return feed(process, *streams)\n"
+        "programs._feed = stopped\n"
+    )
+    done = run(command("backup", postgres.stack, stop))
+    assert done.returncode == (1 if number == signal.SIGTERM else -number)
+    assert catalog.found(postgres.stack.backups.backup_directory) == []
+    if number == signal.SIGTERM:
+        assert "backup: interrupted" in done.stdout
+        assert not [*postgres.stack.backups.backup_directory.iterdir()]
+    # The next one clears what is left.
+    made = back_up(postgres.stack)
+    assert [*postgres.stack.backups.backup_directory.iterdir()] == [made.directory]

@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 
 from zopestack.backups import programs
+from zopestack.backups.beside import Beside
 from zopestack.backups.database import Exchange, Say
 from zopestack.backups.failed import Problem, said
 from zopestack.backups.progress import megabytes, progress, size
@@ -23,9 +24,6 @@ from zopestack.backups.relational import TABLE, Relational
 
 #: The file of a backup.
 DUMP = "database.sql.gz"
-
-#: Bytes of a name (MySQL's manual, "Identifier Length Limits").
-LONGEST = 64
 
 #: What RelStorage calls what a server's programs read from an option file, by their name for it.
 OPTIONS = {
@@ -138,25 +136,17 @@ class MySQL(Relational):
             yield f"--defaults-extra-file={file.name}"
 
 
-class _Exchange(Exchange):
+class _Exchange(Beside):
     def __init__(self, database: MySQL, dump: Path, stamp: str, say: Say) -> None:
+        super().__init__(database.name, database.database, dump, stamp, say)
         self.database = database
-        self.dump = dump
-        self.say = say
-        self.old = database.database
-        self.new = _longer(self.old, "_restoring")
-        self.aside = _longer(self.old, f"_before_restore_{stamp.replace('-', '')}")
 
     def prepare(self, held: ExitStack) -> None:
-        if not self.dump.exists():
-            raise FileNotFoundError(2, f"there is no {DUMP}")
-        self._check_alone()
+        super().prepare(held)
         self.undo()
         self._create(self.new)
-        name = self.database.name
-        with progress(
-            self.say, lambda: f"{name}: its dump of {megabytes(size(self.dump))} is loaded"
-        ):
+        dumped = megabytes(size(self.dump))
+        with progress(self.say, lambda: f"{self.name}: its dump of {dumped} is loaded"):
             self.database.load(self.dump, self.new)
         # An empty file would be loaded, too.
         if TABLE not in self.database.tables(self.new):
@@ -164,15 +154,11 @@ class _Exchange(Exchange):
         # What may fail for want of a right does so now.
         self._create(self.aside)
 
-    def _check_alone(self) -> None:
+    def connections(self) -> int:
         (count,) = self.database.ask(
             "SELECT count(*) FROM information_schema.processlist WHERE db = {}", self.old
         )
-        if int(count):
-            raise Problem(
-                f"{count} connections to the database {self.old} are open, though this stack is "
-                "stopped: stop who else uses it"
-            )
+        return int(count)
 
     def _create(self, database: str) -> None:
         try:
@@ -230,8 +216,3 @@ def _text(text: str) -> str:
 def _name(name: str) -> str:
     """A name in a statement (MySQL's manual, "Schema Object Names")."""
     return "`" + name.replace("`", "``") + "`"
-
-
-def _longer(name: str, end: str) -> str:
-    """A name with an end, as long as MySQL takes them."""
-    return name[: LONGEST - len(end)] + end

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 
+from zopestack.backups.beside import Beside
 from zopestack.backups.database import Exchange, Say
 from zopestack.backups.failed import Problem, Unanswered
 from zopestack.backups.postgresql_server import Server, program, quoted
@@ -24,9 +25,6 @@ DUMP = "database.dump"
 
 #: A database that every server has, for what cannot be done from inside of the stack's.
 OTHER = "postgres"
-
-#: Bytes of a name (PostgreSQL's manual, "Identifiers and Key Words").
-LONGEST = 63
 
 
 class PostgreSQL(Relational):
@@ -71,34 +69,36 @@ class PostgreSQL(Relational):
         return _Exchange(self, copy / DUMP, stamp, say)
 
 
-class _Exchange(Exchange):
+class _Exchange(Beside):
     def __init__(self, database: PostgreSQL, dump: Path, stamp: str, say: Say) -> None:
+        if not (old := database.server.words.get("dbname")):
+            raise Problem("dsn has to say with dbname which database is restored")
+        super().__init__(database.name, old, dump, stamp, say)
         self.database = database
-        self.dump = dump
-        self.say = say
-        self.old = self._name()
-        self.new = _longer(self.old, "_restoring")
-        self.aside = _longer(self.old, f"_before_restore_{stamp.replace('-', '')}")
         self.server = database.server.at(OTHER)
 
-    def _name(self) -> str:
-        if name := self.database.server.words.get("dbname"):
-            return name
-        raise Problem("dsn has to say with dbname which database is restored")
-
     def prepare(self, held: ExitStack) -> None:
-        if not self.dump.exists():
-            raise FileNotFoundError(2, f"there is no {DUMP}")
+        super().prepare(held)
         self._check_rights()
         program("pg_restore", self.server.version)
         self._alone("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.new)
         self._alone("CREATE DATABASE {} TEMPLATE template0", self.new)
         new = self.server.at(self.new)
-        with progress(self.say, lambda: f"{self.database.name}: {self._restored()} restored"):
+        with progress(self.say, lambda: f"{self.name}: {self._restored()} restored"):
             new.run("pg_restore", "--exit-on-error", "--no-owner", "--no-acl", str(self.dump))
             # What the server plans by is not in a dump.
             with new.connected() as cursor:
                 cursor.execute("ANALYZE")
+
+    def connections(self) -> int:
+        with self.server.connected() as cursor:
+            # The server ends its own, such as that of autovacuum, for a renaming.
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = %s AND backend_type = 'client backend'",
+                [self.old],
+            )
+            return int(cursor.fetchone()[0])
 
     def _check_rights(self) -> None:
         with self.server.connected() as cursor:
@@ -112,21 +112,15 @@ class _Exchange(Exchange):
                     f'type: ALTER ROLE "{role}" CREATEDB; and, after the restore, NOCREATEDB'
                 )
             cursor.execute(
-                "SELECT pg_has_role(datdba, 'USAGE'), pg_get_userbyid(datdba), "
-                "(SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid) "
-                "FROM pg_database d WHERE datname = %s",
+                "SELECT pg_has_role(datdba, 'USAGE'), pg_get_userbyid(datdba) "
+                "FROM pg_database WHERE datname = %s",
                 [self.old],
             )
-            owned, owner, connections = cursor.fetchone() or (True, role, 0)
+            owned, owner = cursor.fetchone() or (True, role)
         if not owned:
             raise Problem(
                 f"the database {self.old} belongs to {owner}, and {role} may not rename it. Have a "
                 f'superuser type: ALTER DATABASE "{self.old}" OWNER TO "{role}"'
-            )
-        if connections:
-            raise Problem(
-                f"{connections} connections to the database {self.old} are open, though this stack "
-                "is stopped: stop who else uses it"
             )
 
     def _alone(self, statement: str, name: str) -> None:
@@ -154,9 +148,3 @@ class _Exchange(Exchange):
         self.database.forget()
         if there:
             yield f"the database {self.aside}"
-
-
-def _longer(name: str, end: str) -> str:
-    """A name with an end, as long as PostgreSQL takes them."""
-    kept = name.encode()[: LONGEST - len(end)]
-    return kept.decode(errors="ignore") + end
