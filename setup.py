@@ -79,6 +79,7 @@ setup(
             "Products.ZODBMountPoint",
             "psycopg2-binary",
             "pyte",
+            "PyMySQL",
             "plone.recipe.zeoserver",
             "plone.recipe.zope2instance",
             "py-spy",

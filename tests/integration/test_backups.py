@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -18,14 +18,13 @@ from ZODB.FileStorage import FileStorage
 from ZODB.scripts import repozo
 
 from tests.support import describe
+from tests.support.backing_up import back_up, command, put_back, run
+from tests.support.harness import CHECKOUT
 from zopestack import stack_file
-from zopestack.backups import catalog, jobs, make, restore
-from zopestack.backups.catalog import Backup
+from zopestack.backups import catalog, jobs
 from zopestack.backups.failed import Failed
 from zopestack.model import Stack
 from zopestack.supervisor import job
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def read(home: Path, **options: str) -> Stack:
@@ -68,36 +67,10 @@ def records(stack: Stack, number: int = 0) -> set[str]:
         return set(root)
 
 
-def back_up(stack: Stack) -> Backup:
-    return make.make(stack, print)
-
-
-def put_back(stack: Stack, backup: Backup) -> list[Path]:
-    return restore.restore(stack, backup, print, nullcontext)
-
-
 def below(directory: Path) -> dict[Path, bytes]:
     """Every file, but what a lock has written into it."""
     files = (path for path in directory.rglob("*") if path.is_file() and path.suffix != ".lock")
     return {path: path.read_bytes() for path in files}
-
-
-def command(name: str, stack: Stack, before: str = "", *arguments: str) -> list[str]:
-    """A command of ``bin``; ``before`` is Python that is run first."""
-    given = [str(stack.stack_file), *(["1", "1"] if name == "pack" else [])]
-    text = f"{before}\nfrom zopestack.supervisor.{name} import main\nmain(*{given!r})"
-    return [sys.executable, "-c", text, *arguments]
-
-
-def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        cwd=CHECKOUT,
-    )
 
 
 def test_each_backup_stands_for_itself(stack: Stack) -> None:
@@ -105,7 +78,9 @@ def test_each_backup_stands_for_itself(stack: Stack) -> None:
     for name in ("one", "two", "three"):
         write(stack, name)
         made.append(back_up(stack))
-    kinds = [sorted(f.suffix for f in each.filestorage("main").glob("*fs")) for each in made]
+    kinds = [
+        sorted(f.suffix for f in each.copy_of("main", "filestorage").glob("*fs")) for each in made
+    ]
     assert kinds == [[".fs"], [".deltafs", ".fs"], [".deltafs", ".deltafs", ".fs"]]
     for each in made[:2]:
         shutil.rmtree(each.directory)
@@ -166,7 +141,7 @@ def test_as_many_rest_on_one_full_copy_as_are_kept(stack: Stack) -> None:
     fulls = []
     for number in range(5):
         write(stack, f"record {number}")
-        (full,) = back_up(stack).filestorage("main").glob("*.fs")
+        (full,) = back_up(stack).copy_of("main", "filestorage").glob("*.fs")
         fulls.append(full.name)
     assert fulls[0] == fulls[1] == fulls[2] != fulls[3] == fulls[4]
 
@@ -189,7 +164,7 @@ def test_an_earlier_backup_is_put_back_and_what_was_there_is_kept(stack: Stack) 
     [
         ("module.os.sync", {"one", "two"}),
         ("module.Path.replace", {"one", "two"}),
-        ("module._Exchange._take_aside", {"one"}),
+        ("blob_exchange.BlobExchange._take_aside", {"one"}),
     ],
 )
 def test_a_restore_that_is_killed_leaves_a_whole_database_and_can_be_run_again(
@@ -200,7 +175,7 @@ def test_a_restore_that_is_killed_leaves_a_whole_database_and_can_be_run_again(
     write(stack, "two")
     kill = (
         "import os, signal\n"
-        "from zopestack.backups import restore as module\n"
+        "from zopestack.backups import blob_exchange, restore as module\n"
         f"{killed_in} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert run(command("restore", stack, kill)).returncode == -signal.SIGKILL
@@ -330,11 +305,11 @@ def test_after_the_clock_was_set_back_it_begins_anew(stack: Stack) -> None:
     first = back_up(stack)
     write(stack, "two")
     later = "2100-01-01-00-00-00"
-    for file in first.filestorage("main").iterdir():
+    for file in first.copy_of("main", "filestorage").iterdir():
         file.rename(file.with_name(f"{later}{file.suffix}"))
     first.directory.rename(first.directory.with_name(later))
     made = back_up(stack)
-    assert [file.suffix for file in made.filestorage("main").glob("*fs")] == [".fs"]
+    assert [file.suffix for file in made.copy_of("main", "filestorage").glob("*fs")] == [".fs"]
     put_back(stack, made)
     assert records(stack) == {"one", "two"}
 
@@ -416,7 +391,7 @@ def test_what_cannot_be_done_is_one_message(
 ) -> None:
     if name == "pack":
         write(stack, "one")
-    hurry = "import zopestack.supervisor.pack as p; p.CONNECT = 0.1" if name == "pack" else ""
+    hurry = "import zopestack.backups.filestorage as f; f.CONNECT = 0.1" if name == "pack" else ""
     done = run(command(name, stack, hurry, *arguments))
     assert done.returncode in (1, 2)
     assert says in done.stdout.splitlines()[-1]

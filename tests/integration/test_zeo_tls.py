@@ -23,11 +23,12 @@ from tests.support import describe, freeports
 from tests.support.authority import SERVER, Authority
 from tests.support.forked import Buildout
 from tests.support.polling import until
+from zopestack import zeo_tls
 from zopestack.agent import untrusted
 from zopestack.buildout import handshake, servers
 from zopestack.buildout.handshake import Asked
 from zopestack.features.address import Address
-from zopestack.supervisor import zeo, zeo_tls
+from zopestack.supervisor import zeo
 from zopestack.supervisor.readiness import listens
 
 CONF = """

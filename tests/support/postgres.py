@@ -1,31 +1,24 @@
-"""A PostgreSQL server of a test's own: on a unix socket, with a password, in a directory."""
+"""A PostgreSQL server of a test's own."""
 
 from __future__ import annotations
 
-import atexit
 import os
-import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 
-from tests.support.polling import until
+from tests.support.database_server import PASSWORD as PASSWORD
+from tests.support.database_server import DatabaseServer
 
 #: Debian keeps the programs of each version in a directory of its own, which is not on the PATH.
 DEBIAN = Path("/usr/lib/postgresql")
-
-#: Whom it runs as where root runs the tests, because it refuses to run as root.
-ACCOUNT = "nobody"
-
-PASSWORD = "it's $ecret \\ 1"
 
 #: How many connections it accepts; two instances have about ten.
 CONNECTIONS = 40
@@ -43,46 +36,26 @@ def binary(name: str) -> str:
     return str(versions[-1]) if versions else shutil.which(name) or name
 
 
-class Postgres:
-    """A server with a user and any number of databases; :meth:`stop` ends and removes it."""
+class Postgres(DatabaseServer):
+    """A server whose user is its superuser."""
 
-    def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="zs-pg-", dir="/tmp"))
-        # However the tests end.
-        atexit.register(self.stop)
-        self._identity: Mapping[str, Any] = {}
-        if os.geteuid() == 0:
-            account = pwd.getpwnam(ACCOUNT)
-            os.chown(self.home, account.pw_uid, account.pw_gid)
-            self._identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    ends = signal.SIGINT
+
+    def prepare(self) -> None:
         secret = self.home / "password"
         secret.write_text(PASSWORD, encoding="utf-8")
         secret.chmod(0o644)
         made = ("-D", self.home / "data", "-U", "zope", f"--pwfile={secret}", "-A", "scram-sha-256")
-        subprocess.run(
-            [binary("initdb"), *made, "--no-sync"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-            **self._identity,
-        )
-        self.start()
+        self.make(binary("initdb"), *made, "--no-sync")
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def command(self) -> list[str | Path]:
         options = {"listen_addresses": "", "unix_socket_directories": self.home, "fsync": "off"}
         options["max_connections"] = CONNECTIONS
         given = [word for name, text in options.items() for word in ("-c", f"{name}={text}")]
-        with (self.home / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [binary("postgres"), "-D", self.home / "data", *given],
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                start_new_session=True,
-                **self._identity,
-            )
-        until("PostgreSQL", lambda: self.psql("SELECT 1").returncode == 0)
+        return [binary("postgres"), "-D", self.home / "data", *given]
+
+    def answers(self) -> bool:
+        return self.psql("SELECT 1").returncode == 0
 
     def psql(self, statement: str, database: str = "postgres") -> subprocess.CompletedProcess[str]:
         """What psql says to a statement."""
@@ -94,15 +67,26 @@ class Postgres:
             check=False,
         )
 
-    def create(self, database: str) -> None:
-        """Make a database."""
-        done = self.psql(f"CREATE DATABASE {database}")
+    def done(self, statement: str) -> str:
+        """What psql says to a statement that it has to accept."""
+        done = self.psql(statement)
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    def kill(self) -> None:
-        """End it as a crash does, with everything that it has started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+    def create(self, database: str) -> None:
+        self.done(f"CREATE DATABASE {database}")
+
+    def drop(self, database: str) -> None:
+        self.done(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def names(self) -> set[str]:
+        return set(self.done("SELECT datname FROM pg_database").split())
+
+    def section(self, database: str, **other: str) -> dict[str, str]:
+        given = {"host": str(self.home), "dbname": database, "user": "zope", "password": PASSWORD}
+        quoted = {n: t.replace("\\", r"\\").replace("'", r"\'") for n, t in given.items()}
+        dsn = " ".join(f"{name}='{text}'" for name, text in quoted.items())
+        return {"type": "postgresql", "dsn": dsn, **other}
 
     @contextmanager
     def exhausted(self, database: str) -> Iterator[None]:
@@ -133,14 +117,3 @@ class Postgres:
         return psycopg2.connect(
             host=str(self.home), user="zope", dbname=database, password=PASSWORD
         )
-
-    def end(self) -> None:
-        """End it as an operator does, without waiting for its clients."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End it and remove its directory; twice does no harm."""
-        if hasattr(self, "process") and self.process.poll() is None:
-            self.end()
-        shutil.rmtree(self.home, ignore_errors=True)

@@ -95,7 +95,7 @@ def test_prometheus_is_told_when_they_were(site: Site, past: Past) -> None:
 
 
 def test_a_backup_has_what_was_written_since_the_one_before(site: Site, past: Past) -> None:
-    first, second, third = (each.filestorage("main") for each in catalog.own(site.stack))
+    first, second, third = (each.copy_of("main", "filestorage") for each in catalog.own(site.stack))
     names = [
         {file.name: file.stat().st_ino for file in each.glob("*fs")} for each in (first, second)
     ]

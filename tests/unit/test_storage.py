@@ -11,7 +11,7 @@ from zc.buildout import UserError
 from tests.support import describe
 from zopestack import stack_file
 from zopestack.buildout.digests import digests
-from zopestack.buildout.parts import parts
+from zopestack.buildout.parts import BACKUPS, parts
 from zopestack.buildout.storages import PACK
 from zopestack.config import zeo
 from zopestack.features.relstorage import Relstorage
@@ -40,6 +40,23 @@ def refused(home: Path, options: dict[str, str], sections: Sections | None = Non
     with pytest.raises(UserError) as caught:
         describe.read(home, options, sections)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "history", "blobs"),
+    [
+        ({"dsn": DSN}, True, None),
+        ({"dsn": DSN, "keep-history": "False", "shared-blob-dir": "on"}, False, "blobstorage"),
+        ({"type": "sqlite3", "keep-history": "no"}, False, "blobstorage"),
+    ],
+)
+def test_what_a_copy_of_it_has(
+    home: Path, given: dict[str, str], history: bool, blobs: str | None
+) -> None:
+    found = relational(home, {"relstorage": given}).relstorage
+    assert found
+    assert found.keep_history == history
+    assert found.shared_blobs == (home / "var" / blobs if blobs else None)
 
 
 def test_options_are_sorted_into_relstorages_sections() -> None:
@@ -105,6 +122,9 @@ def test_instances_include_the_file_and_their_parts_know_no_secret(home: Path) -
         )
         assert made[name]["eggs"].split() == ["Zope", "psycopg2", "RelStorage", "zopestack"]
     assert made[PACK]["scripts"].split() == ["zodbpack", "zodbconvert"]
+    # What opens the database has the driver.
+    assert made[BACKUPS]["scripts"].split() == ["backup", "restore", "run-schedule", "pack"]
+    assert made[BACKUPS]["eggs"] == made["instance1"]["eggs"]
     assert "run-zeo" not in made["stack-guards"]["scripts"]
 
 
@@ -333,6 +353,18 @@ def test_copies_of_blobs_may_be_elsewhere(home: Path) -> None:
             {"relstorage": {"dsn": DSN}},
             "[stack] databases = other = /other\n  is not accepted: expected nothing with storage "
             "= relstorage",
+        ),
+        (
+            {"storage": "external", "zeo-address": "zeo:8100", "backup": "daily keep 3"},
+            {},
+            "[stack] backup = daily keep 3\n  is not accepted: expected nothing with storage = "
+            "external, whose tools do that",
+        ),
+        (
+            {"storage": "relstorage", "backup": "daily keep 3"},
+            {"relstorage": {"type": "oracle", "user": "zope", "dsn": DSN}},
+            "[stack] backup = daily keep 3\n  is not accepted: expected nothing with a database in "
+            "oracle, whose tools do that",
         ),
     ],
 )

@@ -5,8 +5,8 @@ as one file with two names (hard links), so that each can be deleted without har
 
     2026-11-27-01-30-00/           when it began, in UTC, as repozo names its files
         backup.json                which stack it is of, and what belongs to it
-        main/filestorage/          repozo's files of the database `main`
-        main/blobs/                its blobs
+        main/filestorage/          the copy of the database `main`, here by repozo
+        main/blobs/                its blobs, unless they are in the database
 
 An unfinished one, or one that is being deleted, has another name and counts for nothing.
 """
@@ -30,6 +30,9 @@ MANIFEST = "backup.json"
 #: Of a backup, for ``datetime.strptime``; names sort by time.
 NAME = "%Y-%m-%d-%H-%M-%S"
 
+#: The directory of blobs, beside that of the copy.
+BLOBS = "blobs"
+
 NAMED = re.compile(r"[0-9]{4}(-[0-9]{2}){5}")
 
 
@@ -50,23 +53,28 @@ class Backup:
         """When it began, in UTC: it holds what was committed before."""
         return datetime.strptime(self.directory.name, NAME).replace(tzinfo=UTC)
 
-    def filestorage(self, database: str) -> Path:
-        """repozo's directory of a database."""
-        return filestorage(self.directory, database)
+    def copy_of(self, database: str, kind: str) -> Path:
+        """The directory of the copy of a database."""
+        return copy(self.directory, database, kind)
+
+    def kind_of(self, database: str) -> str:
+        """What the copy of a database is of."""
+        below = sorted(each.name for each in (self.directory / database).glob("*/"))
+        return next((name for name in below if name != BLOBS), "nothing")
 
     def blobs_of(self, database: str) -> Path:
         """The directory of a database's blobs."""
         return blobs(self.directory, database)
 
 
-def filestorage(backup: Path, database: str) -> Path:
-    """repozo's directory of a database in the directory of a backup."""
-    return backup / database / "filestorage"
+def copy(backup: Path, database: str, kind: str) -> Path:
+    """The directory of the copy of a database in that of a backup."""
+    return backup / database / kind
 
 
 def blobs(backup: Path, database: str) -> Path:
     """The directory of a database's blobs in that of a backup."""
-    return backup / database / "blobs"
+    return backup / database / BLOBS
 
 
 def now() -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 #: Seconds between two lines; a shorter step says nothing.
 INTERVAL = 2.0
@@ -34,3 +35,10 @@ def progress(say: Callable[[str], None], look: Callable[[], str]) -> Iterator[No
 def megabytes(number: int) -> str:
     """A number of bytes, for a person."""
     return f"{number / (1 << 20):,.1f} MB"
+
+
+def size(file: Path) -> int:
+    """Bytes of a file that grows; 0 where there is none yet."""
+    with suppress(OSError):
+        return file.stat().st_size
+    return 0

@@ -14,8 +14,8 @@ import sys
 from contextlib import closing
 from typing import TypedDict
 
+from zopestack import zeo_tls
 from zopestack.features import certificates
-from zopestack.supervisor import zeo_tls
 
 #: Seconds for each answer of the server: several times what one takes that is far away.
 PATIENCE = 10

@@ -74,8 +74,10 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "\n".join(stack.own.plugins),
         }
-    if stack.storage.serves:
-        made[BACKUPS] = {**_backups(stack), "eggs": made[GUARDS]["eggs"]}
+    if stack.storage.serves or stack.relstorage:
+        # What the instances have opens a relational database.
+        first = made[GUARDS if stack.storage.serves else stack.instances[0].name]
+        made[BACKUPS] = {**_backups(stack), "eggs": first["eggs"]}
     return made
 
 
@@ -266,6 +268,9 @@ def _zeo(stack: Stack, own: Section) -> dict[str, str]:
 
 def _backups(stack: Stack) -> dict[str, str]:
     modules = {"backup": "backup", "restore": "restore", "run-schedule": "schedule"}
+    if stack.relstorage:
+        # That of ZEO is told what ZEO calls the databases.
+        modules["pack"] = "pack"
     return {
         "recipe": "zc.recipe.egg:scripts",
         # In bin only: a wheel would put programs with such names beside everybody's own.

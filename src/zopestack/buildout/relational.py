@@ -16,8 +16,11 @@ from xml.etree import ElementTree
 
 from zc.buildout import UserError
 
+from zopestack import stack_file
+from zopestack.backups import needed
 from zopestack.buildout import connection
 from zopestack.config.relstorage import SECTION
+from zopestack.features.option import STACK
 from zopestack.features.relstorage import SQLITE, TYPE, Relstorage
 from zopestack.features.unknown_name import nearest
 from zopestack.model import Stack
@@ -39,6 +42,8 @@ def check(stack: Stack, locations: Iterable[str]) -> None:
         return
     where = list(locations)
     _check_names(stack.relstorage, where)
+    if stack.backups.backup:
+        _check_backups(stack, where)
     (text,) = database(stack).values()
     new = not all(map(os.path.isdir, stack.relstorage.directories))
     if new and stack.relstorage.kind == SQLITE:
@@ -78,9 +83,24 @@ def _keys(kind: ElementTree.Element) -> Iterator[str]:
     yield from (each.get("name", "") for each in kind.iter("key"))
 
 
+def _check_backups(stack: Stack, locations: list[str]) -> None:
+    status, said = _run(needed.__name__, stack_file.dumps(stack), locations)
+    if status:
+        raise UserError(f"[{STACK}] backup\n  cannot be done: {said}.")
+
+
 def _check_connection(text: str, locations: list[str]) -> None:
+    status, said = _run(connection.__name__, text, locations)
+    if status == connection.NO_ANSWER:
+        logger.warning("[%s]: the database does not answer: %s", SECTION, said)
+    elif status:
+        raise UserError(f"[{SECTION}]\n  is not accepted: {said}.")
+
+
+def _run(module: str, text: str, locations: list[str]) -> tuple[int, str]:
+    """Run a module with the instances' eggs; its exit status, and the last line that it says."""
     done = subprocess.run(
-        [sys.executable, "-m", connection.__name__],
+        [sys.executable, "-m", module],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([*locations, *sys.path])},
         input=text,
         capture_output=True,
@@ -90,7 +110,4 @@ def _check_connection(text: str, locations: list[str]) -> None:
     )
     # Drivers log there, too.
     said = (done.stdout.strip() or done.stderr.strip()).splitlines() or [""]
-    if done.returncode == connection.NO_ANSWER:
-        logger.warning("[%s]: the database does not answer: %s", SECTION, said[-1])
-    elif done.returncode:
-        raise UserError(f"[{SECTION}]\n  is not accepted: {said[-1]}.")
+    return done.returncode, said[-1]

@@ -27,7 +27,9 @@ from zopestack.features.balancer import Balancer
 from zopestack.features.instances import Instances
 from zopestack.features.option import STACK, SUPERVISOR, Option, Refused, composed
 from zopestack.features.proxies import Proxies
+from zopestack.features.relstorage import ORACLE
 from zopestack.features.sites import Sites
+from zopestack.features.storage import Kind
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy import program
 from zopestack.model import (
@@ -252,13 +254,18 @@ def _check_var(stack: Stack) -> None:
         raise Refused("var", f"a directory outside {stack.parts}, which bin/buildout empties")
 
 
+def _not_here(stack: Stack) -> Iterator[tuple[str, str]]:
+    """Jobs that are done elsewhere, and by whom."""
+    if stack.storage.storage == Kind.EXTERNAL:
+        yield from ((job, f"storage = {Kind.EXTERNAL}") for job in ("backup", "pack"))
+    if stack.relstorage and stack.relstorage.kind == ORACLE:
+        yield "backup", f"a database in {ORACLE}"
+
+
 def _check_backups(stack: Stack) -> None:
-    for option in ("backup", "pack") if not stack.storage.serves else ():
+    for option, why in _not_here(stack):
         if getattr(stack.backups, option):
-            raise Refused(
-                option,
-                f"nothing with storage = {stack.storage.storage}, whose tools do that",
-            )
+            raise Refused(option, f"nothing with {why}, whose tools do that")
     if not stack.backups.backup:
         return
     directory = Path(os.path.realpath(stack.backups.backup_directory))

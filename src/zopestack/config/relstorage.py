@@ -14,7 +14,7 @@ from zc.buildout import UserError
 from zopestack.config.overrides import RELSTORAGE as OPTION
 from zopestack.config.overrides import Section
 from zopestack.features.option import Refused
-from zopestack.features.relstorage import DIRECTORIES, SQLITE, TYPE, Relstorage
+from zopestack.features.relstorage import DIRECTORIES, SQLITE, TRUE, TYPE, Relstorage
 from zopestack.features.storage import Kind, Storage
 
 SECTION = "relstorage"
@@ -65,7 +65,7 @@ def _defaults(given: Section, var: Path) -> dict[str, str]:
     lite = given.get(TYPE) == SQLITE
     # Files of one machine that are backed up together. A database elsewhere has the blobs, too.
     shared = given.get("shared-blob-dir", str(lite).lower())
-    blobs = "blobstorage" if shared.lower() in ("true", "yes", "on", "1") else "blobcache"
+    blobs = "blobstorage" if shared.lower() in TRUE else "blobcache"
     found = {"shared-blob-dir": shared, "blob-dir": str(var / blobs)}
     return found | ({"data-dir": str(var / "relstorage")} if lite else {})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 Options = tuple[tuple[str, str], ...]
 
@@ -25,6 +26,12 @@ PARTS_OF_DSN = ("dbname", "user", "host", "password")
 #: The option that names the kind of database, the kind that needs no server, and the one taken
 #: where none is named, as plone.recipe.zope2instance does.
 TYPE, SQLITE, DEFAULT = "type", "sqlite3", "postgresql"
+
+#: The kind that only its own tools back up.
+ORACLE = "oracle"
+
+#: What RelStorage takes for yes (ZConfig, ``asBoolean``).
+TRUE = ("true", "yes", "on")
 
 #: Options that are directories; a relative one is below the buildout's.
 DIRECTORIES = ("blob-dir", "cache-local-dir", "data-dir")
@@ -61,6 +68,18 @@ class Relstorage:
             called, where = _placed(name)
             found[where].append((called, text))
         return cls(kind, **{where: tuple(pairs) for where, pairs in found.items()})
+
+    @property
+    def keep_history(self) -> bool:
+        """Whether old revisions are kept, as RelStorage does where nobody says."""
+        return dict(self.generic).get("keep-history", "true").lower() in TRUE
+
+    @property
+    def shared_blobs(self) -> Path | None:
+        """The directory of the blobs; None where they are in the database."""
+        options = dict(self.generic)
+        shared = options["shared-blob-dir"].lower() in TRUE
+        return Path(options["blob-dir"]) if shared else None
 
     @property
     def directories(self) -> tuple[str, ...]:

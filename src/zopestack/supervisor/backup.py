@@ -11,9 +11,9 @@ from zopestack.model import Stack
 from zopestack.supervisor import job
 
 DESCRIPTION = """\
-Back up every database and its blobs, while the stack runs or not. Only what is new since the last
-backup is copied. Then the oldest backups are deleted, so that as many are left as `backup` in
-[stack] says; without that option, none is.
+Back up every database and its blobs, while the stack runs or not. Of blobs in files, and of the
+databases of ZEO, only what is new since the last backup is copied. Then the oldest backups are
+deleted, so that as many are left as `backup` in [stack] says; without that option, none is.
 
 The exit status is 0 when the backup is on the disk. Otherwise one message says why it is not; the
 backups of before are as they were.

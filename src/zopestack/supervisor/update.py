@@ -10,11 +10,12 @@ from __future__ import annotations
 import xmlrpc.client
 from collections.abc import Collection, Sequence
 
+from zopestack import zeo_tls
 from zopestack.features.instances import Instance
 from zopestack.haproxy.runtime import Place
 from zopestack.namespec import group_of
 from zopestack.render.programs import INSTANCES, programs
-from zopestack.supervisor import ports, zeo_tls
+from zopestack.supervisor import ports
 from zopestack.supervisor.applied import RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
 from zopestack.supervisor.control import outdated
