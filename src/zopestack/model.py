@@ -77,7 +77,8 @@ class Stack(Paths):
     :param lanes: finished, with what the sections of groups say of them, in the order of their
         instances.
     :param own: the user's own programs, from ``[supervisor]``.
-    :param relstorage: how the relational database is reached, if that is the storage.
+    :param relstorages: how each relational database is reached, the main one first; none where the
+        storage is another.
     """
 
     directory: Path
@@ -112,7 +113,7 @@ class Stack(Paths):
     extras: Extras
     own: Programs = field(default_factory=partial(defaults, Programs))
     control: Control = field(default_factory=partial(defaults, Control))
-    relstorage: Relstorage | None = None
+    relstorages: tuple[Relstorage, ...] = ()
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from zopestack.features.databases import Database, Databases
+from zopestack.features.databases import MAIN, Database, Databases
 from zopestack.features.directories import Directories
 from zopestack.features.instances import Instance
 from zopestack.features.storage import Storage
@@ -91,7 +91,7 @@ class Paths:
             FileStorage(each.name, self.database_of(each), self.blobs_of(each))
             for each in self.databases.databases
         )
-        return (FileStorage("main", self.database, self.blobs), *mounted)
+        return (FileStorage(MAIN, self.database, self.blobs), *mounted)
 
     @property
     def temporary(self) -> Path:
@@ -127,6 +127,18 @@ class Paths:
     def jobs_file(self) -> Path:
         """When each backup and pack was, and how it ended."""
         return self.var / "jobs.json"
+
+    @property
+    def storages(self) -> Path:
+        """Where the databases are, and were before, for ``bin/copy-storage``. Only its owner may
+        read it.
+        """
+        return self.var / "storages"
+
+    @property
+    def copying(self) -> Path:
+        """A file that is there while a storage is copied."""
+        return self.var / "copying"
 
     @property
     def initial_lock(self) -> Path:
@@ -198,6 +210,10 @@ class Paths:
         """How a relational database is reached, readable by its owner only."""
         return self.configuration / "database.conf"
 
+    def database_conf_of(self, name: str) -> Path:
+        """The same of any database, by its name."""
+        return self.database_conf.with_stem("database" if name == MAIN else f"database-{name}")
+
     @property
     def slots_lua(self) -> Path:
         """What keeps the slots in HAProxy in step with the instances' threads."""
@@ -255,7 +271,8 @@ class Paths:
     @property
     def private(self) -> tuple[Path, ...]:
         """Rendered files that may hold a password: for their owner only."""
-        return self.supervisord_conf, self.stack_file, self.database_conf
+        others = (self.database_conf_of(each.name) for each in self.databases.databases)
+        return self.supervisord_conf, self.stack_file, self.database_conf, *others
 
     @property
     def forks_socket(self) -> Path:

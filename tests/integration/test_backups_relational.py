@@ -67,7 +67,7 @@ class Kept:
         options = {"instances": "1", "storage": "relstorage", "backup": "daily keep 3"}
         made = describe.read(self.home, options, {"relstorage": {**section, **other}})
         made.configuration.mkdir(parents=True, exist_ok=True)
-        for directory in made.relstorage.directories:
+        for directory in made.relstorages[0].directories:
             Path(directory).mkdir(parents=True, exist_ok=True)
         for path, text in {**confs(made), made.stack_file: stack_file.dumps(made)}.items():
             files.write(path, text, mode=0o600)

@@ -272,9 +272,9 @@ def known_paths(of: Stack, home: Path) -> set[Path]:
 def test_every_path_is_one_that_is_made(home: Path) -> None:
     named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
     assert len(named) > 10
-    lite = described(SQLITE, home).stack.relstorage
-    assert lite
-    made = known_paths(described(SCHEDULED, home).stack, home) | {*map(Path, lite.directories)}
+    lite = described({**SQLITE, "stack": {**SQLITE["stack"], **MOUNTED}}, home).stack
+    made = known_paths(described(SCHEDULED, home).stack, home) | {*lite.private}
+    made |= {Path(path) for each in lite.relstorages for path in each.directories}
     assert {path for path in named if home / path not in made} == set()
 
 

@@ -12,10 +12,14 @@ WRITERS = 2
 
 
 class Writers:
-    """They write for as long as a ``with`` block lasts, into a ledger that has been created."""
+    """They write for as long as a ``with`` block lasts, into a ledger that has been created.
 
-    def __init__(self, site: Site) -> None:
+    :param offset: the number before the first one that they write.
+    """
+
+    def __init__(self, site: Site, offset: int = 0) -> None:
         self.site = site
+        self.offset = offset
         self.leave = threading.Event()
         self.confirmed: dict[str, list[int]] = {str(number): [] for number in range(WRITERS)}
         self.threads = [
@@ -47,7 +51,7 @@ class Writers:
         )
 
     def _write(self, visitor: str) -> None:
-        number = 0
+        number = self.offset
         while not self.leave.is_set():
             number += 1
             fields = {"visitor": visitor, "number": str(number)}

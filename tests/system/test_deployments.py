@@ -159,7 +159,7 @@ def check_campus(site: AdoptedSite) -> None:
 
 def check_desk(site: AdoptedSite) -> None:
     """PostgreSQL, memcached, and Varnish in front of HAProxy."""
-    assert site.stack.relstorage is not None
+    assert site.stack.relstorages
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(str(site.directory / "var/memcached.sock"))
@@ -232,7 +232,7 @@ def test_all_is_lost_and_restored(site: AdoptedSite, request: pytest.FixtureRequ
     site.supervisorctl("shutdown", check=True)
     until("the end", lambda: daemon.pid(stack.supervisor_socket), lambda pid: pid is None)
     shutil.rmtree(stack.var)
-    if stack.relstorage:
+    if stack.relstorages:
         server: Postgres = request.getfixturevalue("postgres")
         assert server.psql(f"DROP DATABASE {DATABASE}").returncode == 0
         server.create(DATABASE)

@@ -41,13 +41,32 @@ LINES = """rel-storage =
     keep-history {history}
 """
 
+#: A database beside the main one.
+MOUNTED = "\n    intranet = /intranet"
+
+#: What is different of it.
+OWN = "[relstorage-intranet]\ndbname = intranet\n"
+
+#: What was recorded in it.
+BOOK = "print('BOOK', dict(app.intranet.ledger.books['0']))"
+
 #: What both instances say.
-GONE = ["storage unreachable: main"] * 2
+GONE = ["storage unreachable: main, intranet"] * 2
 
 BLOB = """
 import transaction
 from ZODB.blob import Blob
 app.file = Blob(b"x" * 5000)
+transaction.commit()
+"""
+
+#: A ledger and a file in the other database.
+FILL = """
+import transaction
+from ledgerproduct import Ledger
+from ZODB.blob import Blob
+app.intranet._setObject("ledger", Ledger(1))
+app.intranet.file = Blob(b"y" * 3000)
 transaction.commit()
 """
 
@@ -57,31 +76,36 @@ def usual(server: Postgres) -> dict[str, str]:
 
 
 def lines(server: Postgres, **other: str) -> str:
-    return SECTIONS + LINES.format(**{**usual(server), **other})
+    return f"{OWN}{SECTIONS}" + LINES.format(**{**usual(server), **other})
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
     running = Postgres()
     running.create("main")
+    running.create("intranet")
     yield running
     running.stop()
 
 
 @pytest.fixture(scope="module")
 def site(server: Postgres) -> Iterator[Site]:
-    with Site(lines(server), instances=2, storage="relstorage") as running:
+    options = {"storage": "relstorage", "databases": MOUNTED}
+    with Site(lines(server), instances=2, **options) as running:
         running.start()
         ledger.create(running, VISITORS)
+        script(running, FILL)
         yield running
 
 
 @pytest.fixture(scope="module")
 def lite() -> Iterator[Site]:
     sections = f"{ledger.SECTIONS}\n[relstorage]\ntype = sqlite3\npragmas-cache_size = 8MB\n"
-    with Site(sections, instances=2, storage="relstorage", share_memory="on") as running:
+    options = {"storage": "relstorage", "share_memory": "on", "databases": MOUNTED}
+    with Site(sections, instances=2, **options) as running:
         running.start()
         ledger.create(running, VISITORS)
+        script(running, FILL)
         yield running
 
 
@@ -98,8 +122,8 @@ def starts(site: Site) -> dict[str, int]:
     return {each.name: log.count(f"spawned: '{each.name}'") for each in site.stack.instances}
 
 
-def record(site: Site, number: int, at: str) -> bytes:
-    answer = site.post("/ledger/record", {"visitor": "0", "number": str(number)}, at=at)
+def record(site: Site, number: int, at: str, path: str = "/ledger/record") -> bytes:
+    answer = site.post(path, {"visitor": "0", "number": str(number)}, at=at)
     assert answer.status == 200
     return answer.body
 
@@ -128,7 +152,13 @@ def test_the_password_is_in_no_file_that_others_read(site: Site) -> None:
         if path.is_file() and b"$ecret" in path.read_bytes()
     }
     assert found.pop(site.directory / "buildout.cfg")
-    assert found == dict.fromkeys((site.stack.database_conf, site.stack.stack_file), 0o600)
+    private = (
+        site.stack.database_conf,
+        site.stack.database_conf_of("intranet"),
+        site.stack.stack_file,
+        site.stack.storages / "1.conf",
+    )
+    assert found == dict.fromkeys(private, 0o600)
     running = [process.cmdline() for process in site.processes()]
     assert running
     assert not [words for words in running if "$ecret" in " ".join(words)]
@@ -143,10 +173,42 @@ def test_blobs_are_in_the_database_and_copies_in_a_cache(site: Site) -> None:
     assert [path.stat().st_size for path in cache.rglob("*.blob")] == [5000]
 
 
-def test_it_is_packed_with_the_file_that_the_instances_have(site: Site) -> None:
-    done = site.run("bin/zodbpack", "-d", "-1", site.stack.database_conf)
-    assert "Packed" in done.stdout
-    assert PASSWORD not in done.stdout
+def test_another_database_is_one_of_its_own(site: Site, server: Postgres) -> None:
+    before = objects(server, "main"), objects(server, "intranet")
+    for number in range(20):
+        record(site, number, "instance1", "/intranet/ledger/record")
+        record(site, number, "instance2", "/intranet/ledger/record")
+    assert script(site, BOOK).splitlines()[-1] == f"BOOK {dict.fromkeys(range(20), 2)}"
+    assert objects(server, "main") == before[0]
+    # Its tree has grown.
+    assert objects(server, "intranet") >= before[1] > 0
+    assert int(server.psql("SELECT count(*) FROM blob_chunk", "intranet").stdout) == 1
+    cache = site.stack.blobs_of(site.stack.databases.databases[0])
+    assert [path.stat().st_size for path in cache.rglob("*.blob")] == [3000]
+
+
+def test_two_names_for_one_database_are_refused(site: Site, server: Postgres, home: Path) -> None:
+    """Whatever they look like: only the server knows."""
+    main = {"dbname": "main", "user": "zope", "host": str(server.home), "password": PASSWORD}
+    main["keep-history"] = "false"
+    sections = {"relstorage": main, "relstorage-intranet": {"host": f"{server.home}/."}}
+    options = {"storage": "relstorage", "databases": "intranet = /intranet"}
+    stack = describe.read(home, options, sections)
+    with pytest.raises(UserError, match="the same database as main: name another") as why:
+        relational.check(stack, sys.path)
+    assert str(why.value).startswith("[relstorage-intranet]\n  is not accepted: ")
+
+
+def objects(server: Postgres, database: str) -> int:
+    return int(server.psql("SELECT count(*) FROM object_state", database).stdout)
+
+
+def test_each_is_packed_with_the_file_that_the_instances_have(site: Site) -> None:
+    for name in ("main", "intranet"):
+        done = site.run("bin/zodbpack", "-d", "-1", site.stack.database_conf_of(name))
+        assert "Packed" in done.stdout
+        assert PASSWORD not in done.stdout
+    assert site.get("/intranet/ledger/light").body == b"light"
     assert site.get("/ledger/light").body == b"light"
 
 
@@ -252,6 +314,16 @@ def test_sqlite_needs_no_server(lite: Site) -> None:
     assert ledger.read(lite)["0"] == dict.fromkeys(range(10), 2)
     script(lite, BLOB)
     assert [path.stat().st_size for path in lite.stack.blobs.rglob("*.blob")] == [5000]
+
+
+def test_another_sqlite_is_derived(lite: Site) -> None:
+    for number in range(10):
+        record(lite, number, "instance1", "/intranet/ledger/record")
+        record(lite, number, "instance2", "/intranet/ledger/record")
+    assert script(lite, BOOK).splitlines()[-1] == f"BOOK {dict.fromkeys(range(10), 2)}"
+    assert (lite.stack.var / "relstorage-intranet/main.sqlite3").is_file()
+    blobs = lite.stack.var / "blobstorage-intranet"
+    assert [path.stat().st_size for path in blobs.rglob("*.blob")] == [3000]
 
 
 def test_it_loses_nothing_when_instances_are_killed(lite: Site) -> None:

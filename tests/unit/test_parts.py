@@ -29,6 +29,7 @@ def test_order_of_the_parts(home: Path) -> None:
         "instance1",
         "instance2",
         "stack-pack",
+        "stack-copy",
         "stack-guards",
         "stack-backups",
     ]

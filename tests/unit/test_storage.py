@@ -53,15 +53,15 @@ def refused(home: Path, options: dict[str, str], sections: Sections | None = Non
 def test_what_a_copy_of_it_has(
     home: Path, given: dict[str, str], history: bool, blobs: str | None
 ) -> None:
-    found = relational(home, {"relstorage": given}).relstorage
-    assert found
+    (found,) = relational(home, {"relstorage": given}).relstorages
     assert found.keep_history == history
     assert found.shared_blobs == (home / "var" / blobs if blobs else None)
 
 
 def test_options_are_sorted_into_relstorages_sections() -> None:
     given = {"type": "sqlite3", "keep-history": "no", "name": "n", "data-dir": "/d", "driver": "x"}
-    assert Relstorage.of({**given, "pragmas-cache_size": "8MB"}) == Relstorage(
+    assert Relstorage.of("main", {**given, "pragmas-cache_size": "8MB"}) == Relstorage(
+        "main",
         "sqlite3",
         (("keep-history", "no"), ("name", "n")),
         (("data-dir", "/d"), ("driver", "x")),
@@ -71,11 +71,11 @@ def test_options_are_sorted_into_relstorages_sections() -> None:
 
 def test_a_dsn_is_made_of_its_parts_as_the_recipe_does() -> None:
     given = {"dbname": "zope", "user": "z", "host": "/tmp/it's", "password": "a\\b"}
-    found = Relstorage.of(given)
+    found = Relstorage.of("main", given)
     assert found.kind == "postgresql"
     assert found.specific == (("dsn", r"dbname='zope' user='z' host='/tmp/it\'s' password='a\\b'"),)
     # Of another kind of database they are options of their own.
-    assert Relstorage.of({"type": "mysql", "user": "z", "passwd": "p"}).specific == (
+    assert Relstorage.of("main", {"type": "mysql", "user": "z", "passwd": "p"}).specific == (
         ("passwd", "p"),
         ("user", "z"),
     )
@@ -94,8 +94,7 @@ def test_a_dsn_is_made_of_its_parts_as_the_recipe_does() -> None:
 def test_blobs_are_shared_or_cached(
     home: Path, given: dict[str, str], blobs: str, shared: str
 ) -> None:
-    found = relational(home, {"relstorage": given}).relstorage
-    assert found
+    (found,) = relational(home, {"relstorage": given}).relstorages
     assert dict(found.generic) == {"blob-dir": str(home / blobs), "shared-blob-dir": shared}
     lite = given.get("type") == "sqlite3"
     assert found.directories[1:] == ((str(home / "var/relstorage"),) if lite else ())
@@ -105,8 +104,8 @@ def test_rel_storage_says_the_same(home: Path) -> None:
     lines = f"type postgresql\ndsn   {DSN}\n\nkeep-history false"
     own = {"instance": {"rel-storage": lines}}
     assert (
-        relational(home, own).relstorage
-        == relational(home, {"relstorage": {"dsn": DSN, "keep-history": "false"}}).relstorage
+        relational(home, own).relstorages
+        == relational(home, {"relstorage": {"dsn": DSN, "keep-history": "false"}}).relstorages
     )
 
 
@@ -347,12 +346,6 @@ def test_copies_of_blobs_may_be_elsewhere(home: Path) -> None:
             {"storage": "relstorage"},
             {"relstorage": {"dsn": f"{SECRET}\n<oracle>"}},
             "[relstorage] dsn\n  is not accepted: expected one line.",
-        ),
-        (
-            {"storage": "relstorage", "databases": "other = /other"},
-            {"relstorage": {"dsn": DSN}},
-            "[stack] databases = other = /other\n  is not accepted: expected nothing with storage "
-            "= relstorage",
         ),
         (
             {"storage": "external", "zeo-address": "zeo:8100", "backup": "daily keep 3"},

@@ -27,5 +27,7 @@ def every(stack: Stack) -> list[Database]:
 
 def relational(stack: Stack) -> list[Relational]:
     """Those of RelStorage, the main one first."""
-    given = {"main": stack.relstorage} if stack.relstorage else {}
-    return [KINDS[each.kind](name, each, stack.database_conf) for name, each in given.items()]
+    return [
+        KINDS[each.kind](each.name, each, stack.database_conf_of(each.name))
+        for each in stack.relstorages
+    ]

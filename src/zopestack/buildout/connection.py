@@ -1,20 +1,22 @@
-"""Connect to a relational database as an instance does, and change nothing.
+"""Connect to relational databases as an instance does, and change nothing.
 
-``python -m zopestack.buildout.connection`` reads what zope.conf would include from standard input,
-so that no secret is on a command line. It needs the instances' eggs.
+``python -m zopestack.buildout.connection`` reads what zope.conf would include, by the name of the
+database, from standard input, so that no secret is on a command line. It needs the instances' eggs.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
 from io import StringIO
+from itertools import combinations
 from typing import Any
 
-#: The exit status where nobody answers, and that where the database cannot be used.
-NO_ANSWER, REFUSED = 3, 4
+from zopestack.copying import relational
 
-#: A table of RelStorage's, with history and without (RelStorage 4.3, ``adapters/schema.py``).
-TABLE = "object_state"
+#: Where nobody answers, and where the database cannot be used.
+NO_ANSWER, REFUSED = "no answer", "refused"
 
 SCHEMA = """
 <schema>
@@ -24,8 +26,12 @@ SCHEMA = """
 """
 
 
-def main() -> int:
-    """Print what is wrong, in one line; the exit status."""
+def main() -> None:
+    """Print what is wrong with which database: by its name, a status and one line, as JSON."""
+    print(json.dumps(dict(_problems(json.load(sys.stdin)))))
+
+
+def _problems(texts: dict[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
     import ZConfig
     from relstorage.adapters.interfaces import (  # type: ignore[import-untyped]
         DriverNotAvailableError,
@@ -33,46 +39,32 @@ def main() -> int:
     from ZODB.POSException import StorageError
 
     schema = ZConfig.loadSchemaFile(StringIO(SCHEMA))
-    try:
-        found, _ = ZConfig.loadConfigFile(schema, StringIO(sys.stdin.read()))
-        _connect(found.storage.config.base.config)
-    except ZConfig.ConfigurationError as why:
-        return _refuse(why.message)
-    except DriverNotAvailableError as why:
-        return _refuse(f"no egg has a driver of RelStorage; name one under eggs. {why}")
-    except StorageError as why:
-        return _refuse(str(why))
-    # A driver has exceptions of its own.
-    except Exception as why:
-        print(_line(why))
-        return REFUSED if _answered(why) else NO_ANSWER
-    return 0
-
-
-def _refuse(why: str) -> int:
-    print(_line(why))
-    return REFUSED
+    adapters: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            found, _ = ZConfig.loadConfigFile(schema, StringIO(text))
+            adapters[name] = relational.adapter(found.storage.config.base.config)
+            relational.used(adapters[name])
+        except ZConfig.ConfigurationError as why:
+            yield name, (REFUSED, _line(why.message))
+        except DriverNotAvailableError as why:
+            no_driver = "no egg has a driver of RelStorage; name one under eggs"
+            yield name, (REFUSED, f"{no_driver}. {_line(why)}")
+        except StorageError as why:
+            yield name, (REFUSED, _line(why))
+        # A driver has exceptions of its own.
+        except Exception as why:
+            yield name, (REFUSED if _answered(why) else NO_ANSWER, _line(why))
+        else:
+            continue
+        adapters.pop(name, None)
+    for one, other in combinations(adapters, 2):
+        if relational.same(adapters[one], adapters[other]):
+            yield other, (REFUSED, f"it is the same database as {one}: name another")
 
 
 def _line(why: object) -> str:
     return " ".join(str(why).split()).rstrip(".")
-
-
-def _connect(config: Any) -> None:
-    from relstorage.options import Options  # type: ignore[import-untyped]
-
-    # As its own factory does (RelStorage 4.3, ``config.RelStorageFactory``).
-    config.driver = config.adapter.config.driver
-    options = Options.copy_valid_options(config)
-    options.adapter = config.adapter
-    adapter = config.adapter.create(options)
-    connection, cursor = adapter.connmanager.open()
-    try:
-        # Those of the server, too. A new database has none of RelStorage's.
-        if TABLE in map(str.lower, adapter.schema.list_tables(cursor)):
-            adapter.schema.verify()
-    finally:
-        adapter.connmanager.rollback_and_close(connection, cursor)
 
 
 def _answered(why: Exception) -> bool:
@@ -86,4 +78,4 @@ def _answered(why: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from zopestack.buildout import clients
 from zopestack.buildout.storages import PACK, set_up_once
+from zopestack.features.databases import Database
 from zopestack.model import Stack
 
 Section = Mapping[str, str]
@@ -43,12 +44,19 @@ def zope_conf(stack: Stack, own: Section) -> Iterator[str]:
     for each in stack.databases.databases:
         yield f"<zodb_db {each.name}>"
         yield from (f"  {name} {given[x]}" for x, name in OF_DATABASE.items() if x in given)
-        of = clients.Client(each.name, each.name, stack.blobs_of(each))
-        client = "\n".join(clients.section(stack, of, own))
-        # ZEO of this stack starts with databases that are set up.
-        yield from (client if stack.storage.serves else set_up_once(stack, client)).splitlines()
+        yield from _storage(stack, each, own)
         yield f"  mount-point {each.mount_point}"
         yield "</zodb_db>"
+
+
+def _storage(stack: Stack, database: Database, own: Section) -> Iterator[str]:
+    if stack.relstorages:
+        yield f"  %include {stack.database_conf_of(database.name)}"
+        return
+    of = clients.Client(database.name, database.name, stack.blobs_of(database))
+    client = "\n".join(clients.section(stack, of, own))
+    # ZEO of this stack starts with databases that are set up.
+    yield from (client if stack.storage.serves else set_up_once(stack, client)).splitlines()
 
 
 def pack(stack: Stack, zeo: Section) -> dict[str, dict[str, str]]:

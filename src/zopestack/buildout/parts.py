@@ -38,10 +38,13 @@ SCRIPTS_OF_RECIPES = ("repozo",)
 BACKUPS = "stack-backups"
 
 
-def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str, str]]:
+def parts(
+    stack: Stack, overrides: Mapping[str, Section], relational: bool = False
+) -> dict[str, dict[str, str]]:
     """Name and options of every part, in the order they are installed.
 
     :param overrides: by part, the user's own options, which win over those made here.
+    :param relational: whether bin/copy-storage may have to read from a relational database.
     """
     made = {
         FILES: {"recipe": "zopestack:files"},
@@ -56,8 +59,9 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
     # every script of their eggs, with their own paths and `initialization`.
     if stack.storage.serves:
         made |= databases.pack(stack, made["zeo"])
-    elif stack.relstorage:
+    elif stack.relstorages:
         made |= storages.pack(made[stack.instances[0].name])
+    made |= storages.copy(stack, made[stack.instances[0].name], relational)
     scripts = ["adopt", "guard-instances", "reload-haproxy", "run-haproxy", "write-access-log"]
     eggs = ["zopestack"]
     if stack.storage.serves:
@@ -74,7 +78,7 @@ def parts(stack: Stack, overrides: Mapping[str, Section]) -> dict[str, dict[str,
             "recipe": "zc.recipe.egg:scripts",
             "eggs": "\n".join(stack.own.plugins),
         }
-    if stack.storage.serves or stack.relstorage:
+    if stack.storage.serves or stack.relstorages:
         # What the instances have opens a relational database.
         first = made[GUARDS if stack.storage.serves else stack.instances[0].name]
         made[BACKUPS] = {**_backups(stack), "eggs": first["eggs"]}
@@ -268,7 +272,7 @@ def _zeo(stack: Stack, own: Section) -> dict[str, str]:
 
 def _backups(stack: Stack) -> dict[str, str]:
     modules = {"backup": "backup", "restore": "restore", "run-schedule": "schedule"}
-    if stack.relstorage:
+    if stack.relstorages:
         # That of ZEO is told what ZEO calls the databases.
         modules["pack"] = "pack"
     return {
@@ -290,5 +294,5 @@ def _supervisor(stack: Stack) -> dict[str, str]:
         # Both take the configuration by default, and a -c typed by hand still wins.
         "initialization": "from zopestack.supervisor import entry\n"
         f"entry.prepare(sys.argv, {str(stack.supervisord_conf)!r}, "
-        f"{str(stack.supervisor_socket)!r}, {str(stack.lock)!r})",
+        f"{str(stack.supervisor_socket)!r}, {str(stack.lock)!r}, {str(stack.copying)!r})",
     }

@@ -33,6 +33,7 @@ from zopestack.buildout import (
     sharing,
     stand_in,
     trial,
+    whereabouts,
 )
 from zopestack.buildout.missing_sites import missing
 from zopestack.buildout.parts import FILES, distributions, parts
@@ -40,12 +41,14 @@ from zopestack.buildout.parts import names as part_names
 from zopestack.config import names, overrides, read
 from zopestack.config.errors import error
 from zopestack.config.lanes import check_sections
+from zopestack.copying import known
 from zopestack.features.certificates import Unusable
+from zopestack.features.databases import MAIN
 from zopestack.features.memory import LOADER
 from zopestack.features.option import Refused
 from zopestack.haproxy import launcher
 from zopestack.haproxy.program import NO_STATE
-from zopestack.render.files import TemplateProblem, balancer, database, operated
+from zopestack.render.files import TemplateProblem, balancer, database, operated, storages
 from zopestack.supervisor.owner import Owner
 
 logger = logging.getLogger(__name__)
@@ -92,7 +95,8 @@ class Recipe:
             raise UserError(f"[{name}] templates = {given['templates']}\n  {why}") from None
         _check_names(described, name, given)
         self._own()
-        self.parts = parts(self.stack, described.overrides)
+        was_relational = any(map(known.relational, known.found(self.stack.storages)))
+        self.parts = parts(self.stack, described.overrides, was_relational)
         packages.install(distributions(self.parts), own)
         lookups.hasten()
         macros.settle(buildout, self.parts)
@@ -118,9 +122,9 @@ class Recipe:
         with _writing():
             made = (stack.logs, stack.blobs, stack.database.parent, stack.temporary)
             blobs = map(stack.blobs_of, stack.databases.databases)
-            relational = stack.relstorage.directories if stack.relstorage else ()
+            relational = (Path(path) for each in stack.relstorages for path in each.directories)
             shared = stack.directories.shared.values()
-            for directory in (*made, *blobs, *map(Path, relational), *shared):
+            for directory in (*made, *blobs, *relational, *shared):
                 directory.mkdir(parents=True, exist_ok=True, mode=0o750)
             files.create_password(stack.password_file)
             if not stack.lock.exists():
@@ -136,8 +140,9 @@ class Recipe:
             known = digests.digests(stack, self.parts, self.distributions, rendered, reached)
             for path, text in {**rendered, **reached, **operated(stack, known)}.items():
                 files.write(path, text, mode=0o600 if path in stack.private else 0o644)
-            if not reached:
-                stack.database_conf.unlink(missing_ok=True)
+            for path in {*stack.configuration.glob("database*.conf")} - reached.keys():
+                path.unlink()
+            self._describe_databases()
         for site in missing(stack):
             logger.warning(
                 "sites: %s%s shows %s, which is not in the database: it answers 404.",
@@ -148,6 +153,17 @@ class Recipe:
         return ()
 
     update = install
+
+    def _describe_databases(self) -> None:
+        """Keep where the databases are, for when they are to be elsewhere."""
+        own = self.parts[self.stack.instances[0].name]
+        text = storages(self.stack, whereabouts.databases(self.stack, own))
+        if before := known.note(self.stack.storages, text):
+            logger.warning(
+                "storage: the main database is %s now; it was %s. bin/copy-storage copies it.",
+                known.places(text)[MAIN],
+                before.places[MAIN],
+            )
 
     def _own(self) -> None:
         """Build while nobody else starts, stops or rolls, until this process ends."""

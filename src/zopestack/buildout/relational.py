@@ -1,4 +1,4 @@
-"""Whether RelStorage knows the options it is given, and the database lets it in.
+"""Whether RelStorage knows the options it is given, and each database lets it in.
 
 Both are asked before buildout uninstalls anything. A database that does not answer at all may do so
 later: that is a warning.
@@ -6,11 +6,12 @@ later: that is a warning.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,7 +20,7 @@ from zc.buildout import UserError
 from zopestack import stack_file
 from zopestack.backups import needed
 from zopestack.buildout import connection
-from zopestack.config.relstorage import SECTION
+from zopestack.config.relstorage import SECTION, section_of
 from zopestack.features.option import STACK
 from zopestack.features.relstorage import SQLITE, TYPE, Relstorage
 from zopestack.features.unknown_name import nearest
@@ -33,25 +34,31 @@ PATIENCE = 120
 
 
 def check(stack: Stack, locations: Iterable[str]) -> None:
-    """Check what the stack says of a relational database, if it has one.
+    """Check what the stack says of its relational databases.
 
     :param locations: of the distributions that the instances import.
-    :raises UserError: for an option that RelStorage does not have, and where the database refuses.
+    :raises UserError: for an option that RelStorage does not have, and where a database refuses.
     """
-    if not stack.relstorage:
-        return
     where = list(locations)
-    _check_names(stack.relstorage, where)
-    if stack.backups.backup:
+    for each in stack.relstorages:
+        _check_names(each, where)
+    if stack.relstorages and stack.backups.backup:
         _check_backups(stack, where)
-    (text,) = database(stack).values()
-    new = not all(map(os.path.isdir, stack.relstorage.directories))
-    if new and stack.relstorage.kind == SQLITE:
-        # It would make the file.
-        return
-    # Asked again when something has changed only.
-    if not stack.database_conf.is_file() or stack.database_conf.read_text("utf-8") != text:
-        _check_connection(text, where)
+    texts = database(stack)
+    files = {each.name: stack.database_conf_of(each.name) for each in stack.relstorages}
+    asked = {each.name: texts[files[each.name]] for each in stack.relstorages if not _new(each)}
+    # Again when something has changed only.
+    if any(not _written(files[name], text) for name, text in asked.items()):
+        _check_connections(asked, where)
+
+
+def _written(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_text("utf-8") == text
+
+
+def _new(given: Relstorage) -> bool:
+    """Whether it is a file that a connection would make."""
+    return given.kind == SQLITE and not all(map(os.path.isdir, given.directories))
 
 
 def _check_names(given: Relstorage, locations: list[str]) -> None:
@@ -63,18 +70,19 @@ def _check_names(given: Relstorage, locations: list[str]) -> None:
         raise UserError(f"[{SECTION}]\n  is not accepted: no distribution has RelStorage.")
     # A file of the distribution, whose code is run anyway.
     described = ElementTree.parse(component)  # noqa: S314
+    section = section_of(given.name)
     types = {each.get("name", ""): each for each in described.iter("sectiontype")}
     kinds = [n for n, each in types.items() if each.get("implements") == "relstorage.adapter"]
     if given.kind not in kinds:
         raise UserError(
-            f"[{SECTION}] {TYPE} = {given.kind}\n  is not accepted: expected {', '.join(kinds)}."
+            f"[{section}] {TYPE} = {given.kind}\n  is not accepted: expected {', '.join(kinds)}."
         )
     for options, of in ((given.generic, SECTION), (given.specific, given.kind)):
         known = list(_keys(types[of]))
         for name, _ in options:
             if name not in known:
                 raise UserError(
-                    f"[{SECTION}] {name}\n  is not accepted: RelStorage has no such option for "
+                    f"[{section}] {name}\n  is not accepted: RelStorage has no such option for "
                     f"{given.kind}; {nearest(name, [*_keys(types[SECTION]), *known])}"
                 )
 
@@ -89,12 +97,15 @@ def _check_backups(stack: Stack, locations: list[str]) -> None:
         raise UserError(f"[{STACK}] backup\n  cannot be done: {said}.")
 
 
-def _check_connection(text: str, locations: list[str]) -> None:
-    status, said = _run(connection.__name__, text, locations)
-    if status == connection.NO_ANSWER:
-        logger.warning("[%s]: the database does not answer: %s", SECTION, said)
-    elif status:
+def _check_connections(texts: Mapping[str, str], locations: list[str]) -> None:
+    status, said = _run(connection.__name__, json.dumps(texts), locations)
+    if status:
+        # A bug, or a driver that cannot be imported.
         raise UserError(f"[{SECTION}]\n  is not accepted: {said}.")
+    for name, (state, why) in json.loads(said).items():
+        if state == connection.REFUSED:
+            raise UserError(f"[{section_of(name)}]\n  is not accepted: {why}.")
+        logger.warning("[%s]: the database does not answer: %s", section_of(name), why)
 
 
 def _run(module: str, text: str, locations: list[str]) -> tuple[int, str]:

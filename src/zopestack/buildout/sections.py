@@ -57,7 +57,7 @@ def _options(buildout: Any, name: str) -> dict[str, str]:
     known += [overrides.RELSTORAGE]
     if name == SUPERVISOR:
         known += SUPERVISOR_OPTIONS
-    if name == relstorage.SECTION and "recipe" not in raw:
+    if relstorage.SECTIONS.fullmatch(name) and "recipe" not in raw:
         known += raw
     # Not `in section`, which takes a reference to nowhere for an option that is not there.
     return {**raw, **{option: section[option] for option in known if option in raw}}

@@ -13,6 +13,9 @@ Section = Mapping[str, str]
 #: plone.recipe.zeoserver; or the programs of RelStorage.
 PACK = "stack-pack"
 
+#: The part of bin/copy-storage.
+COPY = "stack-copy"
+
 #: The distribution of the objects that mount databases.
 MOUNTS = "Products.ZODBMountPoint"
 
@@ -28,7 +31,7 @@ STORAGE, NOTHING = "%s", "%.0s"
 def eggs(stack: Stack) -> list[str]:
     """What every instance imports for its databases."""
     mounts = [MOUNTS] if stack.databases.databases else []
-    return [*mounts, RELSTORAGE] if stack.relstorage else mounts
+    return [*mounts, RELSTORAGE] if stack.relstorages else mounts
 
 
 def main(stack: Stack, own: Section) -> dict[str, str]:
@@ -36,7 +39,7 @@ def main(stack: Stack, own: Section) -> dict[str, str]:
 
     :param own: those of the user.
     """
-    if stack.relstorage:
+    if stack.relstorages:
         # Nothing of a storage that the recipe would describe, and open or make directories for.
         included = f"%%include {stack.database_conf}\n{NOTHING}"
         options = {"zeo-client": "off", "file-storage": "", "blob-storage": ""}
@@ -77,3 +80,21 @@ def pack(instance: Section) -> dict[str, dict[str, str]]:
     """
     recipe = {"recipe": "zc.recipe.egg:scripts", "scripts": "zodbpack\nzodbconvert"}
     return {PACK: {**recipe, "eggs": instance["eggs"]}}
+
+
+def copy(stack: Stack, instance: Section, relational: bool) -> dict[str, dict[str, str]]:
+    """The part that makes ``bin/copy-storage``.
+
+    :param instance: the options of an instance's part, which has the eggs.
+    :param relational: whether it may have to read from a relational database.
+    """
+    eggs = [instance["eggs"], "ZEO", *([RELSTORAGE] if relational else [])]
+    return {
+        COPY: {
+            "recipe": "zc.recipe.egg:scripts",
+            "eggs": "\n".join(eggs),
+            "entry-points": "copy-storage=zopestack.supervisor.copy_storage:main",
+            "scripts": "copy-storage",
+            "arguments": repr(str(stack.stack_file)),
+        }
+    }

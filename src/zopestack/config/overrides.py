@@ -33,8 +33,8 @@ from zopestack.model import OPTIONS, SUPERVISOR_OPTIONS
 Section = Mapping[str, str]
 
 #: Sections whose options are added to those of a part made here, beside those of extra instances
-#: and of groups; and the one of the database.
-OVERRIDE = re.compile(r"instance\d*|zeo|supervisor|relstorage")
+#: and of groups; and those of the databases.
+OVERRIDE = re.compile(r"instance\d*|zeo|supervisor|relstorage(-.+)?")
 
 #: What a section of :data:`OVERRIDE` may be called instead: as in the documentation of its recipe.
 ALIASES = {"zeoserver": "zeo"}

@@ -149,7 +149,11 @@ def read(
         reached = relstorage.read(features, sections, where.directory)
         features["balancer"] = _with_program(features["balancer"])
         # Of no part.
-        sections = {each: sections[each] for each in sections if each != relstorage.SECTION}
+        sections = {
+            each: options
+            for each, options in sections.items()
+            if not relstorage.SECTIONS.fullmatch(each)
+        }
         features["volto"].check_sites(site.root for site in features["sites"].shown)
         groups = features["groups"]
         named = names.named(numbers, groups)
@@ -176,7 +180,7 @@ def read(
             account=_account(),
             instances=instances,
             lanes=found,
-            relstorage=reached,
+            relstorages=reached,
             **features,
         )
         taken = names.of_programs(stack)
@@ -258,7 +262,7 @@ def _not_here(stack: Stack) -> Iterator[tuple[str, str]]:
     """Jobs that are done elsewhere, and by whom."""
     if stack.storage.storage == Kind.EXTERNAL:
         yield from ((job, f"storage = {Kind.EXTERNAL}") for job in ("backup", "pack"))
-    if stack.relstorage and stack.relstorage.kind == ORACLE:
+    if ORACLE in {each.kind for each in stack.relstorages}:
         yield "backup", f"a database in {ORACLE}"
 
 

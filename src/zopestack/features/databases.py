@@ -16,8 +16,11 @@ from zopestack.features.sites import RESERVED
 
 ACCEPTED = "lines like intranet = /intranet"
 
+#: The name of the main database.
+MAIN = "main"
+
 #: Names that other databases of zope.conf have.
-TAKEN = ("main", "temporary")
+TAKEN = (MAIN, "temporary")
 
 #: Names of objects that Zope accepts and that a URL need not quote (Zope,
 #: ``OFS.ObjectManager.checkValidId``).

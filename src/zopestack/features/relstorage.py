@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from zopestack.features import dsn
+
 Options = tuple[tuple[str, str], ...]
 
 #: Options of any database are named with a ``-``, those of one kind are not, but for these
@@ -36,24 +38,33 @@ TRUE = ("true", "yes", "on")
 #: Options that are directories; a relative one is below the buildout's.
 DIRECTORIES = ("blob-dir", "cache-local-dir", "data-dir")
 
+#: Of each kind of database, the options that say which one it is: none is a secret.
+PLACE = {
+    SQLITE: ("data-dir",),
+    "mysql": ("host", "unix_socket", "port", "db", "read_default_file", "read_default_group"),
+    "oracle": ("dsn", "user"),
+}
+
 
 @dataclass(frozen=True)
 class Relstorage:
     """What RelStorage is told.
 
+    :param name: of the database in zope.conf.
     :param kind: of the database: ``postgresql``, ``mysql``, ``oracle`` or ``sqlite3``.
     :param generic: options of any database.
     :param specific: options of this kind.
     :param pragmas: of SQLite.
     """
 
+    name: str
     kind: str
     generic: Options
     specific: Options
     pragmas: Options
 
     @classmethod
-    def of(cls, given: Mapping[str, str]) -> Relstorage:
+    def of(cls, name: str, given: Mapping[str, str]) -> Relstorage:
         """What the options mean.
 
         :param given: with the defaults.
@@ -61,13 +72,12 @@ class Relstorage:
         options = dict(given)
         kind = options.pop(TYPE, DEFAULT)
         if kind == DEFAULT and "dsn" not in options and {*PARTS_OF_DSN} <= options.keys():
-            parts = [(name, options.pop(name)) for name in PARTS_OF_DSN]
-            options["dsn"] = " ".join(f"{name}={_quoted(text)}" for name, text in parts)
+            options["dsn"] = dsn.written({part: options.pop(part) for part in PARTS_OF_DSN})
         found: dict[str, list[tuple[str, str]]] = {"generic": [], "specific": [], "pragmas": []}
-        for name, text in sorted(options.items()):
-            called, where = _placed(name)
+        for option, text in sorted(options.items()):
+            called, where = _placed(option)
             found[where].append((called, text))
-        return cls(kind, **{where: tuple(pairs) for where, pairs in found.items()})
+        return cls(name, kind, **{where: tuple(pairs) for where, pairs in found.items()})
 
     @property
     def keep_history(self) -> bool:
@@ -87,18 +97,25 @@ class Relstorage:
         pairs = (*self.generic, *self.specific)
         return tuple(text for name, text in pairs if name in DIRECTORIES)
 
+    @property
+    def place(self) -> str:
+        """Which database it is, in words without a secret: the same for the same database, unless
+        its address is written in two ways.
+        """
+        options = dict(self.specific)
+        if self.kind == DEFAULT:
+            told = dsn.place(options.get("dsn", ""))
+        else:
+            told = {name: options[name] for name in PLACE.get(self.kind, ()) if name in options}
+        return " ".join([self.kind, *(f"{name}={text}" for name, text in told.items())])
+
 
 def _placed(name: str) -> tuple[str, str]:
     if name.startswith(PRAGMA):
         return name.removeprefix(PRAGMA), "pragmas"
-    generic = name in GENERIC or ("-" in name and name not in SPECIFIC)
-    return name, "generic" if generic else "specific"
+    return name, "generic" if is_generic(name) else "specific"
 
 
-def _quoted(text: str) -> str:
-    r"""A value in a connection string (PostgreSQL's manual, "Connection Strings").
-
-    >>> print(_quoted("it's"))
-    'it\'s'
-    """
-    return "'" + text.replace("\\", r"\\").replace("'", r"\'") + "'"
+def is_generic(name: str) -> bool:
+    """Whether it is an option of any kind of database."""
+    return name in GENERIC or ("-" in name and name not in SPECIFIC and not name.startswith(PRAGMA))

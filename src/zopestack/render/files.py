@@ -6,7 +6,8 @@ Templates loop and print; the Stack and ``programs`` hold what they print.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import jinja2
 from zopestack import __file__ as package_file
 from zopestack import stack_file
 from zopestack.features import volto
+from zopestack.features.databases import MAIN
+from zopestack.features.relstorage import Relstorage
 from zopestack.model import Stack
 from zopestack.render import lanes, maps, pages
 from zopestack.render.programs import programs
@@ -22,6 +25,20 @@ from zopestack.render.units import units
 
 #: First line of every generated file.
 GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
+
+
+@dataclass(frozen=True)
+class Described:
+    """Where a database is.
+
+    :param place: the same in words, without a secret.
+    :param lines: of ZConfig, for a storage that is not relational.
+    """
+
+    name: str
+    place: str
+    lines: tuple[str, ...] = ()
+    relstorage: Relstorage | None = None
 
 
 class TemplateProblem(Exception):
@@ -69,15 +86,27 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
 
 
 def database(stack: Stack) -> dict[Path, str]:
-    """How instances reach a relational database, if they do: where it goes and its text.
+    """How instances reach each relational database: where it goes and its text.
 
     :raises TemplateProblem: for a template that is missing or broken.
     """
-    if not stack.relstorage:
-        return {}
-    path = stack.database_conf
     environment = _environment(stack.directories.templates)
-    return {path: _render(environment, f"{path.name}.j2", stack=stack)}
+    name = f"{stack.database_conf.name}.j2"
+    return {
+        stack.database_conf_of(each.name): _render(
+            environment, name, stack=stack, relstorage=each, main=each.name == MAIN
+        )
+        for each in stack.relstorages
+    }
+
+
+def storages(stack: Stack, databases: Sequence[Described]) -> str:
+    """Where each database is, as bin/copy-storage reads it.
+
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    environment = _environment(stack.directories.templates)
+    return _render(environment, "storages.conf.j2", databases=databases)
 
 
 def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:

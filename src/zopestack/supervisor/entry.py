@@ -19,11 +19,13 @@ FOREGROUND = ("-n", "--nodaemon")
 _starting: list[Owner] = []
 
 
-def prepare(arguments: list[str], configuration: str, socket: str, lock: str) -> None:
+def prepare(arguments: list[str], configuration: str, socket: str, lock: str, copying: str) -> None:
     """Add ``-c`` to the arguments; one that is typed by hand still wins.
 
-    Exits with a message where the configuration cannot be used, or where a second supervisord
-    would be started beside one that runs.
+    Exits with a message where the configuration cannot be used, where a second supervisord would
+    be started beside one that runs, or where the database has a part of what it shall have.
+
+    :param copying: a file that a copy of the database has left if it was killed.
     """
     by_hand = any(word.startswith("-") and word not in FOREGROUND for word in arguments[1:])
     if not by_hand and (problem := _unusable(Path(configuration))):
@@ -38,6 +40,11 @@ def prepare(arguments: list[str], configuration: str, socket: str, lock: str) ->
             sys.exit(
                 f"supervisord of this stack runs already, pid {running or 'of another user'}. "
                 "scripts/up applies changes, and mends what is missing."
+            )
+        if Path(copying).exists():
+            sys.exit(
+                "bin/copy-storage was killed before it had copied everything. Run it again with "
+                f"--clear; or, to start with what the database has, delete {copying}"
             )
 
 

@@ -63,7 +63,7 @@ def main(file: str) -> None:
 
     def work(stack: Stack, say: job.Say) -> None:
         with Owner(stack.lock, "bin/restore", say):
-            _check_stopped(stack, say)
+            check_stopped(stack, say)
             backup = catalog.chosen(_backups(stack, given.directory), given.at)
             say(f"restoring {backup.directory}, of {catalog.local(backup.began)}")
             for aside in restore(stack, backup, say, undisturbed):
@@ -96,7 +96,11 @@ def _time(text: str) -> datetime:
         ) from None
 
 
-def _check_stopped(stack: Stack, say: job.Say) -> None:
+def check_stopped(stack: Stack, say: job.Say) -> None:
+    """Check that nothing of the stack runs.
+
+    :raises Failed: where something does.
+    """
     try:
         daemon.wait_settled(stack.supervisor_socket, stack.stop_seconds * len(stack.programs), say)
     except daemon.Deaf as why:

@@ -1,0 +1,1 @@
+"""``bin/copy-storage``: the databases of one storage, copied into another."""
