@@ -80,19 +80,28 @@ def test_a_copy_that_was_killed_can_be_run_again(home: Path, two: Postgres, kind
     assert not [*stack.database.parent.glob("*before-copy*")]
 
 
-FAILING = """
+#: What goes wrong, and what is said of it.
+ERRORS = {
+    "No space left on device": """
 from relstorage.adapters.postgresql import mover
 def fail(*arguments):
     raise OSError(28, "No space left on device")
 mover.PostgreSQLObjectMover.upload_blob = fail
-"""
+""",
+    "main: the last transaction is missing": """
+from ZODB.FileStorage import FileStorage
+iterator = FileStorage.iterator
+FileStorage.iterator = lambda self, *a: list(iterator(self, *a))[:-1]
+""",
+}
 
 
-def test_an_error_empties_the_target_again(home: Path, two: Postgres) -> None:
+@pytest.mark.parametrize("says", ERRORS)
+def test_an_error_empties_the_target_again(home: Path, two: Postgres, says: str) -> None:
     fill(configured(home, ZEO))
     stack = configured(home, postgres(two))
-    said = refused(stack, before=FAILING)
-    assert "No space left on device; the target is empty again, and the source as it" in said
+    told = refused(stack, before=ERRORS[says])
+    assert f"{says}; the target is empty again, and the source as it was" in told
     copied(stack)
     assert both(stack) == FILLED
 
