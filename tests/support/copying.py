@@ -15,6 +15,7 @@ import ZODB.blob
 from ZODB.DB import DB
 
 from tests.support import describe
+from tests.support.polling import PATIENCE
 from tests.support.postgres import PASSWORD, Postgres
 from zopestack import stack_file
 from zopestack.buildout.whereabouts import databases
@@ -128,12 +129,13 @@ def run(stack: Stack, *arguments: str, before: str = "") -> subprocess.Completed
         text=True,
         check=False,
         cwd=CHECKOUT,
+        timeout=PATIENCE,
     )
 
 
-def copied(stack: Stack, *arguments: str) -> str:
+def copied(stack: Stack, *arguments: str, before: str = "") -> str:
     """What it says where it succeeds."""
-    done = run(stack, *arguments)
+    done = run(stack, *arguments, before=before)
     assert done.returncode == 0, done.stdout
     assert not stack.copying.exists()
     return done.stdout
