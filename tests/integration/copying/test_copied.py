@@ -40,7 +40,7 @@ def test_a_file_to_postgresql_with_all_its_history(home: Path, two: Postgres) ->
     history, before = transactions(old), below(home / "var")
     stack = configured(home, postgres(two))
     said = copied(stack, before=OFTEN)
-    assert "main: 0 records and 0 blobs, 0.0 MB copied\n" in said
+    assert said.count("copy-storage: main: ") > 1
     assert f"from main: file {home}/var/filestorage/Data.fs" in said
     assert f"to other: postgresql host={two.home} port=5432 dbname=other" in said
     assert "main: 10 records and 4 blobs, 0.0 MB copied" in said
