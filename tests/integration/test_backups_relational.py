@@ -18,7 +18,7 @@ import ZODB.blob
 from zc.buildout import UserError
 from ZODB.DB import DB
 
-from tests.support import describe
+from tests.support import copying, describe
 from tests.support.backing_up import back_up, command, put_back, run
 from tests.support.database_server import DatabaseServer
 from tests.support.mariadb import MariaDB
@@ -434,3 +434,17 @@ def test_a_dump_that_is_stopped_half_way_is_no_backup(postgres: Kept, number: in
     # The next one clears what is left.
     made = back_up(postgres.stack)
     assert [*postgres.stack.backups.backup_directory.iterdir()] == [made.directory]
+
+
+def test_every_database_is_in_a_backup_and_is_packed(home: Path) -> None:
+    stack = copying.configured(home, copying.SQLITE, backup="daily keep 3")
+    copying.fill(stack)
+    made = back_up(stack)
+    assert {*made.counts} == {"main", "other"}
+    copying.write(stack, "c", "later", "other")
+    put_back(stack, made)
+    assert copying.both(stack) == copying.FILLED
+    said = run(command("pack", stack, "", "-D", "0")).stdout
+    assert "main is packed" in said
+    assert "other is packed" in said
+    assert copying.both(stack) == copying.FILLED

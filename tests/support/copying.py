@@ -17,12 +17,13 @@ from ZODB.DB import DB
 from tests.support import describe
 from tests.support.polling import PATIENCE
 from tests.support.postgres import PASSWORD, Postgres
-from zopestack import stack_file
+from zopestack import files, stack_file
 from zopestack.buildout.whereabouts import databases
 from zopestack.copying import known
 from zopestack.copying.storages import read
 from zopestack.features.address import Address
 from zopestack.model import Stack
+from zopestack.render.files import database as confs
 from zopestack.render.files import storages
 
 CHECKOUT = Path(__file__).parents[2]
@@ -48,7 +49,8 @@ def configured(home: Path, sections: Sections, **options: str) -> Stack:
     made += [Path(path) for each in stack.relstorages for path in each.directories]
     for directory in made:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stack.stack_file.write_text(stack_file.dumps(stack))
+    for path, text in {**confs(stack), stack.stack_file: stack_file.dumps(stack)}.items():
+        files.write(path, text, mode=0o600)
     known.note(stack.storages, storages(stack, databases(stack, {})))
     return stack
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from zopestack.backups.relational import TABLE
 
+
 def adapter(config: Any) -> Any:
     """What RelStorage reaches a database with.
 

@@ -27,6 +27,7 @@ from tests.support.copying import (
     transactions,
     write,
 )
+from tests.support.mariadb import MariaDB
 from tests.support.postgres import PASSWORD, Postgres
 from tests.system.test_external import Elsewhere
 
@@ -52,7 +53,15 @@ def test_a_file_to_postgresql_with_all_its_history(home: Path, two: Postgres) ->
 
 
 def test_without_history(home: Path, two: Postgres) -> None:
-    fill(configured(home, ZEO))
+    old = configured(home, ZEO)
+    fill(old)
+    # The last transaction is not that of the first object.
+    with (
+        database(old) as opened,
+        opened.transaction() as connection,
+        connection.root()["b"].open("w") as file,
+    ):
+        file.write(b"second")
     stack = configured(home, postgres(two, **{"keep-history": "false"}))
     copied(stack)
     assert both(stack) == FILLED
@@ -102,6 +111,27 @@ def test_to_a_zeo_server_elsewhere_and_back(home: Path, elsewhere: Elsewhere) ->
     copied(back, "--from", "2")
     assert both(back) == ({**FILLED[0], "d": "four"}, FILLED[1])
     write(back, "e", "five")
+
+
+def test_to_mariadb_and_back(home: Path) -> None:
+    """Its one name and the other are known by the server only."""
+    server = MariaDB()
+    try:
+        for name in ("main1", "main2"):
+            server.create(name)
+        fill(configured(home, ZEO))
+        main, other = server.section("main1"), {"db": "main2"}
+        stack = configured(home, {"relstorage": main, "relstorage-other": other})
+        copied(stack)
+        assert both(stack) == FILLED
+        main = {**main, "unix_socket": f"{server.home}/./socket"}
+        again = configured(home, {"relstorage": main, "relstorage-other": other})
+        assert "the source and the target are the same" in refused(again, "--clear")
+        old = configured(home, ZEO)
+        copied(old, "--clear")
+        assert both(old) == FILLED
+    finally:
+        server.stop()
 
 
 def test_new_objects_get_new_ids(home: Path, two: Postgres) -> None:
