@@ -55,9 +55,10 @@ def configured(home: Path, sections: Sections, **options: str) -> Stack:
     return stack
 
 
-def external(home: Path, address: Address) -> Stack:
+def external(home: Path, address: Address, **options: object) -> Stack:
     """The same with a ZEO server elsewhere."""
-    return configured(home, ZEO, storage="external", zeo_address=str(address))
+    given = {name: str(value) for name, value in options.items()}
+    return configured(home, ZEO, storage="external", zeo_address=str(address), **given)
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import freeports
+from tests.support.elsewhere import Elsewhere
 from tests.support.postgres import Postgres
-from tests.system.test_external import Elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,7 @@ def elsewhere(home: Path) -> Iterator[Elsewhere]:
     ports = freeports.reserve()
     (home / "server").mkdir()
     running = Elsewhere(home / "server", ports.zeo)
+    running.start()
     yield running
     running.kill()
     ports.release()

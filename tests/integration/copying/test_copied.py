@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ZODB.DB import DB
 
+from tests.support.authority import Authority
 from tests.support.copying import (
     FILLED,
     SQLITE,
@@ -27,9 +28,9 @@ from tests.support.copying import (
     transactions,
     write,
 )
+from tests.support.elsewhere import Elsewhere
 from tests.support.mariadb import MariaDB
 from tests.support.postgres import PASSWORD, Postgres
-from tests.system.test_external import Elsewhere
 
 #: Its progress, without waiting for two seconds.
 OFTEN = "from zopestack.backups import progress; progress.INTERVAL = 0.001"
@@ -100,7 +101,13 @@ def test_to_a_zeo_server_elsewhere_and_back(home: Path, elsewhere: Elsewhere) ->
     assert "ZEO cannot empty a database; where it runs" in refused(there, "--clear")
     assert not there.copying.exists()
     assert both(there) == FILLED
-    write(there, "d", "four")
+    authority = Authority(home / "authority")
+    tls = authority.issue("good"), authority.certificate
+    elsewhere.end()
+    elsewhere.configure(*tls)
+    elsewhere.start()
+    options = dict(zip(("zeo_certificate", "zeo_authenticate"), tls, strict=True))
+    write(external(home, elsewhere.address, **options), "d", "four")
     lite = configured(home, SQLITE)
     copied(lite)
     assert records(lite)["d"] == "four"

@@ -22,8 +22,8 @@ from tests.support.copying import (
     refused,
     write,
 )
+from tests.support.elsewhere import Elsewhere
 from tests.support.postgres import Postgres
-from tests.system.test_external import Elsewhere
 from zopestack.copying import known
 
 
