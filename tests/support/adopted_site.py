@@ -35,6 +35,9 @@ class AdoptedSite(Site):
         super().__init__()
         # As many as it has.
         del self.options["instances"]
+        if "storage" in example(name).sections["stack"]:
+            # It has no ZEO.
+            del self.options["zeo-address"]
         shutil.copytree(PLACE / name, self.directory, dirs_exist_ok=True)
         self.run(COMMANDS / "adopt", "buildout.cfg", "--write")
         self.configure()

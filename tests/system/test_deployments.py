@@ -8,6 +8,7 @@ import shutil
 import socket
 from base64 import b64decode
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from tests.support.postgres import Postgres
 from tests.support.visitor import Visitors
 from zopestack.features.instances import Instance
 from zopestack.supervisor import daemon
+from zopestack.supervisor.health import ask
 
 #: The first of them installs Plone.
 pytestmark = pytest.mark.timeout(900)
@@ -112,6 +114,8 @@ def test_what_it_has_beside_them_runs(site: AdoptedSite) -> None:
     for instance in extras(site):
         if not instance.autostart:
             site.supervisorctl("start", instance.name, check=True)
+        # supervisord regards one as started that is still loading Plone.
+        until(instance.name, partial(ask, instance), lambda report: report and report.healthy)
         assert fetch(instance.address, f"{places(site)[0]}/written").status == 200
         if not instance.autostart:
             site.supervisorctl("stop", instance.name, check=True)
