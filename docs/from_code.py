@@ -9,7 +9,9 @@
 .. stack-templates::         templates, and the file each one becomes
 .. stack-commands::          what supervisorctl gains
 .. supervisorctl-statuses::  exit statuses of supervisorctl
-.. agent-metrics::           figures of an instance's agent
+.. agent-metrics::           figures of an instance
+.. gathered-metrics::        what the one address of the stack has beside them
+.. prometheus-alerts::       what Prometheus is to tell
 .. bench-promises::          what scripts/bench --claim measures
 .. adopted:: NAME            a buildout, and what bin/adopt makes of it, side by side
 .. adopt-report:: NAME       what bin/adopt says of it
@@ -41,6 +43,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "stack-commands": tables.commands,
     "supervisorctl-statuses": tables.statuses,
     "agent-metrics": tables.metrics,
+    "gathered-metrics": tables.gathered_metrics,
+    "prometheus-alerts": tables.alerts,
     "bench-promises": tables.promises,
 }
 

@@ -10,27 +10,33 @@ The documentation imports product modules here and nowhere else.
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from supervisor.supervisorctl import LSBInitExitStatuses, LSBStatusExitStatuses
 
+from zopestack import agent
 from zopestack.adopt.adopted import Adopted
 from zopestack.adopt.check import written
 from zopestack.adopt.notes import report
 from zopestack.adopt.original import Original
-from zopestack.agent import jobs
-from zopestack.agent.port import METRICS
+from zopestack.agent.metrics import process
 from zopestack.buildout.references import paths
 from zopestack.config.read import Buildout, read
+from zopestack.figure import INSTANCE, PREFIX, Figure
 from zopestack.model import OPTIONS as OPTIONS
 from zopestack.model import SUPERVISOR_OPTIONS, Stack
+from zopestack.render.alerts import alerts as alerts_of
 from zopestack.render.files import packaged_templates
 from zopestack.render.programs import programs as programs_of
+from zopestack.supervisor import gather
 from zopestack.supervisor.doctor.finding import Severity
 from zopestack.supervisor.help import HELP
 from zopestack_bench.claims import PROMISES
@@ -108,7 +114,8 @@ def files() -> str:
 def templates() -> str:
     """The templates that a directory of the user's own may replace."""
     stack = example_stack()
-    others = stack.supervisord_conf, stack.system_unit
+    others = (stack.supervisord_conf, stack.system_unit)
+    others += (stack.prometheus_targets, stack.prometheus_rules)
     made = {path.name for path in (*stack.balancer_files, *others)}
     rows = []
     for template in sorted(packaged_templates().glob("*.j2")):
@@ -139,12 +146,61 @@ def statuses() -> str:
 
 
 def metrics() -> str:
-    """Figures of an instance's agent, by their names at ``/metrics``."""
+    """Figures of each instance, by their names at ``/metrics``."""
+    return _figures([*figures_of(agent), *standard()])
+
+
+def gathered_metrics() -> str:
+    """Figures that the one address of the stack has beside those of the instances."""
+    return _figures(figures_of(gather))
+
+
+def alerts() -> str:
+    """What Prometheus is to tell, of a stack that has backups and https."""
     rows = [
-        (f"``zopestack_{name}{'_total' if kind == 'counter' else ''}``", kind, said)
-        for name, (kind, said) in {**METRICS, **jobs.METRICS}.items()
+        (f"``{each.name}``", each.severity, f"``{each.expression}``")
+        for each in alerts_of(example_stack())
     ]
-    return _table(("Figure", "Type", "Meaning"), rows, "40 15 45")
+    return _table(("Alert", "Severity", "True while"), rows, "24 12 64")
+
+
+def figures_of(where: ModuleType) -> Iterator[Figure]:
+    """The figures that are declared in a module or in those of a package."""
+    names = [where.__name__]
+    if hasattr(where, "__path__"):
+        found = pkgutil.walk_packages(where.__path__, f"{where.__name__}.")
+        names += [module.name for module in found]
+    for name in names:
+        module = importlib.import_module(name)
+        yield from (each for each in vars(module).values() if isinstance(each, Figure))
+
+
+def standard() -> Iterator[Figure]:
+    """prometheus_client's own figures of a process, whose names have no prefix of ours."""
+    for family in process.standard().collect():
+        yield Standard(family.name, family.type, family.documentation)
+
+
+class Standard(Figure):
+    """A figure that is named elsewhere."""
+
+    @property
+    def shown(self) -> str:
+        """Its name at ``/metrics``."""
+        return super().shown.removeprefix(PREFIX)
+
+
+def _figures(figures: Iterable[Figure]) -> str:
+    rows = [
+        (
+            f"``{each.shown}``",
+            each.kind,
+            " ".join(f"``{label}``" for label in each.labels if label != INSTANCE),
+            each.meaning.replace("`", "``"),
+        )
+        for each in figures
+    ]
+    return _table(("Figure", "Type", "Labels", "Meaning"), rows, "36 12 12 40")
 
 
 @cache

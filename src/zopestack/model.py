@@ -32,6 +32,7 @@ from zopestack.features.lanes import Lane
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.limits import Limits
 from zopestack.features.memory import LOADERS, Memory
+from zopestack.features.metrics import Metrics
 from zopestack.features.option import STACK, SUPERVISOR, Feature, Option, defaults, options
 from zopestack.features.programs import Programs
 from zopestack.features.proxies import Proxies
@@ -110,6 +111,7 @@ class Stack(Paths):
     access: AccessLog
     rotation: Rotation
     backups: Backups
+    metrics: Metrics
     extras: Extras
     own: Programs = field(default_factory=partial(defaults, Programs))
     control: Control = field(default_factory=partial(defaults, Control))
@@ -271,6 +273,13 @@ class Stack(Paths):
         return (*(("zeo",) if self.storage.serves else ()), *instances, "haproxy")
 
     @property
+    def scraped(self) -> tuple[Address, ...]:
+        """Where Prometheus finds all figures: at one address, or at each process that has some."""
+        if self.metrics.metrics_address:
+            return (self.metrics.metrics_address,)
+        return (self.balancer.stats_address, *(each.agent for each in self.instances))
+
+    @property
     def longest_stop(self) -> float:
         """From a stop signal to a kill, for whatever may take longest."""
         return max((self.stop_seconds, *(each.stopwaitsecs for each in self.own.all)))
@@ -282,6 +291,8 @@ class Stack(Paths):
         for address in self.tls.https_address:
             yield Listener("haproxy (https)", address, "https-address")
         yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
+        if self.metrics.metrics_address:
+            yield Listener("metrics", self.metrics.metrics_address, "metrics-address")
         if self.storage.serves:
             yield Listener("zeo", self.storage.zeo_address, "zeo-address")
         for instance in self.instances:

@@ -206,6 +206,16 @@ class Paths:
         return self.configuration / "zopestack-user.service"
 
     @property
+    def prometheus_targets(self) -> Path:
+        """What Prometheus scrapes, for its ``file_sd_configs``."""
+        return self.configuration / "prometheus-targets.yml"
+
+    @property
+    def prometheus_rules(self) -> Path:
+        """When Prometheus is to tell somebody, for its ``rule_files``."""
+        return self.configuration / "prometheus-rules.yml"
+
+    @property
     def database_conf(self) -> Path:
         """How a relational database is reached, readable by its owner only."""
         return self.configuration / "database.conf"

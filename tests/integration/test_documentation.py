@@ -282,6 +282,7 @@ def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
     examples |= {"http-address = 127.0.0.1:8090", "volto-address = 127.0.0.1:3000"}
     examples |= {"volto-address = 127.0.0.1:3000 127.0.0.1:3001", "port = 127.0.0.1:9001"}
+    examples |= {"metrics-address = 127.0.0.1:9404", "http://127.0.0.1:9404/metrics"}
     text = EVERYTHING
     for line in sorted(examples, key=len, reverse=True):
         text = text.replace(line, "")

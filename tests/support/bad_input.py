@@ -145,6 +145,8 @@ ADDRESSES = [
     bad("zeo on a disguised network", "zeo-address", "[::ffff:10.0.0.1]:8400", LOOPBACK),
     bad("lines in zeo-address", "zeo-address", "8400\nread-only true", "the port is"),
     bad("status page on every interface", "stats-address", "0.0.0.0:8404", LOOPBACK),
+    bad("metrics on every interface", "metrics-address", "*:9404", "one address of this machine"),
+    bad("metrics at a name", "metrics-address", "here:9404", ADDRESS),
     bad("status page on a network", "stats-address", "[2001:db8::1]:8404", LOOPBACK),
 ]
 
@@ -171,6 +173,13 @@ COLLISIONS = [
         "9000",
         "stats-address = 127.0.0.1:9000 collide",
         stats_address="127.0.0.1:9000",
+    ),
+    bad(
+        "metrics on the site's port",
+        "http-address",
+        "9000",
+        "metrics-address = 9000 collide",
+        metrics_address="9000",
     ),
     bad("zeo among the instances", "zeo-address", "8084", "base-port = 8081", instances="4"),
     bad("status page among them", "stats-address", "8081", "base-port = 8081", instances="1"),

@@ -25,6 +25,8 @@ from zopestack.agent.hang import HangWatch
 from zopestack.agent.health import Health
 from zopestack.agent.long_requests import LongRequests
 from zopestack.agent.meter import Meter
+from zopestack.agent.metrics.gil import GilWait
+from zopestack.agent.metrics.process import Collector
 from zopestack.agent.once import Once
 from zopestack.agent.port import open_port
 from zopestack.agent.threads import Threads
@@ -70,7 +72,11 @@ def main() -> None:
     drain = Drain(meter, own.stop_grace, balancers, own.drained)
     warm_up = WarmUp(own, then=drain.serve)
     hang = HangWatch(meter, own.threads, own.hung_after)
-    port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
+    gil_wait, collector = GilWait(meter), Collector()
+    health = Health(own, meter, drain, hang, warm_up, time.monotonic())
+    port = open_port(health, gil_wait.figures, collector.figures)
+    gil_wait.start()
+    collector.start()
     drain.install()
     hang.start()
     LongRequests(meter, own.long_request).start()

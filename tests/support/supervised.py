@@ -14,7 +14,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +43,7 @@ IDLE = ("/bin/cat",)
 class Supervised(Deployment):
     """One supervisord with the programs of a stack.
 
-    :param idle: whether the instances do nothing at all.
+    :param idle: whether the instances do nothing at all, or the names of those that do not.
     :param timings: shorter ones, for a test that would wait.
     :param sections: of its groups, and [supervisor].
     :param options: of [stack], with ``_`` for ``-``.
@@ -51,7 +51,7 @@ class Supervised(Deployment):
 
     def __init__(
         self,
-        idle: bool = False,
+        idle: bool | Collection[str] = False,
         timings: Timings | None = None,
         sections: Mapping[str, Mapping[str, str]] | None = None,
         **options: object,
@@ -89,6 +89,7 @@ class Supervised(Deployment):
             stack.bin / "guard-instances": (*python, "zopestack.supervisor.guard", "$@"),
             stack.bin / "reload-haproxy": (*python, "zopestack.supervisor.reload", "$@"),
             stack.bin / "write-access-log": (*python, "zopestack.haproxy.log_writer", "$@"),
+            stack.bin / "serve-metrics": (*python, "zopestack.supervisor.gather", "$@"),
             stack.bin / "run-haproxy": (*python, "zopestack.haproxy.run", "$@"),
         }
         for name in ("supervisord", "supervisorctl"):
@@ -100,7 +101,8 @@ class Supervised(Deployment):
         for instance in stack.instances:
             told = parts.agent(stack, instance).environment()
             bare = ("env", *map("=".join, told.items()), *python, "tests.support.bare_instance")
-            scripts[stack.bin / instance.name] = IDLE if self.idle else bare
+            idle = self.idle if isinstance(self.idle, bool) else instance.name in self.idle
+            scripts[stack.bin / instance.name] = IDLE if idle else bare
         for path, command in scripts.items():
             words = ['"$@"' if word == "$@" else shlex.quote(str(word)) for word in command]
             text = f"#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {' '.join(words)}\n"

@@ -1,11 +1,11 @@
 """What the agent costs a request, in CPU time of the instance: with it and without, in turns.
 
-    .venv/bin/python -m tests.system.cost
+    .venv/bin/python -m tests.system.cost [CHECKOUT]
 
 Two instances of one site serve the same light page to one client, round by round; the
-second one's pipeline leaves the agent out. CPU time is what the kernel charged the process,
-so a busy machine disturbs it less than the clock. It prints the median of the rounds'
-ratios and their quartiles.
+second one's pipeline leaves the agent out, or has that of another checkout. CPU time is
+what the kernel charged the process, so a busy machine disturbs it less than the clock. It
+prints the median of the rounds' ratios and their quartiles.
 """
 
 from __future__ import annotations
@@ -50,23 +50,34 @@ def main() -> None:
         ledger.create(site, visitors=1)
         # HAProxy's checks are left out as well: they would ask only one of the two.
         site.supervisorctl("stop", "haproxy", check=True)
-        wsgi = site.stack.parts / "instance2" / "etc" / "wsgi.ini"
-        wsgi.write_text(wsgi.read_text().replace(f"    {AGENT}\n", ""))
+        part = site.stack.parts / "instance2"
+        if other := sys.argv[1:]:
+            interpreter = part / "bin" / "interpreter"
+            imported = f"sys.path[0:0] = [\n  '{other[0]}/src',"
+            interpreter.write_text(
+                interpreter.read_text().replace("sys.path[0:0] = [", imported, 1)
+            )
+        else:
+            wsgi = part / "etc" / "wsgi.ini"
+            wsgi.write_text(wsgi.read_text().replace(f"    {AGENT}\n", ""))
         site.supervisorctl("restart", "instance2", check=True)
-        with_agent, without = site.stack.instances
+        with_agent, without = both = site.stack.instances
         pids = site.pids()
+        second = f"with that of {other[0]}" if other else "without"
         ratios, figures = [], []
         for number in range(ROUNDS + 1):
             one = cpu_of(pids[with_agent.name], with_agent.address)
-            other = cpu_of(pids[without.name], without.address)
+            two = cpu_of(pids[without.name], without.address)
             if number:  # the first round only warms up
-                say(f"round {number}: {one:.3f} ms with the agent, {other:.3f} ms without")
-                ratios.append(one / other)
-                figures.append(other)
+                say(f"round {number}: {one:.3f} ms with the agent, {two:.3f} ms {second}")
+                ratios.append(one / two)
+                figures.append(two)
+        private = [psutil.Process(pids[each.name]).memory_full_info().uss / 2**20 for each in both]
     low, median, high = statistics.quantiles(ratios, n=4)
     print(
-        f"CPU a request, with the agent over without: {median:.3f} "
-        f"(quartiles {low:.3f} to {high:.3f}), a page of {statistics.median(figures):.2f} ms"
+        f"CPU a request, with the agent over {second}: {median:.3f} "
+        f"(quartiles {low:.3f} to {high:.3f}), a page of {statistics.median(figures):.2f} ms; "
+        f"private memory {private[0]:.1f} MB over {private[1]:.1f} MB"
     )
 
 

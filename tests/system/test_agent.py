@@ -148,9 +148,12 @@ def test_figures_for_prometheus(site: Site) -> None:
     status, text = fetch(site, "/metrics")
     assert status == 200
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
-    assert figures['zopestack_threads{instance_name="instance1"}'] == "1"
+    assert figures['zopestack_threads{instance_name="instance1"}'] == "1.0"
     assert figures['zopestack_switch_interval{instance_name="instance1"}'] == "0.005"
-    assert float(figures['zopestack_requests_total{instance_name="instance1"}']) > 0
+    answered = (
+        'zopestack_request_seconds_count{instance_name="instance1",method="safe",status="200"}'
+    )
+    assert float(figures[answered]) > 0
 
 
 def test_other_paths_are_not_found(site: Site) -> None:

@@ -87,10 +87,10 @@ def test_stack_tells_when_they_were_and_when_the_next_is_due(site: Site, past: P
 def test_prometheus_is_told_when_they_were(site: Site, past: Past) -> None:
     text = fetch(site.stack.instances[0].agent, "/metrics").text
     told = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
-    label = '{instance_name="instance1",job="backup"}'
+    label = '{instance_name="instance1",job_name="backup"}'
     known = jobs.load(site.stack)["backup"]
     assert float(told[f"zopestack_job_succeeded{label}"]) == known.succeeded > 0
-    assert told[f"zopestack_job_failed{label}"] == "0"
+    assert told[f"zopestack_job_failed{label}"] == "0.0"
     assert text.count("# TYPE zopestack_job_failed gauge") == 1
 
 

@@ -14,6 +14,7 @@ from ZEO.Exceptions import ClientDisconnected
 
 from tests.support import ledger
 from tests.support.authority import Authority
+from tests.support.figures import samples, total
 from tests.support.harness import Site, until
 from zopestack.supervisor.health import ask
 
@@ -93,6 +94,14 @@ def test_what_is_saved_in_it_is_in_files_of_its_own(site: Site) -> None:
     blobs = site.stack.blobs_of(site.stack.databases.databases[0])
     assert [file.stat().st_size for file in blobs.rglob("*.blob")] == [5000]
     assert not list(site.stack.blobs.rglob("*.blob"))
+
+
+def test_each_has_figures_of_its_own(site: Site) -> None:
+    agent = site.stack.instances[0].agent
+    names = {each.labels["database"] for each in samples(agent) if "database" in each.labels}
+    assert {"main", *(each.name for each in site.stack.databases.databases)} <= names
+    for name in names:
+        assert total(agent, "zopestack_zodb_connected", database=name) == 1
 
 
 def test_zeopack_packs_each(site: Site) -> None:

@@ -15,6 +15,7 @@ import pytest
 from zc.buildout import UserError
 
 from tests.support import describe, ledger
+from tests.support.figures import total
 from tests.support.harness import Site, until
 from tests.support.postgres import PASSWORD, Postgres
 from tests.system.chaos import servers
@@ -335,3 +336,19 @@ def test_it_loses_nothing_when_instances_are_killed(lite: Site) -> None:
     assert not outcome.lost, table(outcome)
     assert "Packed" in lite.run("bin/zodbpack", lite.stack.database_conf).stdout
     assert Path(lite.stack.var / "relstorage/main.sqlite3").is_file()
+
+
+def test_its_loads_hits_commits_and_conflicts_are_counted(lite: Site) -> None:
+    agents = [each.agent for each in lite.stack.instances]
+
+    def counts() -> list[float]:
+        names = ("commits", "conflicts", "loads", "cache_hits")
+        return [
+            sum(total(each, f"zopestack_zodb_{name}_total") for each in agents) for name in names
+        ]
+
+    before = counts()
+    assert lite.get("/ledger/overtaken?visitor=0&number=77").status == 200
+    commits, conflicts, *_ = (b - a for a, b in zip(before, counts(), strict=True))
+    assert (commits, conflicts) == (2, 1)
+    assert min(counts()) > 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.figures import total
 from tests.support.harness import Site, until
 from tests.support.sharing import giving, loaders
 from zopestack.features.memory import LOADERS
@@ -92,6 +93,25 @@ def test_each_fork_has_its_own_logs_caches_and_agent(shared: Site) -> None:
         assert report is not None
         assert report.pid == fork.pid
     assert not files["instance1"] & files["instance2"]
+
+
+def test_each_fork_counts_for_itself_and_begins_at_zero(shared: Site) -> None:
+    shared.wait_ready()
+    one, other = (each.agent for each in shared.stack.instances[:2])
+    count = "zopestack_request_seconds_count"
+    before = [total(each, count) for each in (one, other)]
+    for _ in range(5):
+        shared.get("/", at="instance1")
+    # A request is counted when its response is on its way.
+    until("all five", lambda: total(one, count) == before[0] + 5)
+    assert total(other, count) == before[1]
+    restart(shared, "instance1")
+    # Its own warm-up, and nothing of what the loader has fetched, collected and written.
+    assert total(one, count) == 1
+    assert total(one, "zopestack_request_seconds_count", method="safe", status="200") == 1
+    loader = loaders(shared)[giving(shared)]
+    assert total(one, "process_cpu_seconds_total") < sum(psutil.Process(loader).cpu_times()[:2])
+    assert total(one, "process_start_time_seconds") > psutil.Process(loader).create_time()
 
 
 def test_what_cannot_share_is_alone_and_stack_says_why(shared: Site) -> None:

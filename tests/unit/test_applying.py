@@ -61,6 +61,7 @@ RELOAD = {"haproxy-reload"}
         ("groups", "rest = /++api++", GUARD | RELOAD),
         ("nbthread", "2", RELOAD),
         ("stats-address", "127.0.0.1:9404", RELOAD),
+        ("metrics-address", "9404", set()),
         ("haproxy", "other-haproxy", RELOAD),
         ("sites", "* = /Plone", RELOAD),
     ],

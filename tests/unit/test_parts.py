@@ -108,6 +108,14 @@ def test_the_switch_interval_is_the_agents_and_not_the_recipes(home: Path) -> No
     assert "SWITCH_INTERVAL" not in made(home)["instance1"]["environment-vars"]
 
 
+def test_an_add_on_does_not_take_the_port_of_an_instance_unless_asked_to(home: Path) -> None:
+    variable = "PLONE_OBSERVABILITY_HEALTH_PORT"
+    all_parts = made(home, {"instance2": {"environment-vars": f"{variable} 9999"}}, instances="2")
+    for part, port in (("instance1", "0"), ("instance2", "9999")):
+        told = all_parts[part]["environment-vars"].splitlines()
+        assert [line for line in told if line.startswith(variable)] == [f"{variable} {port}"]
+
+
 def test_zope_believes_haproxy_beside_what_the_user_adds(home: Path) -> None:
     own = {"instance": {"zope-conf-additional": "enable-xmlrpc on\ntrusted-proxy 192.0.2.1"}}
     told = "trusted-proxy 127.0.0.1"

@@ -6,12 +6,16 @@ waitress provides ``channel_class`` to be replaced. All HTTP handling stays wait
 from __future__ import annotations
 
 import select
+import time
 from typing import Any
 
 from waitress.channel import HTTPChannel
+from waitress.task import WSGITask
 from waitress.utilities import Error
 
 from zopestack.agent.arrival import Arrival, Arrivals
+from zopestack.agent.meter import SAFE
+from zopestack.agent.once import seconds_since
 from zopestack.agent.parser import Parser
 from zopestack.agent.refusal import MarkedErrorTask
 from zopestack.agent.threads import Threads, hung_up, unread
@@ -35,7 +39,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     parser_class = Parser
-    error_task_class = MarkedErrorTask
 
     threads: Threads
     arrivals: Arrivals
@@ -78,8 +81,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         request = self.requests[0]
         self.begun = False
         # A request that cannot be parsed has no method.
-        self.bodiless = getattr(request, "command", "") == "HEAD"
-        self.balanced = SENT in request.headers
+        command = getattr(request, "command", "")
+        self.bodiless = command == "HEAD"
+        sent = request.headers.get(SENT)
+        self.balanced = sent is not None
+        # The time of any other may be that of an upload.
+        if sent and command in SAFE:
+            self.threads.waited.add((), max(0.0, seconds_since(sent)))
+        began = time.monotonic()
         with self.threads.working(self):
             if hung_up(self.socket):
                 self.connected = False
@@ -90,6 +99,22 @@ class Channel(HTTPChannel):  # type: ignore[misc]
                 # and never answer nor close.
                 self.logger.exception("Exception while serving a request")
                 self._give_up()
+        labels = "safe" if command in SAFE else "unsafe", status_of(request)
+        self.threads.answered.add(labels, time.monotonic() - began)
+
+    def task_class(self, channel: Channel, request: Any) -> WSGITask:
+        """Make what runs a request, and note it with the request, for its status."""
+        request.task = WSGITask(channel, request)
+        return request.task
+
+    def error_task_class(self, channel: Channel, refused: Any) -> MarkedErrorTask:
+        """Make what answers a request with an error, and note it with the request.
+
+        :param refused: the request, or what stands for one in which the application has failed.
+        """
+        task = MarkedErrorTask(channel, refused)
+        next(iter(self.requests), refused).task = task
+        return task
 
     def _give_up(self) -> None:
         with self.requests_lock:
@@ -206,3 +231,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self.arrival:
             self.arrivals.end(self.arrival)
             self.arrival = None
+
+
+def status_of(request: Any) -> str:
+    """Return the status with which a request was answered; ``none`` if its client had gone."""
+    task = getattr(request, "task", None)
+    if task is None or not task.wrote_header:
+        return "none"
+    status = str(task.status[:3])
+    return status if status.isdecimal() else "other"

@@ -19,7 +19,7 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from threading import get_ident
 from typing import Any
@@ -29,6 +29,7 @@ from ZPublisher.HTTPRequest import HTTPRequest
 
 from zopestack.agent import storage
 from zopestack.agent.meter import SAFE, Application, Environ
+from zopestack.figure import Figure, Values
 
 #: Seconds to wait for a turn at most: many usual requests, and less than a client notices.
 PATIENCE = 1.0
@@ -41,17 +42,24 @@ POLL_INTERVAL = 0.005
 BACK_OFF = 0.1
 
 
+RETRIES = Figure(
+    "request_retries", "counter", "How often a request was run again after a conflict."
+)
+
+
 class Conflicts:
     """A WSGI filter in front of Zope.
 
     :param lock: the file that all instances lock.
     :ivar turns: by thread, the open file of the turn that its request has.
+    :ivar retries: how often a request was run again.
     """
 
     def __init__(self, application: Application, lock: str) -> None:
         self.application = application
         self.lock = lock
         self.turns: dict[int, int] = {}
+        self.retries = 0
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass a request on, when no other one has the turn."""
@@ -80,6 +88,7 @@ class Conflicts:
 
         :param retries: how often the request has been run again already.
         """
+        self.retries += 1
         if retries:
             time.sleep(random.uniform(0, BACK_OFF * retries))  # noqa: S311
         thread = get_ident()
@@ -89,6 +98,10 @@ class Conflicts:
                 self.turns[thread] = self._open()
                 _wait(self.turns[thread], fcntl.LOCK_EX)
         _synchronize()
+
+    def figures(self) -> Iterator[tuple[Figure, Values]]:
+        """How often a request was run again."""
+        yield RETRIES, {(): self.retries}
 
     def _give_way(self) -> None:
         try:

@@ -22,6 +22,9 @@ from zopestack.agent.interrupt import Interrupts
 from zopestack.agent.log_lines import keep_lines_whole
 from zopestack.agent.long_requests import LongRequests
 from zopestack.agent.meter import Application, Meter
+from zopestack.agent.metrics.databases import Databases
+from zopestack.agent.metrics.gil import GilWait
+from zopestack.agent.metrics.process import Collector
 from zopestack.agent.once import Once
 from zopestack.agent.own_writes import OwnWrites
 from zopestack.agent.port import open_port
@@ -51,7 +54,12 @@ def attach(application: Application) -> Application:
     drain = Drain(meter, own.stop_grace, balancers, own.drained)
     hang = HangWatch(meter, own.threads, own.hung_after)
     warm_up = WarmUp(own, then=drain.serve)
-    port = open_port(Health(own, meter, drain, hang, warm_up, time.monotonic()))
+    known, gil_wait, collector = Databases(), GilWait(meter), Collector()
+    port = open_port(
+        Health(own, meter, drain, hang, warm_up, time.monotonic()),
+        *(each.figures for each in (interrupts, conflicts, own_writes)),
+        *(each.figures for each in (known, gil_wait, collector)),
+    )
     untrusted.listen()
     mend_zeo_clients()
     for client in zeo_clients():
@@ -59,6 +67,8 @@ def attach(application: Application) -> Application:
     mounts.make(own.mount_points)
     for database in databases():
         reach.watch(database)
+    known.install()
+    collector.start()
     own_writes.note_commits()
     name_requests(meter)
     keep_lines_whole()
@@ -72,6 +82,7 @@ def attach(application: Application) -> Application:
     interrupts.start()
     hang.start()
     LongRequests(meter, own.long_request).start()
+    gil_wait.start()
     port.start()
     warm_up.start()
     return meter

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,37 @@ from zopestack.agent.drain import Drain, State
 from zopestack.agent.hang import HangWatch
 from zopestack.agent.meter import Meter
 from zopestack.agent.warm_up import WarmUp
+from zopestack.figure import Figure, Values
+
+REQUESTS = Figure(
+    "request_seconds",
+    "histogram",
+    "Seconds that a thread worked on a request; `_count` is the number of requests. method is safe "
+    "(GET, HEAD, OPTIONS) or unsafe; status is none where the client had gone.",
+    ("method", "status"),
+)
+WAITS = Figure(
+    "request_wait_seconds",
+    "histogram",
+    "Seconds from when HAProxy received a request with a safe method until a thread began with it.",
+)
+
+STATUS = Figure(
+    "status", "gauge", "What /health answers: 200 serving, 404 draining, 503 not ready or hung."
+)
+IN_FLIGHT = Figure("in_flight", "gauge", "Requests arriving, waiting, running or being sent.")
+BUSY = Figure("busy", "gauge", "Threads that are working on a request.")
+THREADS = Figure("threads", "gauge", "Threads of the instance.")
+QUEUE = Figure("queue", "gauge", "Requests that wait for a thread inside the instance.")
+UPTIME = Figure("uptime", "gauge", "Seconds since the instance started.")
+SWITCH_INTERVAL = Figure(
+    "switch_interval",
+    "gauge",
+    "Seconds a thread may keep the interpreter lock while another one waits for it.",
+)
+
+#: Those that the report has, by the same names.
+REPORTED = (STATUS, IN_FLIGHT, BUSY, THREADS, QUEUE, UPTIME, SWITCH_INTERVAL)
 
 
 @dataclass(frozen=True)
@@ -68,3 +100,11 @@ class Health:
             # Round: Python stores whole microseconds.
             "switch_interval": round(sys.getswitchinterval(), 6),
         }
+
+    def figures(self) -> Iterator[tuple[Figure, Values]]:
+        """The numbers of the report, and the requests so far."""
+        report = self.report()
+        for figure in REPORTED:
+            yield figure, {(): report[figure.name]}
+        yield REQUESTS, self.meter.threads.answered.distributions()
+        yield WAITS, self.meter.threads.waited.distributions()

@@ -28,6 +28,7 @@ from transaction._transaction import Transaction
 from zopestack.agent import own_thread
 from zopestack.agent.meter import Application, Environ
 from zopestack.agent.refusal import headers
+from zopestack.figure import Figure, Values
 
 logger = logging.getLogger("zopestack.agent")
 
@@ -40,6 +41,11 @@ CLEAN_UP = 10.0
 
 #: For a client that asks the instance itself; HAProxy sends its own page.
 BODY = b"This request took too long and was interrupted. It has saved nothing.\n"
+
+
+INTERRUPTED = Figure(
+    "requests_interrupted", "counter", "Requests that were interrupted after request-timeout."
+)
 
 
 class Interrupted(BaseException):
@@ -66,12 +72,14 @@ class Interrupts:
 
     :param timeout: seconds from the begin of a request, or its last commit, to its interruption.
     :ivar requests: what each thread works on.
+    :ivar interrupted: how many requests were interrupted.
     """
 
     def __init__(self, application: Application, timeout: float) -> None:
         self.application = application
         self.timeout = timeout
         self.requests: dict[int, Request] = {}
+        self.interrupted = 0
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -93,6 +101,7 @@ class Interrupts:
         except Interrupted:
             # It may have come after the request, but before the end was noted.
             self._end(thread)
+            self.interrupted += 1
             logger.error("interrupted after %g s: %s", self.timeout, request.path)
             return _late(start_response)
 
@@ -130,6 +139,10 @@ class Interrupts:
             request.began = time.monotonic()
         finally:
             request.committing = False
+
+    def figures(self) -> Iterator[tuple[Figure, Values]]:
+        """How many requests were interrupted."""
+        yield INTERRUPTED, {(): self.interrupted}
 
     def _protect_commits(self) -> None:
         commit = Transaction._commitResources

@@ -9,28 +9,34 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Figures of each job, as those of ``zopestack.agent.port.METRICS``.
-METRICS = {
-    "job_succeeded": (
-        "gauge",
-        "When the last backup or pack succeeded, in seconds since the epoch; 0 for never.",
-    ),
-    "job_failed": ("gauge", "1 if a backup or pack has failed since then, else 0."),
-}
+from zopestack.figure import Figure, Values
+
+#: Not ``job``, which is Prometheus's own.
+LABELS = ("job_name",)
+
+SUCCEEDED = Figure(
+    "job_succeeded",
+    "gauge",
+    "When the last backup or pack succeeded, in seconds since the epoch; 0 for never.",
+    LABELS,
+)
+FAILED = Figure(
+    "job_failed", "gauge", "1 if a backup or pack has failed since then, else 0.", LABELS
+)
 
 
-def figures(path: str) -> Iterator[tuple[str, str, float]]:
-    """Name, job and value of each figure; none where nothing is known.
+def figures(path: str) -> Iterator[tuple[Figure, Values]]:
+    """The figures of each job; none where nothing is known.
 
     :param path: the file.
     """
     try:
         told = json.loads(Path(path).read_text(encoding="utf-8"))
         known = {
-            name: (float(job["succeeded"]), int(bool(job["failed"]))) for name, job in told.items()
+            (name,): (float(job["succeeded"]), int(bool(job["failed"])))
+            for name, job in told.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
-    for number, figure in enumerate(METRICS):
-        for name, values in known.items():
-            yield figure, name, values[number]
+    yield SUCCEEDED, {name: succeeded for name, (succeeded, _) in known.items()}
+    yield FAILED, {name: failed for name, (_, failed) in known.items()}

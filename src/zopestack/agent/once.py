@@ -47,5 +47,14 @@ class Once:
         return self.application(environ, start_response)
 
     def _stuck(self, sent: str) -> bool:
-        # A client that asks the instance itself may send anything.
-        return sent.isdecimal() and time.time() - int(sent[:16]) / 1000 > self.stuck_after
+        return seconds_since(sent) > self.stuck_after
+
+
+def seconds_since(sent: str) -> float:
+    """Return how long ago HAProxy received a request; 0 if that is not what the header says.
+
+    :param sent: the header, into which a client that asks the instance itself may write anything.
+    """
+    if not (sent.isascii() and sent.isdecimal()):
+        return 0.0
+    return time.time() - int(sent[:16]) / 1000

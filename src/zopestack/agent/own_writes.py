@@ -9,7 +9,7 @@ requests are passed on as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from threading import get_ident
 from typing import Any
 
@@ -18,6 +18,7 @@ from ZODB.POSException import StorageError
 from zopestack.agent import storage
 from zopestack.agent.meter import Application, Environ
 from zopestack.agent.refusal import headers
+from zopestack.figure import Figure, Values
 
 #: The header by which HAProxy says that a client has not written lately, in WSGI's spelling.
 READER = "HTTP_ZOPESTACK_READER"
@@ -29,19 +30,30 @@ COMMITTED = ("Zopestack-Committed", "1")
 UNREACHABLE = b"The database server does not answer. Try again later.\n"
 
 
+SYNCHRONIZED = Figure(
+    "requests_synchronized",
+    "counter",
+    "Requests before which the database server was asked for what is new, because their client had "
+    "written lately.",
+)
+
+
 class OwnWrites:
     """A WSGI filter in front of Zope.
 
     :ivar committed: the threads whose request has changed a database.
+    :ivar synchronized: how many requests began with a question to the database server.
     """
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self.committed: set[int] = set()
+        self.synchronized = 0
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass a request on, up to date if its client has written, and tell of its commit."""
         if READER not in environ:
+            self.synchronized += 1
             try:
                 storage.synchronize()
             except StorageError:
@@ -55,6 +67,10 @@ class OwnWrites:
             return start_response(status, sent, *more)
 
         return self.application(environ, start)
+
+    def figures(self) -> Iterator[tuple[Figure, Values]]:
+        """How many requests began with a question to the database server."""
+        yield SYNCHRONIZED, {(): self.synchronized}
 
     def note_commits(self) -> None:
         """Have the storage of every database tell which thread has changed it."""

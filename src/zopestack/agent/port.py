@@ -2,7 +2,7 @@
 
 GET /health    200, 404 or 503, and everything the agent knows as JSON
 GET /alive     503 only if the instance hangs, so that a guard may restart it
-GET /metrics   the same figures for Prometheus
+GET /metrics   figures for Prometheus
 GET /stacks    what every thread of the instance does now, as text
 GET /threads   a dialog with HAProxy's watch (templates/slots.lua.j2): each line that names a
                question of zopestack.agent.threads is answered by a line of two numbers
@@ -18,30 +18,22 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
 from zopestack.agent import jobs, own_thread
 from zopestack.agent.health import Health
+from zopestack.agent.metrics import process
+from zopestack.agent.metrics.exposition import Exposition, Source
 from zopestack.agent.stacks import tracebacks
 from zopestack.agent.threads import QUESTIONS, Threads
 
 #: Timeout in seconds for a client to send its request.
 TIMEOUT = 5
 
+NOT_FOUND = b"not found; use /health, /alive, /metrics, /stacks or /threads\n"
+
 #: Bytes of a request's rest that are read at once, to be ignored.
 CHUNK = 4096
-
-#: Figures of the report that are exported as Prometheus metrics, with type and description.
-METRICS = {
-    "requests": ("counter", "Requests answered."),
-    "in_flight": ("gauge", "Requests arriving, waiting, running or being sent."),
-    "busy": ("gauge", "Threads that are working on a request."),
-    "threads": ("gauge", "Threads of the instance."),
-    "queue": ("gauge", "Requests that wait for a thread inside the instance."),
-    "uptime": ("gauge", "Seconds since the instance started."),
-    "switch_interval": (
-        "gauge",
-        "Seconds a thread may keep the interpreter lock while another one waits for it.",
-    ),
-}
 
 
 class Port(ThreadingHTTPServer):
@@ -49,9 +41,11 @@ class Port(ThreadingHTTPServer):
 
     daemon_threads = True
     health: Health
+    exposition: Exposition
 
-    def __init__(self, host: str, port: int, health: Health) -> None:
+    def __init__(self, host: str, port: int, health: Health, exposition: Exposition) -> None:
         self.health = health
+        self.exposition = exposition
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Answer)
 
@@ -80,25 +74,19 @@ class Answer(BaseHTTPRequestHandler):
         if self.path == "/health":
             with health.drain.balancers.asking(self.headers.get("User-Agent", "")):
                 report = health.report()
-                self._send(report["status"], "application/json", json.dumps(report))
+                self._send(report["status"], "application/json", json.dumps(report).encode())
                 self._taken()
         elif self.path == "/alive":
             hung = health.hang.hung()
-            self._send(503 if hung else 200, "text/plain", "hung\n" if hung else "alive\n")
+            self._send(503 if hung else 200, "text/plain", b"hung\n" if hung else b"alive\n")
         elif self.path == "/metrics":
-            self._send(
-                200,
-                "text/plain; version=0.0.4",
-                metrics(health.report(), health.configuration.jobs),
-            )
+            self._send(200, CONTENT_TYPE_PLAIN_0_0_4, self.server.exposition.text())
         elif self.path == "/stacks":
-            self._send(200, "text/plain; charset=utf-8", tracebacks(health.meter))
+            self._send(200, "text/plain; charset=utf-8", tracebacks(health.meter).encode())
         elif self.path == "/threads":
             self._converse(health.meter.threads)
         else:
-            self._send(
-                404, "text/plain", "not found; use /health, /alive, /metrics, /stacks or /threads\n"
-            )
+            self._send(404, "text/plain", NOT_FOUND)
 
     def _converse(self, threads: Threads) -> None:
         self.send_response(200)
@@ -107,8 +95,7 @@ class Answer(BaseHTTPRequestHandler):
         while question := QUESTIONS.get(self.rfile.readline(80).decode("latin-1").strip()):
             self.wfile.write(b"%d %d\n" % threads.answer(question))
 
-    def _send(self, status: int, content_type: str, body: str) -> None:
-        data = body.encode()
+    def _send(self, status: int, content_type: str, data: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(data)))
@@ -126,29 +113,16 @@ class Answer(BaseHTTPRequestHandler):
         """Log nothing: a health check every second would fill the log."""
 
 
-def metrics(report: dict[str, Any], noted: str) -> str:
-    """Return a report in Prometheus's text format.
+def open_port(health: Health, *sources: Source) -> Port:
+    """Listen, or exit with one message if the port is in use.
 
-    :param noted: the file of the stack's jobs.
+    :param sources: of figures, beside the health and the jobs of the stack.
     """
-    instance = f'instance_name="{report["instance"]}"'
-    values = {name: {instance: report[name]} for name in METRICS}
-    for name, job, value in jobs.figures(noted):
-        values.setdefault(name, {})[f'{instance},job="{job}"'] = value
-    lines = []
-    for name, labelled in values.items():
-        kind, meaning = {**METRICS, **jobs.METRICS}[name]
-        full = f"zopestack_{name}{'_total' if kind == 'counter' else ''}"
-        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}"]
-        lines += [f"{full}{{{label}}} {value}" for label, value in labelled.items()]
-    return "\n".join(lines) + "\n"
-
-
-def open_port(health: Health) -> Port:
-    """Listen, or exit with one message if the port is in use."""
     own = health.configuration
+    known = (health.figures, lambda: jobs.figures(own.jobs), process.figures)
+    exposition = Exposition(own.name, (*known, *sources), process.standard())
     try:
-        return Port(own.host, own.port, health)
+        return Port(own.host, own.port, health, exposition)
     except OSError as why:
         if why.errno != errno.EADDRINUSE:
             raise

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zopestack.agent.metrics.times import Times
+
 if TYPE_CHECKING:
     from zopestack.agent.channel import Channel
     from zopestack.agent.server import Inline
@@ -73,6 +75,8 @@ class Threads:
     :ivar servers: waitress's servers.
     :ivar inline: whether waitress's main loop is running a request itself.
     :ivar leaving: whether the main loop is to end when it has run that request.
+    :ivar answered: how long they have worked on requests, by method class and status.
+    :ivar waited: how long requests have waited for one.
     """
 
     def __init__(self, number: int) -> None:
@@ -81,6 +85,8 @@ class Threads:
         self.servers: set[Inline] = set()
         self.inline = False
         self.leaving = False
+        self.answered = Times()
+        self.waited = Times()
         self.watchers: tuple[Watcher, ...] = ()
         self._lock = threading.Lock()
 

@@ -31,7 +31,7 @@ def digests(
     For the reload of
     HAProxy: the program and every file that HAProxy is given. For a program of the user's own: the
     files in the buildout's directory that its command names, except those in ``var``, which
-    change while it runs. For the schedule: what is due when.
+    change while it runs. For the schedule: what is due when. For the metrics: where they are.
 
     :param rendered: HAProxy's files.
     :param reached: what zope.conf includes.
@@ -56,6 +56,7 @@ def digests(
         "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files)),
         # It reads the Stack when it starts.
         "schedule": _digest(repr(stack.backups)),
+        "metrics": _digest(repr(stack.metrics)),
     }
 
 

@@ -34,6 +34,11 @@ PLUGINS = "supervisor-plugins"
 #: Scripts that a recipe makes without being asked by an option (plone.recipe.zeoserver 4).
 SCRIPTS_OF_RECIPES = ("repozo",)
 
+#: What keeps add-ons out of the stack's way, be they among the eggs or asked for by one of them.
+#: plone.observability answers health checks on port 8081 of every network, which is the usual port
+#: of instance1, from each instance (1.2.0, ``health/server.py``). The agent answers them here.
+NEIGHBOURS = {"PLONE_OBSERVABILITY_HEALTH_PORT": "0"}
+
 #: The part of the programs that back up and restore.
 BACKUPS = "stack-backups"
 
@@ -62,7 +67,8 @@ def parts(
     elif stack.relstorages:
         made |= storages.pack(made[stack.instances[0].name])
     made |= storages.copy(stack, made[stack.instances[0].name], relational)
-    scripts = ["adopt", "guard-instances", "reload-haproxy", "run-haproxy", "write-access-log"]
+    scripts = ["adopt", "guard-instances", "reload-haproxy", "run-haproxy", "serve-metrics"]
+    scripts.append("write-access-log")
     eggs = ["zopestack"]
     if stack.storage.serves:
         scripts.append("run-zeo")
@@ -135,6 +141,7 @@ def _completed(options: dict[str, str], stack: Stack, instance: Instance) -> dic
     needed = [AGENT, MARKER] if stack.lane(CALLBACKS) else [AGENT]
     pipeline = [each for each in needed if each not in pipeline] + pipeline
     variables = {name: str(path) for name, path in stack.directories.shared.items()}
+    variables |= NEIGHBOURS
     variables |= _variables(options.get("environment-vars", ""))
     variables |= agent(stack, instance).environment()
     needed_eggs = storages.eggs(stack)

@@ -7,6 +7,7 @@ import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import cert_time_to_seconds
 
 from zopestack.features.lanes import is_lane
 
@@ -24,6 +25,7 @@ class Server:
     :param current: requests in flight on this server.
     :param queued: requests that wait for this server only.
     :param total: requests that it has been given.
+    :param limit: requests that it is given at once now, lent slots included.
     :param check: result of the last health check, such as L4OK or L7STS.
     """
 
@@ -33,6 +35,7 @@ class Server:
     current: int
     queued: int
     total: int
+    limit: int
     check: str
 
     @property
@@ -120,6 +123,19 @@ class Runtime:
         answer = self.command("show stat").lstrip("# ")
         return list(csv.DictReader(answer.splitlines()))
 
+    def certificates(self) -> dict[str, float]:
+        """Return when each certificate ends that it serves with, in seconds since the epoch
+        (Management Guide, ``show ssl cert``); those it has loaded, which may not be those on disk.
+
+        :raises OSError: if HAProxy does not answer.
+        """
+        names = [line for line in self.command("show ssl cert").splitlines() if line[:1] == "/"]
+        told = {name: self.command(f"show ssl cert {name}") for name in names}
+        ends = {
+            name: re.search(r"^notAfter: (.*)$", text, re.MULTILINE) for name, text in told.items()
+        }
+        return {name: cert_time_to_seconds(end[1]) for name, end in ends.items() if end}
+
     def servers(self) -> dict[str, Server]:
         """Return the instances of every lane by name; a name is unique in a stack.
 
@@ -133,6 +149,7 @@ class Runtime:
                 current=int(row["scur"] or 0),
                 queued=int(row["qcur"] or 0),
                 total=int(row["stot"] or 0),
+                limit=int(row["slim"] or 0),
                 check=row["check_status"],
             )
             for row in self.statistics()

@@ -5,6 +5,7 @@ Templates loop and print; the Stack and ``programs`` hold what they print.
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from zopestack.features.databases import MAIN
 from zopestack.features.relstorage import Relstorage
 from zopestack.model import Stack
 from zopestack.render import lanes, maps, pages
+from zopestack.render.alerts import alerts
 from zopestack.render.programs import programs
 from zopestack.render.units import units
 
@@ -67,7 +69,8 @@ def balancer(stack: Stack) -> dict[Path, str]:
 
 
 def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
-    """supervisord's configuration, systemd's units, and the Stack itself for the operator commands.
+    """supervisord's configuration, systemd's units, what Prometheus scrapes and tells, and the
+    Stack itself for the operator commands.
 
     :param digests: by program, a word that changes with what the program is started with.
     :raises TemplateProblem: for a template that is missing or broken.
@@ -81,6 +84,12 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
             where: _render(environment, f"{stack.system_unit.name}.j2", stack=stack, unit=unit)
             for where, unit in units(stack, made).items()
         },
+        stack.prometheus_targets: _render(
+            environment, f"{stack.prometheus_targets.name}.j2", stack=stack
+        ),
+        stack.prometheus_rules: _render(
+            environment, f"{stack.prometheus_rules.name}.j2", alerts=tuple(alerts(stack))
+        ),
         stack.stack_file: stack_file.dumps(stack),
     }
 
@@ -144,6 +153,8 @@ def _reading(*directories: Path) -> jinja2.Environment:
     )
     environment.filters["time"] = _time
     environment.filters["zconfig"] = _zconfig
+    # Such a text is also one of YAML.
+    environment.filters["quoted"] = json.dumps
     return environment
 
 

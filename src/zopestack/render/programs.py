@@ -43,6 +43,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
         _haproxy(stack),
         _reload(stack),
         *_schedule(stack),
+        *_metrics(stack),
         _guard(stack),
     )
     first = _python(stack, stack.instances[0])
@@ -181,6 +182,20 @@ def _schedule(stack: Stack) -> tuple[Program, ...]:
             startsecs=0,
             # A backup that is stopped removes its half.
             stopwaitsecs=stack.timings.stop,
+        ),
+    )
+
+
+def _metrics(stack: Stack) -> tuple[Program, ...]:
+    if not stack.metrics.metrics_address:
+        return ()
+    return (
+        Program(
+            name="metrics",
+            comment="Gathers the figures of the whole stack for Prometheus, on "
+            f"{stack.metrics.metrics_address}.",
+            command=f"{stack.bin}/serve-metrics {stack.stack_file}",
+            priority=460,
         ),
     )
 

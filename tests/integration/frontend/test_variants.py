@@ -21,6 +21,7 @@ from zopestack.features.directories import Directories
 from zopestack.features.instances import Instances
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.memory import Memory
+from zopestack.features.metrics import Metrics
 from zopestack.features.option import options
 from zopestack.features.rotation import Rotation
 from zopestack.features.storage import Storage
@@ -125,7 +126,7 @@ def furnish(where: Path) -> None:
 
 def test_every_option_of_the_front_end_has_a_variant() -> None:
     elsewhere = (Instances, Zope, Balancer, Storage, Databases, Lifecycle, Directories, Memory)
-    elsewhere += (Rotation, Backups)
+    elsewhere += (Rotation, Backups, Metrics)
     known = {option.name for feature in elsewhere for option in options(feature)}
     assert set(VALUES) | known == set(OPTIONS)
 

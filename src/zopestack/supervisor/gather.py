@@ -1,0 +1,320 @@
+"""Gathers the figures of the whole stack for Prometheus: ``metrics`` in supervisord.
+
+At each scrape it asks the agents, HAProxy's exporter, HAProxy's runtime API and supervisord, all at
+once. Who does not answer in time, or answers with anything else, is told as not answering and does
+not hold up the others. The Stack is read each time, too: no restart when instances come or go.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+import xmlrpc.client
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from shutil import disk_usage
+from typing import Any
+
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from zopestack import USER_AGENT, stack_file
+from zopestack.features.address import Address
+from zopestack.figure import INSTANCE, Figure, Values
+from zopestack.haproxy.runtime import Runtime
+from zopestack.model import Stack
+from zopestack.supervisor.client import Supervisor
+
+ANSWERS = Figure(
+    "answers", "gauge", "1 if a process of the stack has told its figures, else 0.", ("process",)
+)
+STATE = Figure(
+    "program_state",
+    "gauge",
+    "1 for the state in which supervisord has a program.",
+    ("program", "state"),
+)
+STARTED = Figure(
+    "program_started_seconds",
+    "gauge",
+    "When a program was started last, in seconds since the epoch.",
+    ("program",),
+)
+LENT = Figure(
+    "slots_lent",
+    "gauge",
+    "Requests that HAProxy gives to an instance now beyond its threads, because clients hold slots "
+    "without a thread; below 0 while requests run whose clients have gone.",
+    (INSTANCE,),
+)
+EXPIRES = Figure(
+    "certificate_expires_seconds",
+    "gauge",
+    "When a certificate ends that HAProxy serves with, in seconds since the epoch.",
+    ("file",),
+)
+
+DISK = ("directory",)
+DISK_FREE = Figure(
+    "disk_free_bytes", "gauge", "Bytes of the disk of a directory that are free.", DISK
+)
+DISK_SIZE = Figure("disk_size_bytes", "gauge", "Bytes of the disk of a directory.", DISK)
+
+#: Seconds for all answers; Prometheus waits 10 s for its own (its manual, ``scrape_timeout``).
+PATIENCE = 3.0
+
+#: Bytes of an answer at most: HAProxy's of 256 instances has 2 MB.
+LONGEST = 16 << 20
+
+PATH = "/metrics"
+
+#: Who is asked beside the instances, none of which can be called so.
+HAPROXY, SUPERVISORD, RUNTIME = "haproxy", "supervisord", "haproxy's runtime API"
+
+
+class Garbage(Exception):
+    """An answer that is not one."""
+
+
+class Question:
+    """One process that is asked for its figures over HTTP.
+
+    :param read: makes of the answer what is wanted, or raises :class:`Garbage`.
+    """
+
+    def __init__(self, address: Address, read: Callable[[bytes], Any]) -> None:
+        self.read = read
+        self._connection = HTTPConnection(address.host, address.port, timeout=PATIENCE)
+        #: That of the connection, which forgets it when the answer begins.
+        self._socket: socket.socket | None = None
+
+    def ask(self) -> Any:
+        """What ``read`` makes of the answer.
+
+        :raises OSError, HTTPException: where there is no answer.
+        :raises Garbage: where the answer is not one.
+        """
+        try:
+            self._connection.connect()
+            self._socket = self._connection.sock
+            self._connection.request("GET", PATH, headers={"User-Agent": USER_AGENT})
+            answer = self._connection.getresponse()
+            body = answer.read(LONGEST)
+        finally:
+            self._connection.close()
+        if answer.status != 200:
+            raise Garbage(f"status {answer.status}")
+        return self.read(body)
+
+    def give_up(self) -> None:
+        """Have :meth:`ask` end now."""
+        if self._socket:
+            # It may just have ended.
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _parsed(body: bytes, belongs: Callable[[Metric], bool]) -> list[Metric]:
+    """Figures as Prometheus reads them.
+
+    Somebody else's would be there twice, which makes a scrape invalid.
+
+    :raises Garbage: where there are none, or somebody else's.
+    """
+    try:
+        found = list(text_string_to_metric_families(body.decode()))
+    # Whatever the parser runs into: the text may be anything.
+    except Exception as why:
+        raise Garbage(repr(why)) from why
+    if not found or not all(map(belongs, found)):
+        raise Garbage("figures of something else")
+    return found
+
+
+def _instances(name: str) -> Callable[[bytes], list[Metric]]:
+    """Reads what the agent of an instance says."""
+    return lambda body: _parsed(
+        body, lambda found: all(each.labels.get(INSTANCE) == name for each in found.samples)
+    )
+
+
+def _haproxys(body: bytes) -> bytes:
+    """Reads what HAProxy says; as it is, because the parser changes names of counters."""
+    _parsed(body, lambda found: found.name.startswith(f"{HAPROXY}_"))
+    return body
+
+
+@dataclass(frozen=True)
+class Gathered(Collector):
+    """The figures of a stack but for HAProxy's own, as prometheus_client collects them.
+
+    :param answers: by process, what it has told; None where it has not.
+    :param runtime: what HAProxy's runtime API has told.
+    :param disks: what the machine has told.
+    """
+
+    answers: Mapping[str, Any]
+    runtime: Iterable[tuple[Figure, Values]]
+    disks: Iterable[tuple[Figure, Values]]
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures of all, each name once."""
+        yield ANSWERS.family(
+            {(name,): float(answer is not None) for name, answer in self.answers.items()}
+        )
+        for told in (self.answers[SUPERVISORD] or (), self.runtime, self.disks):
+            yield from (figure.family(values) for figure, values in told)
+        found: dict[str, Metric] = {}
+        for name, families in self.answers.items():
+            for family in families or () if name not in (HAPROXY, SUPERVISORD) else ():
+                first = found.setdefault(family.name, family)
+                if first is not family:
+                    first.samples += family.samples
+        yield from found.values()
+
+
+def gathered(stack: Stack) -> bytes:
+    """The figures of a stack in Prometheus's text format; takes up to :data:`PATIENCE` seconds."""
+    questions = {each.name: Question(each.agent, _instances(each.name)) for each in stack.instances}
+    questions[HAPROXY] = Question(stack.balancer.stats_address, _haproxys)
+    asked: dict[str, Callable[[], Any]] = {name: each.ask for name, each in questions.items()}
+    asked[SUPERVISORD] = lambda: list(_programs(stack))
+    asked[RUNTIME] = lambda: list(_balancer(stack))
+    answers = _all_at_once(asked, questions)
+    runtime = answers.pop(RUNTIME) or ()
+    return generate_latest(Gathered(answers, runtime, list(_disks(stack)))) + (
+        answers[HAPROXY] or b""
+    )
+
+
+def _all_at_once(
+    asked: Mapping[str, Callable[[], Any]], questions: Mapping[str, Question]
+) -> dict[str, Any]:
+    """What each has answered within :data:`PATIENCE`; None where it has not."""
+    pool = ThreadPoolExecutor(len(asked))
+    futures = {name: pool.submit(ask) for name, ask in asked.items()}
+    wait(futures.values(), PATIENCE)
+    for name, question in questions.items():
+        if not futures[name].done():
+            question.give_up()
+    pool.shutdown(wait=False, cancel_futures=True)
+    return {name: _answer(future) for name, future in futures.items()}
+
+
+def _answer(future: Future[Any]) -> Any:
+    if not future.done():
+        return None
+    try:
+        return future.result()
+    except (OSError, HTTPException, xmlrpc.client.Error, Garbage):
+        return None
+
+
+def _programs(stack: Stack) -> Iterator[tuple[Figure, Values]]:
+    processes = Supervisor(stack.supervisor_socket, PATIENCE).processes()
+    yield STATE, {(name, each.state): 1 for name, each in processes.items()}
+    yield STARTED, {(name,): each.started for name, each in processes.items() if each.started}
+
+
+def _balancer(stack: Stack) -> Iterator[tuple[Figure, Values]]:
+    runtime = Runtime(stack.haproxy_socket)
+    threads = {each.name: each.maxconn for each in stack.balanced}
+    yield (
+        LENT,
+        {
+            (name,): server.limit - threads[name]
+            for name, server in runtime.servers().items()
+            if name in threads
+        },
+    )
+    if stack.certificate:
+        yield EXPIRES, {(name,): end for name, end in runtime.certificates().items()}
+
+
+def _disks(stack: Stack) -> Iterator[tuple[Figure, Values]]:
+    directories = (stack.var, stack.logs, stack.backups.backup_directory)
+    # That of the backups is made by the first one.
+    used = {(str(each),): disk_usage(each) for each in directories if each.exists()}
+    yield DISK_FREE, {name: each.free for name, each in used.items()}
+    yield DISK_SIZE, {name: each.total for name, each in used.items()}
+
+
+class Answer(BaseHTTPRequestHandler):
+    """One scrape.
+
+    :cvar file: the Stack's.
+    """
+
+    file: Path
+    timeout = PATIENCE
+    server_version = "zopestack"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """Answer with the figures of the Stack as it is now."""
+        if self.path != PATH:
+            self.send_error(404, f"Not Found; use {PATH}")
+            return
+        try:
+            text = gathered(stack_file.load(self.file))
+        except OSError as why:
+            self.log_error("%s", why)
+            self.send_error(503)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Log no scrape."""
+
+
+class Server(ThreadingHTTPServer):
+    """Answers scrapes, also while another one waits."""
+
+    daemon_threads = True
+
+    def __init__(self, address: Address, file: Path) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        super().__init__((address.host, address.port), type("Answer", (Answer,), {"file": file}))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore clients that close early."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def main() -> None:
+    """Serve until a signal ends it; ``serve-metrics STACK_FILE``."""
+    file = Path(sys.argv[1])
+    try:
+        address = stack_file.load(file).metrics.metrics_address
+    except OSError as why:
+        sys.exit(f"metrics: {why}")
+    if not address:
+        sys.exit(f"metrics: expected metrics-address in [stack], but {file} has none")
+    try:
+        server = Server(address, file)
+    except OSError as why:
+        if why.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
+            raise
+        sys.exit(
+            f"metrics: cannot listen on {address}: {why.strerror}. Change metrics-address in "
+            "[stack]."
+        )
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
