@@ -21,8 +21,7 @@ HUNG_AFTER = 3
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    options = {"hung_after": f"{HUNG_AFTER}s", "long_request": "1s"}
-    with Site(ledger.SECTIONS, instances=2, **options) as running:
+    with Site(ledger.SECTIONS, instances=2, hung_after=f"{HUNG_AFTER}s") as running:
         running.start()
         ledger.create(running, visitors=1)
         yield running
@@ -98,25 +97,6 @@ def test_a_hang_is_told_apart_and_its_tracebacks_are_logged_once(site: Site) -> 
     log = site.log("instance1.log")
     assert log.count("hung: every thread has worked on its request") == 1
     assert "time.sleep(float(seconds))" in log, "the traceback shows where it hangs"
-
-
-def test_a_long_request_is_logged_and_shown_and_its_form_is_not(site: Site) -> None:
-    name, password = site.admin
-    slow = f"/ledger/slow?seconds=2&secret={password}"
-    with in_background(lambda: site.get(slow, login=site.admin)):
-        until("a busy thread", lambda: [report(site, n).busy for n in (0, 1)], any)
-        shown = site.supervisorctl("threads", "all", check=True).stdout
-    request = rf"GET \S*/ledger/slow by {name} \(\d\.\d s, id [0-9a-f-]{{36}}\)"
-    assert re.search(request, shown)
-    assert "time.sleep(float(seconds))" in shown
-    ended = f"long request has ended: {request}"
-    log = until(
-        "its end",
-        lambda: site.log("instance1.log") + site.log("instance2.log"),
-        lambda log: bool(re.search(ended, log)),
-    )
-    assert re.search(f" long request: {request}\n", log)
-    assert password not in log + shown
 
 
 def test_an_endless_request_harms_itself_only(site: Site) -> None:

@@ -23,7 +23,7 @@ from zopestack.supervisor.help import HELP
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with Site(ledger.SECTIONS, instances=2) as running:
+    with Site(ledger.SECTIONS, instances=2, long_request="1s") as running:
         running.start()
         ledger.create(running, visitors=1)
         yield running
@@ -116,6 +116,33 @@ def test_roll_one(site: Site) -> None:
     after = instances(site)
     assert after["instance1"] == before["instance1"]
     assert after["instance2"] != before["instance2"]
+
+
+def test_a_long_request_is_logged_and_shown_and_its_form_is_not(site: Site) -> None:
+    enough = site.directory / "long-enough"
+    path = f"/ledger/burn?until={enough}&secret={site.admin[1]}"
+    request = r"GET \S*/ledger/burn by admin \(\d+\.\d s, id [0-9a-f-]{36}\)"
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(site.get, path, login=site.admin)
+        try:
+            logged(site, rf" long request: {request}\n")
+            shown = site.supervisorctl("threads", "all", check=True).stdout
+        finally:
+            enough.touch()
+        assert answer.result().status < 300
+    assert re.search(request, shown)
+    assert ", in burn" in shown
+    log = logged(site, rf"long request has ended: {request}")
+    assert site.admin[1] not in log + shown
+
+
+def logged(site: Site, pattern: str) -> str:
+    """What the instances have logged, once a pattern is in it."""
+    return until(
+        "the log",
+        lambda: site.log("instance1.log") + site.log("instance2.log"),
+        lambda log: bool(re.search(pattern, log)),
+    )
 
 
 def test_a_flame_graph_shows_where_the_time_goes(site: Site) -> None:

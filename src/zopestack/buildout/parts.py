@@ -42,6 +42,10 @@ NEIGHBOURS = {"PLONE_OBSERVABILITY_HEALTH_PORT": "0"}
 #: The part of the programs that back up and restore.
 BACKUPS = "stack-backups"
 
+#: The part of Munin's plugin, and what munin-node-configure looks for in its text (Munin's guide,
+#: "Magic markers").
+MUNIN, MARKERS = "stack-munin", "#%# family=auto\n#%# capabilities=autoconf"
+
 
 def parts(
     stack: Stack, overrides: Mapping[str, Section], relational: bool = False
@@ -88,6 +92,7 @@ def parts(
         # What the instances have opens a relational database.
         first = made[GUARDS if stack.storage.serves else stack.instances[0].name]
         made[BACKUPS] = {**_backups(stack), "eggs": first["eggs"]}
+    made[MUNIN] = _munin(stack)
     return made
 
 
@@ -290,6 +295,17 @@ def _backups(stack: Stack) -> dict[str, str]:
         ),
         "scripts": "\n".join(modules),
         "arguments": repr(str(stack.stack_file)),
+    }
+
+
+def _munin(stack: Stack) -> dict[str, str]:
+    return {
+        "recipe": "zc.recipe.egg:scripts",
+        "eggs": "zopestack",
+        "entry-points": "munin-plugin=zopestack.supervisor.munin.cli:main",
+        "scripts": "munin-plugin",
+        "arguments": repr(str(stack.stack_file)),
+        "initialization": MARKERS,
     }
 
 

@@ -1,0 +1,170 @@
+"""The graphs: what each shows, and of which figures it is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zopestack.features.lanes import is_lane
+from zopestack.model import Stack
+from zopestack.supervisor.munin.figures import (
+    Figures,
+    Values,
+    context_switches,
+    rescheduling_interrupts,
+)
+
+#: Of a graph's names and of its fields (Munin's guide, "Notes on field names").
+FIELD = re.compile(r"[^A-Za-z0-9_]")
+
+#: A counter has whole numbers only (rrdcreate(1), DERIVE), so seconds are told in milliseconds.
+MILLISECONDS = 1000
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph.
+
+    :param name: of the graph, unique in the stack.
+    :param axis: of the values, with their unit.
+    :param says: what a person learns from it.
+    :param values: by what each line is called.
+    :param counts: whether the values grow for ever, so that their growth a second is shown.
+    :param stacked: whether the sum is of interest.
+    :param over: by the same names: what the growth is divided by.
+    :param base: 1024 for bytes.
+    """
+
+    name: str
+    title: str
+    axis: str
+    says: str
+    values: Callable[[Figures], Values]
+    counts: bool = True
+    stacked: bool = False
+    over: Callable[[Figures], Values] | None = None
+    base: int = 1000
+
+    def lines(self, stack: Stack, figures: Figures) -> list[str]:
+        """What each line is called; those of instances stay when one does not answer."""
+        found = self.values(figures)
+        instances = [each.name for each in stack.instances]
+        return [*dict.fromkeys([*(instances if self.name in OF_INSTANCES else ()), *found])]
+
+
+def field(name: str) -> str:
+    """The name of a field for Munin."""
+    return FIELD.sub("_", name)
+
+
+def _machine(figures: Figures) -> Values:
+    found = {"context switches": float(context_switches())}
+    interrupts = rescheduling_interrupts()
+    return found if interrupts is None else {**found, "rescheduling interrupts": interrupts}
+
+
+def _queued(figures: Figures) -> Values:
+    found = figures.by("haproxy_backend_current_queue", "proxy")
+    return {lane: value for lane, value in found.items() if is_lane(lane)}
+
+
+def _milliseconds(name: str) -> Callable[[Figures], Values]:
+    def values(figures: Figures) -> Values:
+        return {label: MILLISECONDS * value for label, value in figures.by(name).items()}
+
+    return values
+
+
+def _of(name: str, label: str = "") -> Callable[[Figures], Values]:
+    return lambda figures: figures.by(name, label) if label else figures.by(name)
+
+
+GRAPHS = (
+    Graph(
+        "requests",
+        "Requests",
+        "requests a second",
+        "Requests that each instance has answered.",
+        _of("zopestack_request_seconds_count"),
+        stacked=True,
+    ),
+    Graph(
+        "statuses",
+        "Statuses",
+        "requests a second",
+        "What clients were answered.",
+        _of("zopestack_request_seconds_count", "status"),
+        stacked=True,
+    ),
+    Graph(
+        "latency",
+        "Time for a request",
+        "milliseconds",
+        "How long a thread works on a request, on average.",
+        _milliseconds("zopestack_request_seconds_sum"),
+        over=_of("zopestack_request_seconds_count"),
+    ),
+    Graph(
+        "wait",
+        "Wait for a thread",
+        "milliseconds",
+        "How long a request waits until a thread begins with it, on average.",
+        _milliseconds("zopestack_request_wait_seconds_sum"),
+        over=_of("zopestack_request_wait_seconds_count"),
+    ),
+    Graph(
+        "busy",
+        "Busy threads",
+        "threads",
+        "Threads that work on a request now. Where all do, requests wait.",
+        _of("zopestack_busy"),
+        counts=False,
+        stacked=True,
+    ),
+    Graph(
+        "queue",
+        "Queue",
+        "requests",
+        "Requests that wait in HAProxy now. A queue that is often there asks for more instances.",
+        _queued,
+        counts=False,
+    ),
+    Graph(
+        "conflicts",
+        "Conflicts",
+        "conflicts a second",
+        "Commits that failed because another one had changed the same objects, by database.",
+        _of("zopestack_zodb_conflicts_total", "database"),
+    ),
+    Graph(
+        "memory",
+        "Memory",
+        "bytes",
+        "Memory of each instance; what several share is divided among them.",
+        _of("zopestack_memory_pss_bytes"),
+        counts=False,
+        stacked=True,
+        base=1024,
+    ),
+    Graph(
+        "gil",
+        "Wait for the interpreter lock",
+        "milliseconds a second",
+        "Time for which threads in a request wait for another thread of their own process. More "
+        "instances with fewer threads wait less.",
+        _milliseconds("zopestack_gil_wait_seconds_total"),
+        stacked=True,
+    ),
+    Graph(
+        "switches",
+        "Rescheduling interrupts and context switches",
+        "a second",
+        "Of the whole machine. Threads that fight for the interpreter lock make both grow; this is "
+        "the graph of the post of 2010.",
+        _machine,
+    ),
+)
+
+#: Graphs with a line for each instance.
+OF_INSTANCES = {"requests", "latency", "wait", "busy", "memory", "gil"}
