@@ -119,7 +119,7 @@ setup(
             "reload-haproxy = zopestack.supervisor.reload:main",
             "run-haproxy = zopestack.haproxy.run:main",
             "run-zeo = zopestack.supervisor.zeo:main",
-            "serve-metrics = zopestack.supervisor.gather:main",
+            "serve-metrics = zopestack.supervisor.scrapes:main",
             "write-access-log = zopestack.haproxy.log_writer:main",
         ],
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from io import StringIO
@@ -160,3 +161,9 @@ def test_of_several_machines_one_sets_it_up(home: Path) -> None:
         text = CONF.format(home=home, user="user root")
         path.write_text(text.replace(f"{home}/lock", f"{path}.lock"), encoding="utf-8")
     assert at_once(paths) == [FIRST] * OPENERS
+
+
+def test_sqlite_has_its_table_of_object_ids_before_several_need_it(home: Path) -> None:
+    opened(home).close()
+    with sqlite3.connect(home / "data" / "oids.sqlite3") as ids:
+        assert ids.execute("SELECT count(*) FROM new_oid").fetchone() == (1,)

@@ -30,13 +30,15 @@ class MariaDB(DatabaseServer):
         return self.home / "socket"
 
     def prepare(self) -> None:
-        options = (f"--datadir={self.home}/data", "--auth-root-authentication-method=normal")
+        # It runs as another user, for whom the tests' own directory is closed.
+        where = (f"--datadir={self.home}/data", f"--tmpdir={self.home}")
+        options = (*where, "--auth-root-authentication-method=normal")
         self.make(binary("mariadb-install-db"), "--no-defaults", *options, "--skip-test-db")
 
     def command(self) -> list[str | Path]:
         options = ("--skip-networking", "--innodb-flush-log-at-trx-commit=0", VERSION)
         where = (f"--datadir={self.home}/data", f"--socket={self.socket}")
-        return [binary("mariadbd"), "--no-defaults", *where, *options]
+        return [binary("mariadbd"), "--no-defaults", *where, f"--tmpdir={self.home}", *options]
 
     def answers(self) -> bool:
         return self.client("SELECT 1").returncode == 0

@@ -14,9 +14,10 @@ import pytest
 from tests.support import describe
 from zopestack.backups import jobs
 from zopestack.features.address import Address
-from zopestack.supervisor.doctor import machine, run, service, settings
+from zopestack.supervisor.doctor import database, machine, run, service, settings
 from zopestack.supervisor.doctor.finding import CHECKS, Check, Finding, Severity
 from zopestack.supervisor.doctor.look import Disk, Look
+from zopestack.supervisor.figures import Figures
 
 MB = 1 << 20
 
@@ -30,6 +31,22 @@ WELL = {
     "qtime": "3",
     "qcur": "0",
 }
+
+
+def figures_of(conflicts: int = 1, loads: int = 1000, kept: int = 100) -> Figures:
+    """What an instance of one database tells after 1,000 requests and commits."""
+    of = '{instance_name="instance1",database="main"}'
+    lines = [
+        'zopestack_request_seconds_count{instance_name="instance1",method="safe"} 1000',
+        f"zopestack_zodb_commits_total{of} 1000",
+        f"zopestack_zodb_conflicts_total{of} {conflicts}",
+        f"zopestack_zodb_loads_total{of} {loads}",
+        f"zopestack_zodb_cache_objects{of} {kept}",
+        f"zopestack_zodb_cache_limit{of} 30000",
+        f"zopestack_zodb_connections{of} 2",
+        "",
+    ]
+    return Figures("\n".join(lines).encode())
 
 
 class Given(Look):
@@ -54,6 +71,7 @@ class Given(Look):
             "cores": 2,
             "available": 1000 * MB,
             "clock_kept": True,
+            "figures": figures_of(),
         }
         # In the place of what has been asked for once.
         self.__dict__.update({**well, **figures})
@@ -144,6 +162,18 @@ CASES = [
         WARNING,
         "20 of 1000 clients of backend zope left",
         figures={"statistics": [{**WELL, "cli_abrt": "20"}]},
+    ),
+    Case(
+        database.conflicts,
+        WARNING,
+        "250 of 1250 commits to the database main met a conflict",
+        figures={"figures": figures_of(conflicts=250)},
+    ),
+    Case(
+        database.caches,
+        WARNING,
+        "instance1 loads 150 objects for a request, and its caches of 30000",
+        figures={"figures": figures_of(loads=150_000, kept=60_000)},
     ),
     Case(
         service.queue,

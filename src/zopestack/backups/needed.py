@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 from zopestack import stack_file
-from zopestack.backups.databases import relational
 from zopestack.backups.failed import Failed
 
 
 def main() -> None:
     """End with a message where something is missing."""
+    # bin/buildout imports this module for its name, and has none of the instances' eggs.
+    from zopestack.backups.databases import relational
+
     try:
         for each in relational(stack_file.load(Path("/dev/stdin"))):
             each.check_programs()

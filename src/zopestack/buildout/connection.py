@@ -13,8 +13,6 @@ from io import StringIO
 from itertools import combinations
 from typing import Any
 
-from zopestack.copying import relational
-
 #: Where nobody answers, and where the database cannot be used.
 NO_ANSWER, REFUSED = "no answer", "refused"
 
@@ -32,11 +30,14 @@ def main() -> None:
 
 
 def _problems(texts: dict[str, str]) -> Iterator[tuple[str, tuple[str, str]]]:
+    # bin/buildout imports this module for its name and statuses, and has none of these eggs.
     import ZConfig
     from relstorage.adapters.interfaces import (  # type: ignore[import-untyped]
         DriverNotAvailableError,
     )
     from ZODB.POSException import StorageError
+
+    from zopestack.copying import relational
 
     schema = ZConfig.loadSchemaFile(StringIO(SCHEMA))
     adapters: dict[str, Any] = {}

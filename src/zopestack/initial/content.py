@@ -33,6 +33,9 @@ def seed(storage: Any, user: str | None, password_file: str) -> None:
         else:
             DB(FileStorage(str(file))).close()
         _store(storage, file)
+    # RelStorage makes SQLite's table of object ids when the first one is asked for, and of two
+    # processes that do so at once, one dies (4.3, ``adapters/sqlite/oidallocator.py``).
+    storage.new_oid()
 
 
 def _create(file: Path, user: str, password_file: str) -> None:

@@ -7,27 +7,22 @@ not hold up the others. The Stack is read each time, too: no restart when instan
 
 from __future__ import annotations
 
-import errno
 import socket
-import sys
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
 from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from zopestack import USER_AGENT, stack_file
+from zopestack import USER_AGENT
 from zopestack.features.address import Address
 from zopestack.figure import INSTANCE, Figure, Values
 from zopestack.haproxy.runtime import Runtime
@@ -246,75 +241,3 @@ def _disks(stack: Stack) -> Iterator[tuple[Figure, Values]]:
     used = {(str(each),): disk_usage(each) for each in directories if each.exists()}
     yield DISK_FREE, {name: each.free for name, each in used.items()}
     yield DISK_SIZE, {name: each.total for name, each in used.items()}
-
-
-class Answer(BaseHTTPRequestHandler):
-    """One scrape.
-
-    :cvar file: the Stack's.
-    """
-
-    file: Path
-    timeout = PATIENCE
-    server_version = "zopestack"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        """Answer with the figures of the Stack as it is now."""
-        if self.path != PATH:
-            self.send_error(404, f"Not Found; use {PATH}")
-            return
-        try:
-            text = gathered(stack_file.load(self.file))
-        except OSError as why:
-            self.log_error("%s", why)
-            self.send_error(503)
-            return
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Log no scrape."""
-
-
-class Server(ThreadingHTTPServer):
-    """Answers scrapes, also while another one waits."""
-
-    daemon_threads = True
-
-    def __init__(self, address: Address, file: Path) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        super().__init__((address.host, address.port), type("Answer", (Answer,), {"file": file}))
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that close early."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def main() -> None:
-    """Serve until a signal ends it; ``serve-metrics STACK_FILE``."""
-    file = Path(sys.argv[1])
-    try:
-        address = stack_file.load(file).metrics.metrics_address
-    except OSError as why:
-        sys.exit(f"metrics: {why}")
-    if not address:
-        sys.exit(f"metrics: expected metrics-address in [stack], but {file} has none")
-    try:
-        server = Server(address, file)
-    except OSError as why:
-        if why.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
-            raise
-        sys.exit(
-            f"metrics: cannot listen on {address}: {why.strerror}. Change metrics-address in "
-            "[stack]."
-        )
-    server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()

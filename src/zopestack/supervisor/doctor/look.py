@@ -17,6 +17,8 @@ from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.supervisor import group
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
+from zopestack.supervisor.figures import Figures
+from zopestack.supervisor.gather import gathered
 
 #: Timeout in seconds for HAProxy to say its version.
 TIMEOUT = 10
@@ -70,6 +72,11 @@ class Look:
             return Runtime(self.stack.haproxy_socket).statistics()
         except OSError:
             return []
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What Prometheus would be told."""
+        return Figures(gathered(self.stack))
 
     @cached_property
     def haproxy_status(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Each registers its checks.
-from zopestack.supervisor.doctor import machine, service, settings  # noqa: F401
+from zopestack.supervisor.doctor import database, machine, service, settings  # noqa: F401
 from zopestack.supervisor.doctor.finding import CHECKS, Finding, Severity
 from zopestack.supervisor.doctor.look import Look
 

@@ -8,14 +8,12 @@ import pwd
 import sys
 from pathlib import Path
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from zopestack import files, stack_file
 from zopestack.model import Stack
 from zopestack.supervisor import job
+from zopestack.supervisor.figures import Figures
 from zopestack.supervisor.gather import gathered
 from zopestack.supervisor.munin import plugin
-from zopestack.supervisor.munin.figures import Figures
 from zopestack.supervisor.munin.graphs import field
 
 DESCRIPTION = """\
@@ -59,7 +57,7 @@ def main(file: str) -> None:
     elif given.asked == "autoconf":
         print("yes")
     elif given.asked != "suggest":
-        figures = Figures(text_string_to_metric_families(gathered(stack).decode()))
+        figures = Figures(gathered(stack))
         answer = plugin.config if given.asked else plugin.values
         print(*answer(stack, figures, prefix(stack)), sep="\n")
 

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 
 from zopestack.features.lanes import is_lane
 from zopestack.model import Stack
-from zopestack.supervisor.munin.figures import (
-    Figures,
-    Values,
-    context_switches,
-    rescheduling_interrupts,
-)
+from zopestack.supervisor.figures import Figures, Values
+from zopestack.supervisor.munin.machine import context_switches, rescheduling_interrupts
 
 #: Of a graph's names and of its fields (Munin's guide, "Notes on field names").
 FIELD = re.compile(r"[^A-Za-z0-9_]")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zopestack.model import Stack
-from zopestack.supervisor.munin.figures import Figures
+from zopestack.supervisor.figures import Figures
 from zopestack.supervisor.munin.graphs import GRAPHS, Graph, field
 
 #: The group of graphs in Munin's pages.
