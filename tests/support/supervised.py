@@ -89,7 +89,7 @@ class Supervised(Deployment):
             stack.bin / "guard-instances": (*python, "zopestack.supervisor.guard", "$@"),
             stack.bin / "reload-haproxy": (*python, "zopestack.supervisor.reload", "$@"),
             stack.bin / "write-access-log": (*python, "zopestack.haproxy.log_writer", "$@"),
-            stack.bin / "serve-metrics": (*python, "zopestack.supervisor.gather", "$@"),
+            stack.bin / "serve-metrics": (*python, "zopestack.supervisor.scrapes", "$@"),
             stack.bin / "run-haproxy": (*python, "zopestack.haproxy.run", "$@"),
         }
         for name in ("supervisord", "supervisorctl"):

@@ -32,6 +32,7 @@ def test_order_of_the_parts(home: Path) -> None:
         "stack-copy",
         "stack-guards",
         "stack-backups",
+        "stack-munin",
     ]
 
 
