@@ -58,15 +58,8 @@ def site(server: Postgres) -> Iterator[Site]:
     with Site(SECTIONS, instances=1, **options) as running:
         running.start()
         ledger.create(running, WRITERS)
-        script(running, FILL)
+        running.run_in_zope(FILL)
         yield running
-
-
-def script(site: Site, text: str) -> str:
-    """What a script says that runs with the site's database."""
-    file = site.directory / "script.py"
-    file.write_text(text, encoding="utf-8")
-    return site.run(site.stack.bin / "instance1", "run", file).stdout
 
 
 class Book:
@@ -94,7 +87,7 @@ class Book:
             visitor: dict.fromkeys(numbers, 1) for visitor, numbers in self.confirmed.items()
         }
         numbers = [str(number + 1) for number in range(self.intranet)]
-        line = next(x for x in script(site, READ).splitlines() if x.startswith("INTRANET "))
+        line = next(x for x in site.run_in_zope(READ).splitlines() if x.startswith("INTRANET "))
         expected = [dict.fromkeys(numbers, 1), {number: number for number in numbers}]
         assert line == f"INTRANET {expected}".replace("'", '"')
         assert site.get("/ledger/light").status == 200

@@ -49,15 +49,8 @@ def site() -> Iterator[Site]:
         own = f"http-address = 127.0.0.1:{first}\nagent-address = 127.0.0.1:{first + 1}"
         running.configure(f"{ledger.SECTIONS}\n[worker]\n{own}\nverbose-security = on\n")
         running.start()
-        run(running, FILL)
+        running.run_in_zope(FILL)
         yield running
-
-
-def run(site: Site, script: str) -> str:
-    """What a script says that runs with the site's database."""
-    file = site.directory / "script.py"
-    file.write_text(script, encoding="utf-8")
-    return site.run(site.stack.bin / "instance1", "run", file).stdout
 
 
 def reasons(site: Site) -> list[str]:
@@ -89,7 +82,7 @@ def test_what_is_saved_in_it_is_in_files_of_its_own(site: Site) -> None:
             assert site.post(path, {"visitor": "0", "number": str(number)}, at=at).status == 200
     assert size(site, "Data.fs") == main
     assert size(site, "intranet.fs") > mounted
-    books = run(site, "print('BOOK', dict(app.intranet.ledger.books['0']))")
+    books = site.run_in_zope("print('BOOK', dict(app.intranet.ledger.books['0']))")
     assert "BOOK {0: 3, 1: 3, 2: 3, 3: 3, 4: 3}" in books
     blobs = site.stack.blobs_of(site.stack.databases.databases[0])
     assert [file.stat().st_size for file in blobs.rglob("*.blob")] == [5000]
@@ -186,12 +179,12 @@ def test_another_one_is_mounted_where_that_can_be(site: Site) -> None:
     for why in reasons(site):
         assert re.fullmatch(f"serving; {missing}; {taken}.*", why)
     assert site.get("/intranet/ledger/light").status == 200
-    run(site, FOLDER)
+    site.run_in_zope(FOLDER)
     assert site.get("/docs/archive").status == 404
     site.supervisorctl("restart", "worker", check=True)
     site.wait_ready()
     # ZEO tells the others of a commit a little later.
     until("it at another", lambda: site.get("/docs/archive", at="instance1").status, (200).__eq__)
-    found = run(site, "print('IN', app.docs.archive._p_jar.db().database_name)")
+    found = site.run_in_zope("print('IN', app.docs.archive._p_jar.db().database_name)")
     assert "IN archive" in found
     assert Path(site.stack.database.with_name("archive.fs")).exists()

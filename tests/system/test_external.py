@@ -44,12 +44,6 @@ class World:
         self.authority = authority
         self.certificate = authority.issue("good")
 
-    def run(self, text: str) -> str:
-        """What a script says that runs with the site's database."""
-        file = self.site.directory / "script.py"
-        file.write_text(text, encoding="utf-8")
-        return self.site.run(self.site.stack.bin / "instance1", "run", file).stdout
-
     def restart(self, certificate: Path, authenticate: Path) -> None:
         """Have the server show another certificate, or ask for others."""
         self.server.end()
@@ -85,11 +79,11 @@ def test_one_instance_sets_it_up_and_nobody_dies(world: World) -> None:
 
 def test_blobs_are_copies(world: World) -> None:
     stack = world.site.stack
-    world.run(BLOB.format(name="copied"))
+    world.site.run_in_zope(BLOB.format(name="copied"))
     cache = stack.blobs_of(stack.databases.databases[0])
     shutil.rmtree(cache)
     cache.mkdir()
-    assert "LENGTH 5000" in world.run(READ.format(name="copied"))
+    assert "LENGTH 5000" in world.site.run_in_zope(READ.format(name="copied"))
     assert [path.stat().st_size for path in cache.rglob("*.blob")] == [5000]
 
 
@@ -104,12 +98,12 @@ def test_tls_and_the_blobs_of_the_server(world: World) -> None:
     site.supervisorctl("update", check=True)
     site.wait_ready()
     assert site.get("/other").status == 200
-    assert "LENGTH 5000" in world.run(READ.format(name="copied"))
+    assert "LENGTH 5000" in world.site.run_in_zope(READ.format(name="copied"))
     before = blobs(world)
-    world.run(BLOB.format(name="shared"))
+    world.site.run_in_zope(BLOB.format(name="shared"))
     assert len(blobs(world)) == len(before) + 1
     shutil.rmtree(site.stack.var / "blobcache-other")
-    assert "LENGTH 5000" in world.run(READ.format(name="shared"))
+    assert "LENGTH 5000" in world.site.run_in_zope(READ.format(name="shared"))
     assert not (site.stack.var / "blobcache-other").exists()
 
 

@@ -74,9 +74,7 @@ def test_a_manual_one_starts_when_it_is_told_to(site: Site) -> None:
     assert "cache-size 1000" in conf
     site.supervisorctl("stop", "debug", check=True)
     # As a person debugs, with the database of the others.
-    script = site.directory / "script.py"
-    script.write_text("print('root:', app.getPhysicalPath())\n", encoding="utf-8")
-    assert "root: ('',)" in site.run(site.stack.bin / "debug", "run", script).stdout
+    assert "root: ('',)" in site.run_in_zope("print('root:', app.getPhysicalPath())\n", "debug")
 
 
 def test_a_roll_restarts_them_and_starts_none(site: Site) -> None:

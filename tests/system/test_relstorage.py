@@ -95,7 +95,7 @@ def site(server: Postgres) -> Iterator[Site]:
     with Site(lines(server), instances=2, **options) as running:
         running.start()
         ledger.create(running, VISITORS)
-        script(running, FILL)
+        running.run_in_zope(FILL)
         yield running
 
 
@@ -106,15 +106,8 @@ def lite() -> Iterator[Site]:
     with Site(sections, instances=2, **options) as running:
         running.start()
         ledger.create(running, VISITORS)
-        script(running, FILL)
+        running.run_in_zope(FILL)
         yield running
-
-
-def script(site: Site, text: str) -> str:
-    """What a script says that runs with the site's database."""
-    file = site.directory / "script.py"
-    file.write_text(text, encoding="utf-8")
-    return site.run(site.stack.bin / "instance1", "run", file).stdout
 
 
 def starts(site: Site) -> dict[str, int]:
@@ -166,11 +159,11 @@ def test_the_password_is_in_no_file_that_others_read(site: Site) -> None:
 
 
 def test_blobs_are_in_the_database_and_copies_in_a_cache(site: Site) -> None:
-    script(site, BLOB)
+    site.run_in_zope(BLOB)
     cache = site.stack.blob_cache
     shutil.rmtree(cache)
     cache.mkdir()
-    assert "LENGTH 5000" in script(site, "print('LENGTH', len(app.file.open().read()))")
+    assert "LENGTH 5000" in site.run_in_zope("print('LENGTH', len(app.file.open().read()))")
     assert [path.stat().st_size for path in cache.rglob("*.blob")] == [5000]
 
 
@@ -179,7 +172,7 @@ def test_another_database_is_one_of_its_own(site: Site, server: Postgres) -> Non
     for number in range(20):
         record(site, number, "instance1", "/intranet/ledger/record")
         record(site, number, "instance2", "/intranet/ledger/record")
-    assert script(site, BOOK).splitlines()[-1] == f"BOOK {dict.fromkeys(range(20), 2)}"
+    assert site.run_in_zope(BOOK).splitlines()[-1] == f"BOOK {dict.fromkeys(range(20), 2)}"
     assert objects(server, "main") == before[0]
     # Its tree has grown.
     assert objects(server, "intranet") >= before[1] > 0
@@ -225,7 +218,7 @@ def test_whatever_happens_to_the_server_nothing_is_lost(site: Site, server: Post
 
 def forget_ledger(site: Site) -> None:
     """Have the next one be of a test's own."""
-    script(site, "import transaction; app._delObject('ledger'); transaction.commit()")
+    site.run_in_zope("import transaction; app._delObject('ledger'); transaction.commit()")
 
 
 def test_a_server_that_hangs_is_noticed(site: Site, server: Postgres) -> None:
@@ -313,7 +306,7 @@ def test_sqlite_needs_no_server(lite: Site) -> None:
         record(lite, number, "instance1")
         record(lite, number, "instance2")
     assert ledger.read(lite)["0"] == dict.fromkeys(range(10), 2)
-    script(lite, BLOB)
+    lite.run_in_zope(BLOB)
     assert [path.stat().st_size for path in lite.stack.blobs.rglob("*.blob")] == [5000]
 
 
@@ -321,7 +314,7 @@ def test_another_sqlite_is_derived(lite: Site) -> None:
     for number in range(10):
         record(lite, number, "instance1", "/intranet/ledger/record")
         record(lite, number, "instance2", "/intranet/ledger/record")
-    assert script(lite, BOOK).splitlines()[-1] == f"BOOK {dict.fromkeys(range(10), 2)}"
+    assert lite.run_in_zope(BOOK).splitlines()[-1] == f"BOOK {dict.fromkeys(range(10), 2)}"
     assert (lite.stack.var / "relstorage-intranet/main.sqlite3").is_file()
     blobs = lite.stack.var / "blobstorage-intranet"
     assert [path.stat().st_size for path in blobs.rglob("*.blob")] == [3000]

@@ -40,8 +40,7 @@ def main(file: str) -> None:
 
     :param file: the Stack's.
     """
-    parser = job.parser("copy-storage", DESCRIPTION)
-    parser.epilog = EPILOG
+    parser = job.parser("copy-storage", DESCRIPTION, EPILOG)
     parser.add_argument("--list", action="store_true", help="list the storages, and do nothing")
     parser.add_argument(
         "--from",

@@ -22,14 +22,16 @@ Say = Callable[[str], None]
 UMASK = 0o027
 
 
-def parser(name: str, description: str) -> argparse.ArgumentParser:
+def parser(name: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
     """The parser of a command in bin.
 
     :param name: of the command.
+    :param epilog: its examples.
     """
     return argparse.ArgumentParser(
         prog=f"bin/{name}",
         description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 

@@ -137,11 +137,12 @@ class _Log:
             data, ended, _ = file.read().rpartition(b"\n")
         self._inode, self._read_to = status.st_ino, self._read_to + len(data) + len(ended)
         texts = data.decode("utf-8", "backslashreplace").split("\n") if ended else []
-        when = self._when or next(filter(None, map(written, texts)), status.st_mtime)
+        times = [written(text) for text in texts]
+        when = self._when or next(filter(None, times), status.st_mtime)
         lines = []
-        for text in texts:
-            when = max(when, written(text))
+        for at, text in zip(times, texts, strict=True):
+            when = max(when, at)
             lines.append(Line(when, self.name, text))
-        if any(map(written, texts)):
+        if any(times):
             self._when = when
         return lines

@@ -39,8 +39,7 @@ def main(file: str) -> None:
 
     :param file: the Stack's.
     """
-    parser = job.parser("restore", DESCRIPTION)
-    parser.epilog = EPILOG
+    parser = job.parser("restore", DESCRIPTION, EPILOG)
     parser.add_argument("--list", action="store_true", help="list the backups, and do nothing")
     parser.add_argument(
         "--at",

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zopestack.features.databases import MAIN
-from zopestack.supervisor.doctor.finding import Finding, Severity, check
+from zopestack.supervisor.doctor.finding import ENOUGH, Finding, Severity, check
 from zopestack.supervisor.doctor.look import Look
-
-#: Commits, and requests, after which a share of them says something.
-ENOUGH = 100
 
 #: The share of commits that may conflict; each of them is done again.
 TOLERABLE = 0.05

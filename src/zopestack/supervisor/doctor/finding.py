@@ -22,6 +22,10 @@ class Severity(IntEnum):
     ERROR = 2
 
 
+#: Requests or commits after which a share of them says something.
+ENOUGH = 100
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong.

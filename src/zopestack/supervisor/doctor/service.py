@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zopestack.features.lanes import is_lane
-from zopestack.supervisor.doctor.finding import Finding, Severity, check
+from zopestack.supervisor.doctor.finding import ENOUGH, Finding, Severity, check
 from zopestack.supervisor.doctor.look import Look
 from zopestack.supervisor.readiness import missing
-
-#: Requests after which a share of them says something.
-ENOUGH = 100
 
 #: The share of requests that may go wrong.
 TOLERABLE = 0.01

@@ -39,8 +39,7 @@ def main(file: str) -> None:
 
     :param file: the Stack's.
     """
-    parser = job.parser("munin-plugin", DESCRIPTION)
-    parser.epilog = EPILOG
+    parser = job.parser("munin-plugin", DESCRIPTION, EPILOG)
     parser.add_argument("asked", nargs="?", choices=ASKED, help="what munin-node asks, or install")
     parser.add_argument("--plugins", type=Path, default=PLUGINS, metavar="DIRECTORY")
     parser.add_argument("--configuration", type=Path, default=CONFIGURATION, metavar="DIRECTORY")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zopestack.features.lanes import is_lane
+from zopestack.figure import INSTANCE
 from zopestack.model import Stack
 from zopestack.supervisor.figures import Figures, Values
 from zopestack.supervisor.munin.machine import context_switches, rescheduling_interrupts
@@ -16,6 +17,20 @@ FIELD = re.compile(r"[^A-Za-z0-9_]")
 
 #: A counter has whole numbers only (rrdcreate(1), DERIVE), so seconds are told in milliseconds.
 MILLISECONDS = 1000
+
+
+@dataclass(frozen=True)
+class Of:
+    """The values of a figure by one label, each so many times."""
+
+    figure: str
+    label: str = INSTANCE
+    times: int = 1
+
+    def __call__(self, figures: Figures) -> Values:
+        """The values."""
+        found = figures.by(self.figure, self.label)
+        return {label: self.times * value for label, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -44,9 +59,9 @@ class Graph:
 
     def lines(self, stack: Stack, figures: Figures) -> list[str]:
         """What each line is called; those of instances stay when one does not answer."""
-        found = self.values(figures)
-        instances = [each.name for each in stack.instances]
-        return [*dict.fromkeys([*(instances if self.name in OF_INSTANCES else ()), *found])]
+        of_instances = isinstance(self.values, Of) and self.values.label == INSTANCE
+        instances = [each.name for each in stack.instances if of_instances]
+        return [*dict.fromkeys([*instances, *self.values(figures)])]
 
 
 def field(name: str) -> str:
@@ -65,24 +80,13 @@ def _queued(figures: Figures) -> Values:
     return {lane: value for lane, value in found.items() if is_lane(lane)}
 
 
-def _milliseconds(name: str) -> Callable[[Figures], Values]:
-    def values(figures: Figures) -> Values:
-        return {label: MILLISECONDS * value for label, value in figures.by(name).items()}
-
-    return values
-
-
-def _of(name: str, label: str = "") -> Callable[[Figures], Values]:
-    return lambda figures: figures.by(name, label) if label else figures.by(name)
-
-
 GRAPHS = (
     Graph(
         "requests",
         "Requests",
         "requests a second",
         "Requests that each instance has answered.",
-        _of("zopestack_request_seconds_count"),
+        Of("zopestack_request_seconds_count"),
         stacked=True,
     ),
     Graph(
@@ -90,7 +94,7 @@ GRAPHS = (
         "Statuses",
         "requests a second",
         "What clients were answered.",
-        _of("zopestack_request_seconds_count", "status"),
+        Of("zopestack_request_seconds_count", "status"),
         stacked=True,
     ),
     Graph(
@@ -98,23 +102,23 @@ GRAPHS = (
         "Time for a request",
         "milliseconds",
         "How long a thread works on a request, on average.",
-        _milliseconds("zopestack_request_seconds_sum"),
-        over=_of("zopestack_request_seconds_count"),
+        Of("zopestack_request_seconds_sum", times=MILLISECONDS),
+        over=Of("zopestack_request_seconds_count"),
     ),
     Graph(
         "wait",
         "Wait for a thread",
         "milliseconds",
         "How long a request waits until a thread begins with it, on average.",
-        _milliseconds("zopestack_request_wait_seconds_sum"),
-        over=_of("zopestack_request_wait_seconds_count"),
+        Of("zopestack_request_wait_seconds_sum", times=MILLISECONDS),
+        over=Of("zopestack_request_wait_seconds_count"),
     ),
     Graph(
         "busy",
         "Busy threads",
         "threads",
         "Threads that work on a request now. Where all do, requests wait.",
-        _of("zopestack_busy"),
+        Of("zopestack_busy"),
         counts=False,
         stacked=True,
     ),
@@ -131,14 +135,14 @@ GRAPHS = (
         "Conflicts",
         "conflicts a second",
         "Commits that failed because another one had changed the same objects, by database.",
-        _of("zopestack_zodb_conflicts_total", "database"),
+        Of("zopestack_zodb_conflicts_total", "database"),
     ),
     Graph(
         "memory",
         "Memory",
         "bytes",
         "Memory of each instance; what several share is divided among them.",
-        _of("zopestack_memory_pss_bytes"),
+        Of("zopestack_memory_pss_bytes"),
         counts=False,
         stacked=True,
         base=1024,
@@ -149,7 +153,7 @@ GRAPHS = (
         "milliseconds a second",
         "Time for which threads in a request wait for another thread of their own process. More "
         "instances with fewer threads wait less.",
-        _milliseconds("zopestack_gil_wait_seconds_total"),
+        Of("zopestack_gil_wait_seconds_total", times=MILLISECONDS),
         stacked=True,
     ),
     Graph(
@@ -161,6 +165,3 @@ GRAPHS = (
         _machine,
     ),
 )
-
-#: Graphs with a line for each instance.
-OF_INSTANCES = {"requests", "latency", "wait", "busy", "memory", "gil"}
