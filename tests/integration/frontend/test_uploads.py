@@ -110,6 +110,7 @@ def test_the_slot_is_taken_back_when_the_body_is_here(door: Door) -> None:
         other = threading.Thread(target=lambda: answers.append(door.get(path).status))
         other.start()
         until("both to be busy", lambda: door.busy() == [1, 1])
+        usual(door)
         third = threading.Thread(target=lambda: answers.append(door.get("/").status))
         third.start()
         until("the third to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
