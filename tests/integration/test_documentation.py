@@ -190,7 +190,10 @@ EXAMPLE = {
         "extra-instances": "worker\ndebug manual",
         "groups": "rest = /++api++",
     },
-    "supervisor": {"programs": "50 redis redis-server", "groups": "20 caches redis"},
+    "supervisor": {
+        "programs": "50 redis redis-server\n250 volto1 node\n250 volto2 node",
+        "groups": "20 caches redis",
+    },
 }
 
 #: A database without a server.
@@ -282,6 +285,7 @@ def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples = {"http-address = 127.0.0.1:8080", "https-address = 127.0.0.1:8443"}
     examples |= {"http-address = 127.0.0.1:8090", "volto-address = 127.0.0.1:3000"}
     examples |= {"volto-address = 127.0.0.1:3000 127.0.0.1:3001", "port = 127.0.0.1:9001"}
+    examples |= {"127.0.0.1:3000 volto1", "127.0.0.1:3001 volto2"}
     examples |= {"metrics-address = 127.0.0.1:9404", "http://127.0.0.1:9404/metrics"}
     text = EVERYTHING
     for line in sorted(examples, key=len, reverse=True):

@@ -15,7 +15,18 @@ def read(home: Path, **options: str) -> Stack:
 
 def test_another_machine_may_have_a_server_on_any_port(home: Path) -> None:
     stack = read(home, volto_address="192.0.2.1:8080", http_address="*:8080")
-    assert [str(each) for each in stack.volto.volto_address] == ["192.0.2.1:8080"]
+    assert [str(each.address) for each in stack.volto.volto_address] == ["192.0.2.1:8080"]
+
+
+def test_an_address_may_be_that_of_a_program(home: Path) -> None:
+    given = {"volto-address": "3000 left [::1]:3000\n 127.0.0.1:3001\tright", "sites": "* = /Plone"}
+    own = {"supervisor": {"programs": "10 left node\n20 right node"}}
+    stack = describe.read(home, given, own)
+    assert [(each.name, str(each.address), each.program) for each in stack.volto.volto_address] == [
+        ("left", "127.0.0.1:3000", "left"),
+        ("volto2", "[::1]:3000", ""),
+        ("right", "127.0.0.1:3001", "right"),
+    ]
 
 
 def test_a_server_is_one_more_for_haproxy_to_connect_to(home: Path) -> None:

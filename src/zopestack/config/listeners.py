@@ -33,7 +33,8 @@ def check(written: Callable[[Listener], tuple[str, str]], stack: Stack) -> None:
                 f"{one.address.port}. Move one of them."
             )
     # Another machine may have a server on any port.
-    for address in filter(lambda each: each.loopback, stack.volto.volto_address):
+    servers = (each.address for each in stack.volto.volto_address)
+    for address in filter(lambda each: each.loopback, servers):
         for listener in stack.listeners():
             if listener.address.collides(address):
                 what = f"another address than that of {listener.process}"

@@ -188,6 +188,7 @@ def read(
     known = {(part, each): written(part, each) for part, options in own.items() for each in options}
     with given[STACK].refusing():
         names.check(named, taken)
+        features["volto"].check_programs([each.name for each in features["own"].programs])
         _check_var(stack)
         _check_backups(stack)
         zeo.check(stack, own, known)

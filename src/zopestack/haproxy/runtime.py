@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from ssl import cert_time_to_seconds
 
+from zopestack.features import volto
+from zopestack.features.address import Address
 from zopestack.features.lanes import is_lane
 
 #: Timeout in seconds; HAProxy answers within one iteration of its event loop.
@@ -141,8 +143,37 @@ class Runtime:
 
         :raises OSError: if HAProxy does not answer.
         """
-        return {
-            row["svname"]: Server(
+        return {each.name: each for each in self._all() if is_lane(each.lane)}
+
+    def volto(self) -> dict[str, Server]:
+        """Return Volto's servers by name.
+
+        :raises OSError: if HAProxy does not answer.
+        """
+        return {each.name: each for each in self._all() if each.lane == volto.BACKEND}
+
+    def set_state(self, server: Server, state: str) -> None:
+        """Have a server get no new requests, or get them again once its health check succeeds
+        (Management Guide, ``set server state``).
+
+        :param state: ``drain`` or ``ready``.
+        :raises OSError: if HAProxy does not answer, or refuses.
+        """
+        answer = self.command(f"set server {server.lane}/{server.name} state {state}").strip()
+        if answer:
+            raise OSError(f"HAProxy refuses to {state} {server.name}: {answer}")
+
+    def set_address(self, server: Server, address: Address) -> None:
+        """Tell HAProxy where a server is now (Management Guide, ``set server addr``).
+
+        :raises OSError: if HAProxy does not answer.
+        """
+        where = f"{address.host} port {address.port}"
+        self.command(f"set server {server.lane}/{server.name} addr {where}")
+
+    def _all(self) -> list[Server]:
+        return [
+            Server(
                 name=row["svname"],
                 lane=row["pxname"],
                 status=row["status"],
@@ -153,5 +184,5 @@ class Runtime:
                 check=row["check_status"],
             )
             for row in self.statistics()
-            if is_lane(row["pxname"]) and row["svname"] not in ("FRONTEND", "BACKEND")
-        }
+            if row["svname"] not in ("FRONTEND", "BACKEND")
+        ]

@@ -14,11 +14,13 @@ update [NAME ...|all]
 roll [NAME ...|all] [--at-once K]
     Restart instances one at a time (or K at a time) without losing a request. Each instance is
     drained, stopped, started, warmed up and back in rotation before the next one is touched. The
-    name of a group of instances stands for them; never are all of several gone at once.
+    name of a group of instances stands for them; never are all of several gone at once. So are
+    servers of Volto that are programs of your own, one at a time, where volto-address names them.
     The first failure ends the command with exit status 1; the other instances keep serving.
       roll                    every instance, one after the other
       roll instance2          only this one
       roll rest               those of the group rest
+      roll volto1 volto2      two servers of Volto
       roll all --at-once 2    every instance, two at a time""",
     "drain": """\
 drain NAME [NAME ...]

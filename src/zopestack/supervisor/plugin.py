@@ -93,7 +93,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         self._run("restart", replace)
 
     def do_roll(self, arg: str) -> None:
-        """Restart instances one at a time without losing a request."""
+        """Restart instances, or servers of Volto, one at a time without losing a request."""
         parser = Parser("roll", add_help=False)
         parser.add_argument("names", nargs="*")
         parser.add_argument("--at-once", type=int, default=1, metavar="K")
@@ -102,7 +102,12 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             words = parser.parse_args(shlex.split(arg))
             if words.at_once < 1:
                 raise Usage(f"--at-once: expected a number of at least 1, got {words.at_once}")
-            rotation.roll(rotation.named(words.names), words.at_once)
+            servers = rotation.volto.named(words.names)
+            programs = {each.program for each in servers}
+            instances = [name for name in words.names if name not in programs]
+            if instances or not servers:
+                rotation.roll(rotation.named(instances), words.at_once)
+            rotation.volto.roll(servers)
 
         self._run("roll", run)
 

@@ -21,6 +21,7 @@ from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.supervisor.loaders import Loaders
 from zopestack.supervisor.stopped import Stopped
+from zopestack.supervisor.volto import Volto
 from zopestack.wait import POLL_INTERVAL, until
 
 #: Timeout in seconds for HAProxy to notice a change; it checks every second.
@@ -39,6 +40,7 @@ class Rotation:
         self.supervisor = Supervisor(stack.supervisor_socket, ANSWER)
         self.runtime = Runtime(stack.haproxy_socket)
         self.loaders = Loaders(stack, self.supervisor, say)
+        self.volto = Volto(stack, self.supervisor, self.runtime, say)
 
     def named(self, names: Sequence[str]) -> list[Instance]:
         """Return the instances with these names, or of groups with these names; ``all`` or no name

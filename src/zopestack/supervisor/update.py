@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import xmlrpc.client
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 
 from zopestack import zeo_tls
 from zopestack.features.instances import Instance
+from zopestack.features.volto import Server
 from zopestack.haproxy.runtime import Place
 from zopestack.namespec import group_of
 from zopestack.render.programs import INSTANCES, programs
@@ -157,7 +159,23 @@ class _Update:
         return self.priorities.get(name, INSTANCES)
 
     def _replace(self, name: str) -> None:
-        """Stop a program, and start it as supervisord.conf has it now."""
+        """Stop a program, and start it as supervisord.conf has it now; a server of Volto without
+        losing a request, where another one serves.
+        """
+        with ExitStack() as away:
+            for server in self._of_volto(name):
+                away.enter_context(self.rotation.volto.away(server))
+            self._stop_and_start(name)
+
+    def _of_volto(self, name: str) -> list[Server]:
+        """The servers of Volto that run and that are programs of a group."""
+        if not self._running(HAPROXY) or not self._running(name):
+            return []
+        own, volto = self.stack.own, self.rotation.volto
+        servers = volto.named([each.name for each in own.programs if own.group(each.name) == name])
+        return [server for server in servers if volto.knows(server)]
+
+    def _stop_and_start(self, name: str) -> None:
         processes = self.supervisor.processes()
         by_hand = beside(self.stack, processes)
         self._remove(name, again=True)
