@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from functools import cache
@@ -53,7 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have ``haproxy = auto`` take the program that was asked for."""
+    """Have ``haproxy = auto`` take the program that was asked for, and signals their effect."""
+    _heed_signals()
     wanted = config.getoption("--haproxy")
     if wanted in ("auto", "all") or hasattr(config, "workerinput"):
         return
@@ -64,6 +66,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(directory.cleanup)
     (Path(directory.name) / "haproxy").symlink_to(program)
     os.environ["PATH"] = f"{directory.name}:{os.environ['PATH']}"
+
+
+def _heed_signals() -> None:
+    """Undo what nohup and a shell's ``&`` do to every process that they start: tests interrupt
+    programs, which inherit what is ignored (POSIX, "Shell Command Language", 2.11).
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(each) == signal.SIG_IGN:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -149,8 +149,7 @@ class Supervised(Deployment):
     def popen(self, *arguments: str) -> subprocess.Popen[str]:
         """Run ``bin/supervisorctl`` beside the test; its output, stderr with stdout, is a pipe."""
         return subprocess.Popen(
-            # Who runs the tests by nohup has every process ignore SIGHUP.
-            ["env", "--default-signal=HUP", self.stack.bin / "supervisorctl", *arguments],
+            [self.stack.bin / "supervisorctl", *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
