@@ -1,0 +1,1 @@
+"""Where each design ends, measured on one machine: docs/explanation/scale.rst."""

@@ -1,0 +1,219 @@
+"""What a ZEO server and PostgreSQL need for many instances that write and read.
+
+    .venv/bin/python -m tests.system.scale.storage [CLIENTS ...]
+
+Each client is a process with a cache of its own, as an instance is, in which every object is that
+the others change. Round by round, for each number of clients and each storage in turn, one of them
+writes while the others look for what it has changed ten times a second; then all write. It prints
+the medians of the rounds: commits a second, how long one takes, CPU time a commit of the server and
+of all clients, connections, the server's memory (PSS), and how many of 1000 commits a client of ZEO
+heard of after a later one of its own. Both servers flush each commit to the disk.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.support.polling import until
+from tests.support.postgres import Postgres
+from tests.system.scale import client
+
+NUMBERS = (1, 2, 4, 8, 16, 32)
+
+ROUNDS = 3
+
+#: Seconds of one figure.
+SECONDS = 5.0
+
+
+#: What a client of ZEO logs then (ZEO 6.2, ``ClientCache.setLastTid``).
+OVERTAKEN = "ValueError: new last tid"
+
+
+class Durable(Postgres):
+    """As in production: each commit is flushed, and there are connections for all."""
+
+    def command(self) -> list[str | Path]:
+        """Start it."""
+        return [*super().command(), "-c", "fsync=on", "-c", "max_connections=300"]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of a storage.
+
+    :param pid: of its first process.
+    """
+
+    kind: str
+    address: str
+    pid: int
+
+    def processes(self) -> list[psutil.Process]:
+        """Its processes."""
+        first = psutil.Process(self.pid)
+        return [first, *first.children(recursive=True)]
+
+    def spent(self) -> float:
+        """Seconds of CPU so far."""
+        return sum(sum(each.cpu_times()[:2]) for each in self.processes())
+
+    def memory(self) -> float:
+        """MB."""
+        return sum(each.memory_full_info().pss for each in self.processes()) / 1e6
+
+    def connections(self) -> int:
+        """Connections of clients; PostgreSQL has a process for each."""
+        if self.kind == "postgresql":
+            return sum("idle" in " ".join(each.cmdline()) for each in self.processes())
+        opened = psutil.Process(self.pid).net_connections("unix")
+        # One of them is the socket that listens.
+        return sum(each.laddr == self.address for each in opened) - 1
+
+
+#: Starts a server for a ``with`` block.
+Started = Callable[[], AbstractContextManager[Server]]
+
+
+@contextmanager
+def zeo() -> Iterator[Server]:
+    """A ZEO server of its own."""
+    with tempfile.TemporaryDirectory(prefix="zs-") as home:
+        address = f"{home}/zeo.sock"
+        command = ["-m", "ZEO.runzeo", "-a", address, "-f", f"{home}/Data.fs"]
+        with subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL) as process:
+            try:
+                until("ZEO's socket", Path(address).exists)
+                yield Server("zeo", address, process.pid)
+            finally:
+                process.terminate()
+
+
+@contextmanager
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL of its own."""
+    server = Durable()
+    try:
+        server.create("main")
+        yield Server("postgresql", str(server.home), server.process.pid)
+    finally:
+        server.stop()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What some clients did.
+
+    :param rate: commits a second.
+    :param took: milliseconds of one.
+    :param server: milliseconds of CPU of the server a commit.
+    :param clients: the same of all clients.
+    :param overtaken: of 1000 commits, those that a client of ZEO heard of after a later one.
+    """
+
+    rate: float
+    took: float
+    server: float
+    clients: float
+    connections: float
+    memory: float
+    overtaken: float
+
+
+def figures(server: Server, number: int, writers: int) -> Figures:
+    """Have this many clients take part, of whom the first ones write."""
+    with ExitStack() as stack, tempfile.TemporaryFile("w+") as said:
+        made = []
+        for place in range(number):
+            what = "writes" if place < writers else "reads"
+            given = [server.kind, server.address, str(place), what]
+            command = [sys.executable, "-m", "tests.system.scale.client", *given]
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            made.append(process)
+        for process in made:
+            assert process.stdout
+            assert process.stdout.readline() == "connected\n", process.args
+        before, spent, began = server.spent(), cpu(made), time.monotonic()
+        tell(made)
+        time.sleep(SECONDS)
+        after, used, seconds = server.spent(), cpu(made), time.monotonic() - began
+        connections, memory = server.connections(), server.memory()
+        tell(made)
+        told = [process.stdout.readline().split() for process in made if process.stdout]
+        said.seek(0)
+        overtaken = said.read().count(OVERTAKEN)
+    commits = sum(int(count) for count, _ in told[:writers])
+    took = statistics.median(float(each) for _, each in told[:writers])
+    return Figures(
+        commits / seconds,
+        took,
+        1000 * (after - before) / commits,
+        1000 * (used - spent) / commits,
+        connections,
+        memory,
+        1000 * overtaken / commits,
+    )
+
+
+def cpu(processes: Sequence[subprocess.Popen[str]]) -> float:
+    """Seconds of CPU so far."""
+    return sum(sum(psutil.Process(each.pid).cpu_times()[:2]) for each in processes)
+
+
+def tell(processes: Sequence[subprocess.Popen[str]]) -> None:
+    """Send a line to each."""
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def main() -> None:
+    """Measure and print."""
+    numbers = tuple(map(int, sys.argv[1:])) or NUMBERS
+    with zeo() as first, postgresql() as other:
+        servers = (first, other)
+        for server in servers:
+            client.create(server.kind, server.address)
+        for number in numbers:
+            for writers in sorted({1, number}):
+                found: dict[str, list[Figures]] = {server.kind: [] for server in servers}
+                for _ in range(ROUNDS):
+                    for server in servers:
+                        found[server.kind].append(figures(server, number, writers))
+                for kind, rounds in found.items():
+                    print(line(kind, number, writers, rounds), flush=True)
+
+
+def line(kind: str, number: int, writers: int, rounds: Sequence[Figures]) -> str:
+    """The medians of some rounds."""
+
+    def median(name: str) -> float:
+        return statistics.median(getattr(each, name) for each in rounds)
+
+    server = sorted(each.server for each in rounds)
+    return (
+        f"{kind}, {number} clients, {writers} writing: {median('rate'):.0f} commits/s, "
+        f"{median('took'):.1f} ms each; CPU a commit: {median('server'):.2f} ms of the server "
+        f"({server[0]:.2f} to {server[-1]:.2f}), {median('clients'):.2f} ms of the clients; "
+        f"{median('connections'):.0f} connections, {median('memory'):.0f} MB; "
+        f"{median('overtaken'):.1f} of 1000 overtaken"
+    )
+
+
+if __name__ == "__main__":
+    main()
