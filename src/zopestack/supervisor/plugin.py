@@ -17,8 +17,6 @@ from zopestack import stack_file
 from zopestack.model import Stack
 from zopestack.supervisor import logs
 from zopestack.supervisor.applied import RELOAD, confirm, wait_reloaded
-from zopestack.supervisor.doctor import run as doctor
-from zopestack.supervisor.doctor.look import Look
 from zopestack.supervisor.door import Door
 from zopestack.supervisor.help import HELP
 from zopestack.supervisor.overview import overview
@@ -218,6 +216,9 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
 
     def do_doctor(self, arg: str) -> None:
         """Look for what is known to go wrong."""
+        # No other command needs it, nor the parser of metrics that it imports.
+        from zopestack.supervisor.doctor import run as doctor
+        from zopestack.supervisor.doctor.look import Look
 
         def run(stack: Stack, rotation: Rotation) -> None:
             found = doctor.findings(Look(stack))
