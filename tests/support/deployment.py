@@ -97,12 +97,14 @@ class Deployment:
         deadline = time.monotonic() + patience
         # Not psutil.wait_procs: it waits for what init has yet to bury, too.
         while left := self.processes():
-            if time.monotonic() > deadline:
+            if late := time.monotonic() > deadline:
                 # All of them, and again: a supervisor may start another meanwhile.
                 for process in left:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.kill()
-            time.sleep(LOOK)
+            # To look at every process of the machine again and again takes a core.
+            while any(map(self._marked, left)) and (late or time.monotonic() <= deadline):
+                time.sleep(LOOK)
         shutil.rmtree(self.directory, ignore_errors=True)
         self.ports.release()
         self.live.remove(self)
