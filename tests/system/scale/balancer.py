@@ -17,9 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -81,11 +81,19 @@ class Measured:
 
     def spent(self) -> float:
         """Seconds of CPU so far, of those that run."""
-        return sum(sum(each.cpu_times()[:2]) for each in self.workers())
+        return self._sum(lambda each: sum(each.cpu_times()[:2]))
 
     def memory(self) -> float:
         """MB."""
-        return sum(each.memory_full_info().pss for each in self.workers()) / 1e6
+        return self._sum(lambda each: each.memory_full_info().pss) / 1e6
+
+    def _sum(self, figure: Callable[[psutil.Process], float]) -> float:
+        total = 0.0
+        for each in self.workers():
+            # The worker of before a reload may just end.
+            with suppress(psutil.NoSuchProcess):
+                total += figure(each)
+        return total
 
     def checked(self) -> float:
         """Seconds that a check of the file takes."""

@@ -6,7 +6,7 @@ Each client is a process with a cache of its own, as an instance is, in which ev
 the others change. Round by round, for each number of clients and each storage in turn, one of them
 writes while the others look for what it has changed ten times a second; then all write. It prints
 the medians of the rounds: commits a second, how long one takes, CPU time a commit of the server and
-of all clients, connections, and the server's memory (PSS). Both servers flush each commit to the disk.
+of all clients, connections, and the server's memory (PSS). Both servers flush each commit to disk.
 """
 
 from __future__ import annotations
