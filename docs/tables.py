@@ -114,14 +114,13 @@ def files() -> str:
 def templates() -> str:
     """The templates that a directory of the user's own may replace."""
     stack = example_stack()
-    others = (stack.supervisord_conf, stack.system_unit)
-    others += (stack.prometheus_targets, stack.prometheus_rules)
+    others = (stack.supervisord_conf, stack.system_unit, *stack.monitoring_files)
     made = {path.name for path in (*stack.balancer_files, *others)}
     rows = []
     for template in sorted(packaged_templates().glob("*.j2")):
         name = template.name.removesuffix(".j2")
         part = "a part of ``haproxy.cfg``" if name.startswith("haproxy-") else ""
-        if name.endswith((".html", ".json")):
+        if name.endswith((".html", ".json")) and name not in made:
             part = f"a part of ``{stack.pages_map.name}``"
         if name in made or part:
             rows.append((f"``{template.name}``", part or f"``{name}``"))

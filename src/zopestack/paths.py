@@ -216,6 +216,32 @@ class Paths:
         return self.configuration / "prometheus-rules.yml"
 
     @property
+    def grafana_datasource(self) -> Path:
+        """Where Grafana finds Prometheus, for its ``provisioning/datasources``."""
+        return self.configuration / "grafana-datasource.yml"
+
+    @property
+    def grafana_dashboards(self) -> Path:
+        """Where Grafana finds the dashboard, for its ``provisioning/dashboards``."""
+        return self.configuration / "grafana-dashboards.yml"
+
+    @property
+    def grafana_dashboard(self) -> Path:
+        """The dashboard, in a directory of its own, all of whose files Grafana reads."""
+        return self.configuration / "grafana" / "grafana-dashboard.json"
+
+    @property
+    def monitoring_files(self) -> tuple[Path, ...]:
+        """Every rendered file that Prometheus or Grafana is given."""
+        return (
+            self.prometheus_targets,
+            self.prometheus_rules,
+            self.grafana_datasource,
+            self.grafana_dashboards,
+            self.grafana_dashboard,
+        )
+
+    @property
     def database_conf(self) -> Path:
         """How a relational database is reached, readable by its owner only."""
         return self.configuration / "database.conf"

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zopestack import stack_file
+from zopestack.haproxy import access_line
 from zopestack.model import Stack
 from zopestack.supervisor.up import STACK_FILE
 from zopestack_bench import Broken
@@ -21,16 +22,10 @@ from zopestack_bench import Broken
 #: How many of the last requests are replayed.
 LAST = 500
 
-#: A line of the generated haproxy.cfg (its ``log-format``).
-OURS = re.compile(
-    r"(?P<server>\S+) status=(?P<status>\d{3}) queue=.* id=\S+ \S+ - - \[[^]]*\] "
-    r'"(?P<request>[^"]*)" \d{3} \d+ "[^"]*" "[^"]*" host=(?P<host>\S+)'
-)
-
 #: A line of ``option httplog`` (HAProxy's manual, "HTTP log format").
 HTTPLOG = re.compile(
-    r" \S+/(?P<server>\S+) [-+\d/]+ (?P<status>\d{3}) \+?\d+ .*"
-    r'"(?P<request>[^"]*)"(?P<host>)\s*$'
+    r" \S+/(?P<instance>\S+) [-+\d/]+ (?P<status>\d{3}) \+?\d+ .*"
+    r'"(?P<request>[^"]*)"\s*$'
 )
 
 #: Only a request that changes nothing is replayed. HAProxy writes a character that no URL has as
@@ -39,6 +34,16 @@ REQUEST = re.compile(r"GET (?:https?://(?P<host>[^/\s]+))?(?P<path>/[!-~]*) HTTP
 
 #: Names of this machine, for a front end without ``sites``.
 HERE = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of ``option httplog``, which does not tell the host."""
+
+    instance: str
+    status: str
+    request: str
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,16 +95,20 @@ def logged(log: Path) -> tuple[Logged, ...]:
 
 
 def _logged(line: str) -> Iterator[Logged]:
-    entry = OURS.search(line) or HTTPLOG.search(line)
+    entry = access_line.parsed(line) or _of_httplog(line)
     # <NOSRV> and the like: HAProxy answered itself, with a redirect for instance.
-    if not entry or entry["status"][0] not in "23":
+    if not entry or entry.status[0] not in "23":
         return
-    if entry["server"].startswith("<") and entry["server"] != "<CACHE>":
+    if entry.instance.startswith("<") and entry.instance != "<CACHE>":
         return
-    request = REQUEST.fullmatch(entry["request"])
+    request = REQUEST.fullmatch(entry.request)
     if request and "#" not in request["path"]:
-        host = entry["host"] or ""
-        yield Logged((request["host"] or host.strip("-")).lower(), request["path"])
+        yield Logged((request["host"] or entry.host.strip("-")).lower(), request["path"])
+
+
+def _of_httplog(line: str) -> Entry | None:
+    found = HTTPLOG.search(line)
+    return Entry(**found.groupdict()) if found else None
 
 
 def from_url(url: str, stack: Stack) -> str:

@@ -87,6 +87,14 @@ TOLD: dict[str, tuple[dict[str, str], Series, Series]] = {
             'zopestack_disk_size_bytes{directory="/srv/var"}': "1000x41",
         },
     ),
+    "ZopeMemory": (
+        {},
+        {"zopestack_memory_available_bytes": "900 90x40", "zopestack_memory_size_bytes": "1000x41"},
+        {
+            "zopestack_memory_available_bytes": "101x30 90 101x9",
+            "zopestack_memory_size_bytes": "1000x41",
+        },
+    ),
     "ZopeBackupTooOld": (
         {"job_name": "backup"},
         {'zopestack_job_succeeded{job_name="backup"}': "0x300"},

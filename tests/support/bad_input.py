@@ -146,6 +146,10 @@ ADDRESSES = [
     bad("lines in zeo-address", "zeo-address", "8400\nread-only true", "the port is"),
     bad("status page on every interface", "stats-address", "0.0.0.0:8404", LOOPBACK),
     bad("metrics on every interface", "metrics-address", "*:9404", "one address of this machine"),
+    bad("a form of logs that is none", "log-format", "JSON", "text or json"),
+    bad("Prometheus without a scheme", "prometheus-url", "127.0.0.1:9090", "a URL like http"),
+    bad("Prometheus with a password", "prometheus-url", "http://a:b@host:9090", "without a name"),
+    bad("Prometheus at no port", "prometheus-url", "http://127.0.0.1:90900", "a URL like http"),
     bad("metrics at a name", "metrics-address", "here:9404", ADDRESS),
     bad("status page on a network", "stats-address", "[2001:db8::1]:8404", LOOPBACK),
 ]

@@ -126,9 +126,9 @@ class Door(Deployment):
 
     def render(self) -> None:
         """Write HAProxy's files; it finds nothing wrong with them."""
-        for directory in (self.stack.configuration, self.stack.logs):
-            directory.mkdir(parents=True, exist_ok=True)
+        self.stack.logs.mkdir(parents=True, exist_ok=True)
         for path, text in checked(self.stack).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
 
     def reload(self) -> None:

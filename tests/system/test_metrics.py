@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 import subprocess
 import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.samples import Sample
 
-from tests.support import figures, ledger
+from tests.support import figures, ledger, prometheus
 from tests.support.harness import CHECKOUT, Site, until
 from zopestack.backups import jobs
 from zopestack.features.address import Address
@@ -257,61 +255,24 @@ def test_promtool_finds_nothing_wrong(site: Site) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@pytest.fixture
-def prometheus(site: Site, tmp_path: Path) -> Iterator[int]:
-    """A Prometheus that was set up as the documentation says; its port."""
-    page = (CHECKOUT / "docs/howto/monitor.rst").read_text(encoding="utf-8")
-    blocks = re.findall(r"^\.\. code-block:: yaml\n\n((?:   .*\n)+)", page, re.MULTILINE)
-    assert len(blocks) == 2
-    given = textwrap.dedent("".join(blocks)).replace(
-        "/srv/mysite/parts/stack-files", str(site.stack.configuration)
-    )
-    file = tmp_path / "prometheus.yml"
-    file.write_text(f"global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n{given}")
-    checked = subprocess.run(
-        ["promtool", "check", "config", file], capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    port = site.ports.spare + 2
-    process = subprocess.Popen(
-        [
-            "prometheus",
-            f"--config.file={file}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=site.environment,
-    )
-    yield port
-    process.terminate()
-    process.wait()
+def test_a_real_prometheus_scrapes_it_as_documented(site: Site, tmp_path: Path) -> None:
+    with prometheus.running(site, tmp_path) as running:
 
+        def query(expression: str) -> dict[str, str]:
+            """Values by their ``instance_name``."""
+            found = running.query(expression)
+            return {each["metric"].get("instance_name", ""): each["value"][1] for each in found}
 
-def test_a_real_prometheus_scrapes_it_as_documented(site: Site, prometheus: int) -> None:
-    def query(expression: str) -> dict[str, str]:
-        """Values by their ``instance_name``."""
-        connection = http.client.HTTPConnection("127.0.0.1", prometheus, timeout=10)
+        both = {"instance1": "200", "instance2": "200"}
+        until("both instances", lambda: query("zopestack_status"), both.__eq__)
+        assert query("up") == {"": "1"}
+        assert query("count(haproxy_server_status)")
+        assert site.stack.prometheus_targets.read_text().count("127.0.0.1:") == 1
+        # Without the one address, each for itself: Prometheus reads the file again by itself.
+        site.configure(site.sections, metrics_address="")
         try:
-            connection.request("GET", f"/api/v1/query?query={expression}")
-            found = json.loads(connection.getresponse().read())["data"]["result"]
-        except (OSError, KeyError, ValueError):
-            return {}
+            site.buildout()
+            until("three targets", lambda: query("count(up==1)"), {"": "3"}.__eq__)
         finally:
-            connection.close()
-        return {each["metric"].get("instance_name", ""): each["value"][1] for each in found}
-
-    both = {"instance1": "200", "instance2": "200"}
-    until("both instances", lambda: query("zopestack_status"), both.__eq__)
-    assert query("up") == {"": "1"}
-    assert query("count(haproxy_server_status)")
-    assert site.stack.prometheus_targets.read_text().count("127.0.0.1:") == 1
-    # Without the one address, each for itself: Prometheus reads the file again by itself.
-    site.configure(site.sections, metrics_address="")
-    try:
-        site.buildout()
-        until("three targets", lambda: query("count(up==1)"), {"": "3"}.__eq__)
-    finally:
-        site.configure(site.sections, metrics_address=f"127.0.0.1:{site.ports.spare + 1}")
-        site.buildout()
+            site.configure(site.sections, metrics_address=f"127.0.0.1:{site.ports.spare + 1}")
+            site.buildout()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ import pytest
 from tests.support import describe
 from zopestack.backups import jobs
 from zopestack.features.address import Address
-from zopestack.supervisor.doctor import database, machine, run, service, settings
+from zopestack.supervisor.client import Process
+from zopestack.supervisor.doctor import database, machine, pins, run, service, settings
 from zopestack.supervisor.doctor.finding import CHECKS, Check, Finding, Severity
 from zopestack.supervisor.doctor.look import Disk, Look
 from zopestack.supervisor.figures import Figures
@@ -71,6 +72,8 @@ class Given(Look):
             "cores": 2,
             "available": 1000 * MB,
             "clock_kept": True,
+            "python": (3, 14),
+            "today": date(2026, 11, 27),
             "figures": figures_of(),
         }
         # In the place of what has been asked for once.
@@ -149,6 +152,25 @@ CASES = [
         WARNING,
         "End of life",
         figures={"haproxy_status": "End of life - please upgrade to branch 2.8."},
+    ),
+    Case(
+        pins.python,
+        WARNING,
+        "Python 3.11 has got its last fixes in October 2027",
+        figures={"python": (3, 11), "today": date(2027, 11, 1)},
+    ),
+    Case(
+        pins.python,
+        ADVICE,
+        "Python 3.11 gets its last fixes in October 2027",
+        figures={"python": (3, 11), "today": date(2027, 9, 1)},
+    ),
+    Case(
+        pins.installed,
+        WARNING,
+        "instance1 was started before bin/buildout changed its packages",
+        figures={"processes": {"instance1": Process("instance1", "RUNNING", 9, 9, "")}},
+        files={"parts/instance1/bin/interpreter": ""},
     ),
     Case(service.running, ERROR, "supervisord does not run"),
     Case(

@@ -26,6 +26,7 @@ def name_requests(meter: Meter) -> None:
         record = make(*args, **options)
         number = meter.request_id(record.thread or 0)
         if PLAIN.fullmatch(number):
+            record.request_id = number
             record.threadName = f"{record.threadName} id={number}"
         return record
 

@@ -256,8 +256,10 @@ def _rotated(stack: Stack, log: str, own: Section) -> dict[str, str]:
     if f"{log}-handler" in own:
         return {}
     kept = {"maxBytes": stack.rotation.log_size, "backupCount": stack.rotation.log_files}
+    # Lines of an instance's access log are finished texts.
+    kind = "JsonLogFile" if stack.access.json and log == "event-log" else "LogFile"
     return {
-        f"{log}-handler": "zopestack.log_file.LogFile",
+        f"{log}-handler": f"zopestack.log_file.{kind}",
         f"{log}-kwargs": str(kept),
     }
 

@@ -13,7 +13,7 @@ HOUR, DAY = 3600, 86400
 #: Days before the end of a certificate. certbot renews 30 days before.
 CERTIFICATE = 14
 
-#: The share of a disk that must be free.
+#: The share of a disk, and of the machine's memory, that must be free.
 FREE = 0.1
 
 #: The share of commits that may conflict. A few are usual where people work at one place.
@@ -95,6 +95,13 @@ def alerts(stack: Stack) -> Iterator[Alert]:
         "5m",
         "critical",
         f"Less than {FREE:.0%} of the disk of {{{{ $labels.directory }}}} is free.",
+    )
+    yield Alert(
+        "ZopeMemory",
+        f"zopestack_memory_available_bytes < {FREE} * zopestack_memory_size_bytes",
+        "5m",
+        "critical",
+        f"Less than {FREE:.0%} of the machine's memory is left.",
     )
     for name, schedule in stack.backups.jobs.items():
         yield Alert(

@@ -20,7 +20,7 @@ from zopestack.features import volto
 from zopestack.features.databases import MAIN
 from zopestack.features.relstorage import Relstorage
 from zopestack.model import Stack
-from zopestack.render import lanes, maps, pages
+from zopestack.render import lanes, maps, pages, panels
 from zopestack.render.alerts import alerts
 from zopestack.render.programs import programs
 from zopestack.render.units import units
@@ -69,7 +69,7 @@ def balancer(stack: Stack) -> dict[Path, str]:
 
 
 def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
-    """supervisord's configuration, systemd's units, what Prometheus scrapes and tells, and the
+    """supervisord's configuration, systemd's units, what Prometheus and Grafana are given, and the
     Stack itself for the operator commands.
 
     :param digests: by program, a word that changes with what the program is started with.
@@ -84,12 +84,16 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
             where: _render(environment, f"{stack.system_unit.name}.j2", stack=stack, unit=unit)
             for where, unit in units(stack, made).items()
         },
-        stack.prometheus_targets: _render(
-            environment, f"{stack.prometheus_targets.name}.j2", stack=stack
-        ),
-        stack.prometheus_rules: _render(
-            environment, f"{stack.prometheus_rules.name}.j2", alerts=tuple(alerts(stack))
-        ),
+        **{
+            where: _render(
+                environment,
+                f"{where.name}.j2",
+                stack=stack,
+                alerts=tuple(alerts(stack)),
+                panels=panels,
+            )
+            for where in stack.monitoring_files
+        },
         stack.stack_file: stack_file.dumps(stack),
     }
 

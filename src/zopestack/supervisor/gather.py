@@ -7,6 +7,7 @@ not hold up the others. The Stack is read each time, too: no restart when instan
 
 from __future__ import annotations
 
+import re
 import socket
 import xmlrpc.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from shutil import disk_usage
 from typing import Any
 
@@ -63,6 +65,13 @@ DISK_FREE = Figure(
     "disk_free_bytes", "gauge", "Bytes of the disk of a directory that are free.", DISK
 )
 DISK_SIZE = Figure("disk_size_bytes", "gauge", "Bytes of the disk of a directory.", DISK)
+
+MEMORY_AVAILABLE = Figure(
+    "memory_available_bytes",
+    "gauge",
+    "Bytes of memory that the machine can still give to programs (proc(5), ``MemAvailable``).",
+)
+MEMORY_SIZE = Figure("memory_size_bytes", "gauge", "Bytes of memory of the machine.")
 
 #: Seconds for all answers; Prometheus waits 10 s for its own (its manual, ``scrape_timeout``).
 PATIENCE = 3.0
@@ -154,19 +163,19 @@ class Gathered(Collector):
 
     :param answers: by process, what it has told; None where it has not.
     :param runtime: what HAProxy's runtime API has told.
-    :param disks: what the machine has told.
+    :param machine: what the machine has told.
     """
 
     answers: Mapping[str, Any]
     runtime: Iterable[tuple[Figure, Values]]
-    disks: Iterable[tuple[Figure, Values]]
+    machine: Iterable[tuple[Figure, Values]]
 
     def collect(self) -> Iterator[Metric]:
         """The figures of all, each name once."""
         yield ANSWERS.family(
             {(name,): float(answer is not None) for name, answer in self.answers.items()}
         )
-        for told in (self.answers[SUPERVISORD] or (), self.runtime, self.disks):
+        for told in (self.answers[SUPERVISORD] or (), self.runtime, self.machine):
             yield from (figure.family(values) for figure, values in told)
         found: dict[str, Metric] = {}
         for name, families in self.answers.items():
@@ -186,9 +195,8 @@ def gathered(stack: Stack) -> bytes:
     asked[RUNTIME] = lambda: list(_balancer(stack))
     answers = _all_at_once(asked, questions)
     runtime = answers.pop(RUNTIME) or ()
-    return generate_latest(Gathered(answers, runtime, list(_disks(stack)))) + (
-        answers[HAPROXY] or b""
-    )
+    machine = [*_disks(stack), *_memory()]
+    return generate_latest(Gathered(answers, runtime, machine)) + (answers[HAPROXY] or b"")
 
 
 def _all_at_once(
@@ -241,3 +249,11 @@ def _disks(stack: Stack) -> Iterator[tuple[Figure, Values]]:
     used = {(str(each),): disk_usage(each) for each in directories if each.exists()}
     yield DISK_FREE, {name: each.free for name, each in used.items()}
     yield DISK_SIZE, {name: each.total for name, each in used.items()}
+
+
+def _memory() -> Iterator[tuple[Figure, Values]]:
+    told = Path("/proc/meminfo").read_text(encoding="ascii")
+    kilobytes = dict(re.findall(r"^(\w+): +(\d+) kB$", told, re.MULTILINE))
+    for figure, name in ((MEMORY_AVAILABLE, "MemAvailable"), (MEMORY_SIZE, "MemTotal")):
+        if name in kilobytes:
+            yield figure, {(): int(kilobytes[name]) << 10}

@@ -41,10 +41,12 @@ profile NAME [SECONDS]
       profile instance2       for 30 seconds
       profile instance2 5     for 5 seconds""",
     "doctor": """\
-doctor
+doctor [--releases]
     Look for what is known to go wrong: in the settings, on this machine, and in how the site
     serves. Each finding is advice, a warning or an error, with what was seen and what to change.
-    The exit status is 0 for nothing or advice, 1 for a warning, 2 for an error.""",
+    The exit status is 0 for nothing or advice, 1 for a warning, 2 for an error.
+    With --releases, also ask the index that pip is set up for whether installed packages have a
+    newer release of the same branch. It cannot say which of these mend a hole.""",
     "logs": """\
 logs [-f] [-n LINES] [PROGRAM ...]
     Show the last lines of all logs, or of those of these programs, in the order of time: 20, or as

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from zopestack.features.unknown_name import nearest
+from zopestack.haproxy.access_line import JSON
 from zopestack.supervisor.stopped import Stopped
 
 #: Bytes at the end of each log among which the last lines are looked for.
@@ -22,7 +23,7 @@ END = 256 << 10
 #: Seconds between two looks for new lines.
 INTERVAL = 0.2
 
-#: How a line says when it was written: Zope, supervisord and ZEO in local time, then HAProxy.
+#: When a line of text was written: Zope, supervisord and ZEO say so in local time, then HAProxy.
 LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2})(?:,(\d{3}))?")
 ACCESS = re.compile(r" - - \[(\d{2}/\w{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] ")
 
@@ -91,6 +92,8 @@ def _program(log: Path) -> str:
 
 def written(text: str) -> float:
     """When a line was written, in seconds since the epoch; 0 for one that does not say."""
+    if at := JSON.match(text):
+        return float(at[1])
     if at := LOCAL.match(text):
         moment = datetime.fromisoformat(f"{at[1]} {at[2]}").timestamp()
         return moment + int(at[3] or 0) / 1000

@@ -220,8 +220,14 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         from zopestack.supervisor.doctor import run as doctor
         from zopestack.supervisor.doctor.look import Look
 
+        parser = Parser("doctor", add_help=False)
+        parser.add_argument("--releases", action="store_true")
+
         def run(stack: Stack, rotation: Rotation) -> None:
-            found = doctor.findings(Look(stack))
+            words = parser.parse_args(shlex.split(arg))
+            if words.releases:
+                self.ctl.output("asking the index for newer releases; this takes a minute")
+            found = doctor.findings(Look(stack), words.releases)
             self.ctl.output(doctor.report(found))
             self.ctl.exitstatus = doctor.status(found)
 

@@ -7,27 +7,23 @@ access log, and beside the thread's name in the log of the instance.
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from zopestack.features.instances import Instance
+from zopestack.haproxy import access_line
 from zopestack.model import Stack
 from zopestack.supervisor.stopped import Stopped
 
 #: A number, or enough of its beginning.
 NUMBER = re.compile(r"[A-Za-z0-9-]{8,64}")
 
-#: A line of the access log (``zopestack.features.access_log``).
-ACCESS = re.compile(
-    r"(?P<server>\S+) status=(?P<status>\S+) queue=(?P<queue>\S+) response=(?P<response>\S+) "
-    r"total=(?P<total>\S+) (?P<state>\S+) id=(?P<id>\S+) (?P<client>\S+) - - "
-    r'\[(?P<time>[^]]+)\] "(?P<request>.*?)" '
-)
-
 #: How a record of Zope's log begins.
-RECORD = re.compile(r"\d{4}-\d{2}-\d{2}[ T]")
+RECORD = re.compile(rf"\d{{4}}-\d{{2}}-\d{{2}}[ T]|{access_line.JSON.pattern}")
 
 #: Who ended a request, and when: the first two of the four characters of the session state
 #: (HAProxy's manual, "Session state at disconnection").
@@ -76,29 +72,50 @@ def trace(stack: Stack, number: str) -> str:
 
 def _access(stack: Stack, number: str) -> Iterator[str]:
     """What HAProxy has logged of it."""
-    for line in _lines(stack.access_log, f"id={number}"):
-        if not (found := ACCESS.match(line)):
+    for line in _lines(stack.access_log, re.compile(number)):
+        found = access_line.parsed(line)
+        # A client may have written the number into another request.
+        if not found or not found.id.startswith(number):
             continue
-        who, when = ENDED.get(found["state"][0]), WHEN.get(found["state"][1])
-        yield f"request {found['id']}"
-        yield f"  arrived    {found['time']} from {found['client']}"
-        yield f"  asked      {found['request']}"
-        yield f"  instance   {_server(found['server'])}"
-        yield f"  queue      {_milliseconds(found['queue'])}"
-        yield f"  response   {_milliseconds(found['response'])}"
-        yield f"  in all     {_milliseconds(found['total'])}"
-        yield f"  status     {found['status']}"
+        who, when = ENDED.get(found.state[0]), WHEN.get(found.state[1])
+        yield f"request {found.id}"
+        yield f"  arrived    {found.time} from {found.client}"
+        yield f"  asked      {found.request}"
+        yield f"  instance   {_server(found.instance)}"
+        yield f"  queue      {_milliseconds(found.queue)}"
+        yield f"  response   {_milliseconds(found.response)}"
+        yield f"  in all     {_milliseconds(found.total)}"
+        yield f"  status     {found.status}"
         if who:
-            yield f"  ended      {' '.join(filter(None, (who, when)))} ({found['state']})"
+            yield f"  ended      {' '.join(filter(None, (who, when)))} ({found.state})"
 
 
 def _records(stack: Stack, number: str) -> Iterator[str]:
     """What the instances have logged of it, each record with its further lines."""
     for instance in stack.instances:
-        records = list(_lines(_log(stack, instance), f"id={number}", whole=True))
+        mark = re.compile(rf'(\bid=|"id":"){number}')
+        records = list(_lines(_log(stack, instance), mark, whole=True))
         if records:
             yield f"  logged by {instance.name}"
-            yield from (f"    {line}" for line in records)
+            yield from (f"    {line}" for record in records for line in _text(record))
+
+
+def _text(line: str) -> Iterator[str]:
+    """A line of an instance's log as lines of text; one that is text already, unchanged."""
+    if not access_line.JSON.match(line):
+        yield line
+        return
+    try:
+        told = json.loads(line)
+        at = datetime.fromtimestamp(told["time"]).isoformat(" ", "milliseconds").replace(".", ",")
+        yield (
+            f"{at} {told['level']:7} [{told['logger']}:{told['line']}]"
+            f"[{told['thread']} id={told['id']}] {told['message']}"
+        )
+        yield from told.get("exception", "").splitlines()
+    # A line that is cut, or somebody else's.
+    except (ValueError, KeyError, TypeError):
+        yield line
 
 
 def _log(stack: Stack, instance: Instance) -> Path:
@@ -114,7 +131,7 @@ def _milliseconds(text: str) -> str:
     return "never" if text.startswith("-") else f"{text} ms"
 
 
-def _lines(log: Path, mark: str, whole: bool = False) -> Iterator[str]:
+def _lines(log: Path, mark: re.Pattern[str], whole: bool = False) -> Iterator[str]:
     """Yield the lines with a mark, of a log and those of before, the oldest first.
 
     :param whole: whether what follows, up to the next record, belongs to it.
@@ -123,7 +140,7 @@ def _lines(log: Path, mark: str, whole: bool = False) -> Iterator[str]:
         with _opened(path) as file:
             belongs = False
             for line in file:
-                belongs = mark in line or (whole and belongs and not RECORD.match(line))
+                belongs = bool(mark.search(line)) or (whole and belongs and not RECORD.match(line))
                 if belongs:
                     yield line.rstrip("\n")
 

@@ -82,6 +82,7 @@ VALUES = {
     "static-cache": ("1MB", "4095MB"),
     "compression": ("on", "text/html image/svg+xml"),
     "access-log": ("off",),
+    "log-format": ("json",),
     "frontend-extra": ("lines",),
     "backend-extra": ("lines",),
 }

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
 import psutil
+from packaging.utils import canonicalize_name
 
 from zopestack.features import cpus
 from zopestack.haproxy.runtime import Runtime
@@ -19,9 +23,25 @@ from zopestack.supervisor import group
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.figures import Figures
 from zopestack.supervisor.gather import gathered
+from zopestack.supervisor.stopped import Stopped
 
 #: Timeout in seconds for HAProxy to say its version.
 TIMEOUT = 10
+
+#: Prints name and version of what is installed for an instance, but not of what is developed: an
+#: unrelated project may have its name in an index.
+INSTALLED = """
+import json
+from importlib.metadata import distributions
+from pathlib import Path
+places = {"site-packages", "dist-packages"}
+print(json.dumps({
+    each.metadata["Name"]: each.version
+    for each in distributions()
+    if (where := Path(each.locate_file(""))).name in places or where.suffix == ".egg"
+    if not each.read_text("direct_url.json")
+}))
+"""
 
 #: Bytes of the structure that adjtimex(2) fills, more than any machine has, and what it returns
 #: where nothing keeps the clock right.
@@ -90,6 +110,31 @@ class Look:
         ).stdout
         found = re.search(r"^Status: (.*)$", told, re.MULTILINE)
         return found[1] if found else ""
+
+    @cached_property
+    def today(self) -> date:
+        """The day on which it looks."""
+        return date.today()
+
+    @cached_property
+    def python(self) -> tuple[int, int]:
+        """The version of Python, which is that of the whole buildout."""
+        return sys.version_info[:2]
+
+    @cached_property
+    def distributions(self) -> dict[str, str]:
+        """The version of each package that the first instance has.
+
+        :raises Stopped: where bin/buildout has not made that instance.
+        """
+        interpreter = self.stack.parts / self.stack.instances[0].name / "bin" / "interpreter"
+        try:
+            told = subprocess.run(
+                [interpreter, "-c", INSTALLED], capture_output=True, check=True, timeout=TIMEOUT
+            ).stdout
+        except (OSError, subprocess.SubprocessError) as why:
+            raise Stopped(f"cannot tell what is installed: {why}") from None
+        return {canonicalize_name(name): version for name, version in json.loads(told).items()}
 
     @cached_property
     def cores(self) -> int:

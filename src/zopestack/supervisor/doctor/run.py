@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 # Each registers its checks.
-from zopestack.supervisor.doctor import database, machine, service, settings  # noqa: F401
+from zopestack.supervisor.doctor import database, machine, pins, service, settings  # noqa: F401
 from zopestack.supervisor.doctor.finding import CHECKS, Finding, Severity
 from zopestack.supervisor.doctor.look import Look
 
 
-def findings(look: Look) -> list[Finding]:
-    """What is wrong, the worst first."""
-    found = [finding for each in CHECKS for finding in each(look)]
+def findings(look: Look, releases: bool = False) -> list[Finding]:
+    """What is wrong, the worst first.
+
+    :param releases: whether to ask the index of packages, too.
+    :raises Stopped: where it cannot be asked.
+    """
+    checks = [*CHECKS, *([pins.releases] if releases else [])]
+    found = [finding for each in checks for finding in each(look)]
     return sorted(found, key=lambda each: -each.severity)
 
 
