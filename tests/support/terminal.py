@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pyte
+from rich.text import Text
 
 COLUMNS, LINES = 80, 24
 
@@ -53,6 +54,20 @@ class Terminal:
     def lines(self) -> list[str]:
         """What is on the screen now."""
         return [line.rstrip() for line in self.screen.display if line.strip()]
+
+    def colored(self) -> list[Text]:
+        """The same with its colors."""
+        found = []
+        for number in range(self.screen.lines):
+            cells = self.screen.buffer[number]
+            line = Text()
+            for column in range(self.screen.columns):
+                cell = cells[column]
+                color = "" if cell.fg == "default" else cell.fg
+                line.append(cell.data, style=f"bold {color}" if cell.bold else color)
+            line.rstrip()
+            found.append(line)
+        return [line for line in found if line]
 
     def interrupt(self) -> int:
         """Interrupt the program; its exit status."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ZODB.ActivityMonitor import ActivityMonitor
 from ZODB.Connection import Connection
 from ZODB.POSException import ConflictError
 
@@ -132,7 +133,9 @@ class Databases:
 class Activity:
     """An activity monitor, as ZODB calls it whenever a connection is closed.
 
-    A database has one. It passes everything on to that which was there before, such as an add-on's.
+    A database has one. It passes everything on to that which was there before, such as an add-on's,
+    or to one of ZODB's own, as soon as somebody asks for more than this one knows: that keeps an
+    entry for every request of the last hour.
 
     :param before: None for none.
     """
@@ -152,7 +155,11 @@ class Activity:
             self.before.closedConnection(connection)
 
     def __getattr__(self, name: str) -> Any:
-        """What else the one before can do, such as ``getActivityAnalysis``."""
+        """What else a monitor can do, such as ``getActivityAnalysis``."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if self.before is None:
+            self.before = ActivityMonitor()
         return getattr(self.before, name)
 
 
