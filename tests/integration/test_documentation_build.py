@@ -92,6 +92,8 @@ def test_pictures_are_small_and_described(picture: Path) -> None:
     if picture.suffix == ".svg":
         root = ElementTree.parse(picture).getroot()
         assert root.find("{http://www.w3.org/2000/svg}title") is not None
+        # Nothing is fetched from elsewhere, such as a font.
+        assert not re.search(r"(url\(|href=)[\"']?https?:|@import", picture.read_text("utf-8"))
     pages = "".join(path.read_text(encoding="utf-8") for path in DOCS.rglob("*.rst"))
     assert f"pictures/{picture.name}\n   :alt: " in pages
 

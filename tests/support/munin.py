@@ -1,8 +1,8 @@
 """Debian's Munin for one stack: its node, what asks it, and what draws.
 
-Its node reads its plugins from one directory of the machine, and its other programs refuse to be
-root's. So it takes root: the node sees the plugins of this stack in that place, in a mount namespace
-of its own, and the others run as Debian's user.
+Its node reads its plugins from one directory of the machine, and its other programs refuse to run
+as root. So this needs root: the node sees the plugins of this stack in that place, in a mount
+namespace of its own, and the others run as the user of Debian's package.
 """
 
 from __future__ import annotations
@@ -32,8 +32,18 @@ TEMPLATES, STATIC = Path("/etc/munin/templates"), Path("/etc/munin/static")
 
 HOST = "mysite"
 
-#: Seconds between two values.
+#: Seconds between two values; Munin's own are 300.
 RATE = 10
+
+#: The plugin, which says of each graph that it has a value as often, and that so many are kept.
+OFTEN = """\
+#!/bin/sh
+if [ "$1" = config ]; then
+    {plugin} config | sed 's/^multigraph .*/&\\nupdate_rate {rate}\\ngraph_data_size custom 1000/'
+    exit
+fi
+exec {plugin} "$@"
+"""
 
 
 class Munin:
@@ -63,8 +73,11 @@ class Munin:
             f"dbdir {directory}/db\nhtmldir {self.pictures}\nlogdir {directory}/log\n"
             f"rundir {directory}/run\ntmpldir {TEMPLATES}\nstaticdir {STATIC}\n"
             f"[{HOST}]\naddress 127.0.0.1\nport {self.port}\nuse_node_name yes\n"
-            f"update_rate {RATE}\n"
         )
+        link = self.plugins / prefix(site.stack)
+        link.unlink()
+        link.write_text(OFTEN.format(plugin=site.stack.bin / "munin-plugin", rate=RATE))
+        link.chmod(0o755)
 
     def __enter__(self) -> Self:
         where = (self.plugins, self.configuration, self.directory / "node.conf")
@@ -94,14 +107,11 @@ class Munin:
 
         :param since: seconds since the epoch, as ``to``.
         """
-        file = self.directory / "graph.png"
-        of = f"{HOST}/{HOST}/{prefix(self.site.stack)}_{name}"
-        size = ("--size_x", "500", "--size_y", "200")
-        self._run(
-            "munin-graph", "--host", HOST, "--only-fqn", of, "--pinpoint", f"{since},{to}", *size,
-            "--output-file", file, "--log-file", self.directory / "log/graph.log",
-        )  # fmt: skip
-        return file.read_bytes()
+        graph = f"/{HOST}/{HOST}/{prefix(self.site.stack)}_{name}-pinpoint={since},{to}.png"
+        # What munin-html leaves for munin-graph: the graphs to draw.
+        (self.directory / "db/graphs").write_text(f"{graph}\n")
+        self._run("munin-graph")
+        return (self.pictures / graph.lstrip("/")).read_bytes()
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         command = ["runuser", "-u", USER, "--", PROGRAMS / program]

@@ -4,14 +4,15 @@
 
 A stack of four instances serves visitors of different speed for some minutes. What
 ``supervisorctl stack --watch`` shows in a terminal meanwhile becomes ``docs/pictures/watch.svg``.
-Debian's munin-node, munin-update and munin-graph make ``docs/pictures/munin.png``, with a look every
-ten seconds instead of every five minutes.
+Debian's munin-node, munin-update and munin-graph make ``docs/pictures/munin.png``, with a value
+every ten seconds instead of every five minutes. This takes root and Debian's package ``munin``.
 """
 
 from __future__ import annotations
 
 import io
 import random
+import re
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ from tests.support.fetch import fetch
 from tests.support.harness import CHECKOUT, Site, until
 from tests.support.munin import Munin
 from tests.support.terminal import Terminal
+from zopestack.supervisor.watch import BUSY
 
 PICTURES = CHECKOUT / "docs" / "pictures"
 
@@ -46,7 +48,11 @@ def main() -> None:
     with Site(ledger.SECTIONS, instances=INSTANCES, requests_per_address="off") as site:
         site.start()
         ledger.create(site, visitors=VISITORS)
-        with visitors(site), TemporaryDirectory() as directory, Munin(Path(directory), site) as munin:
+        with (
+            visitors(site),
+            TemporaryDirectory() as directory,
+            Munin(Path(directory), site) as munin,
+        ):
             say(f"{VISITORS} visitors for {minutes:g} minutes")
             began = time.time()
             (PICTURES / "watch.svg").write_text(watched(site), encoding="utf-8")
@@ -89,7 +95,11 @@ def watched(site: Site) -> str:
         until(
             "busy instances",
             terminal.lines,
-            lambda lines: f"{INSTANCES} of {INSTANCES} serve" in "".join(lines) and "●" in "".join(lines),
+            lambda lines: (
+                bool(lines)
+                and f"{INSTANCES} of {INSTANCES} serve" in lines[-1]
+                and BUSY in "".join(lines)
+            ),
         )
         console = Console(record=True, width=terminal.screen.columns, file=io.StringIO())
         console.print(Text(f"$ {COMMAND}", style="dim"))
@@ -100,9 +110,10 @@ def watched(site: Site) -> str:
 
 
 def described(svg: str) -> str:
-    """A picture with a title for those who hear it, and with the fonts of whoever sees it only."""
-    head, _, rest = svg.partition(">")
-    return f"{head} role=\"img\"><title>{COMMAND} in a terminal</title>{rest}"
+    """A picture with a title for those who hear it, and with fonts of the machine that shows it."""
+    head, _, rest = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).partition(">")
+    lines = f'{head} role="img"><title>{COMMAND} in a terminal</title>{rest}'.splitlines()
+    return "\n".join(line.rstrip() for line in lines if line.strip()) + "\n"
 
 
 if __name__ == "__main__":

@@ -83,6 +83,11 @@ def test_every_graph_is_described_and_has_values(site: Site, node: Node) -> None
     labels = set(re.findall(r"^(\S+)\.label ", described, re.MULTILINE))
     fields = {field for graph in told.values() for field in graph}
     assert fields <= labels
+    # Munin changes any other name, by which two could become one.
+    assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", field) for field in fields)
+    assert site.get("/nowhere").status == 404
+    statuses = values(node.ask(name(site)))[f"{name(site)}_statuses"]
+    assert {"_200", "_404"} <= statuses.keys()
     requests = told[f"{name(site)}_requests"]
     assert requests.keys() == {"instance1", "instance2"}
     assert all(int(count) >= 10 for count in requests.values())

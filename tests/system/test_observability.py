@@ -1,4 +1,4 @@
-"""Add-ons with figures of their own beside the agent: plone.observability, collective.prometheus."""
+"""Add-ons beside the agent that tell figures: plone.observability, collective.prometheus."""
 
 from __future__ import annotations
 

@@ -65,8 +65,9 @@ class Graph:
 
 
 def field(name: str) -> str:
-    """The name of a field for Munin."""
-    return FIELD.sub("_", name)
+    """The name of a field for Munin; it replaces a digit at the start, so that 200 would be 500."""
+    plain = FIELD.sub("_", name)
+    return f"_{plain}" if plain[:1].isdigit() else plain
 
 
 def _machine(figures: Figures) -> Values:
