@@ -13,7 +13,7 @@ from tests.support import figures, ledger, prometheus
 from tests.support.harness import Site, until
 from tests.support.prometheus import Prometheus
 from zopestack.backups import jobs
-from zopestack.render import panels
+from zopestack.render import dashboard
 from zopestack.render.alerts import Alert, alerts
 from zopestack.render.panels import Panel, Query
 from zopestack.supervisor.figures import Figures
@@ -50,7 +50,7 @@ def running(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
 
 
 def shown(site: Site) -> list[Panel]:
-    return [place.panel for place in panels.places(site.stack) if place.panel]
+    return [place.panel for place in dashboard.places(site.stack) if place.panel]
 
 
 def asked(query: Query) -> str:
@@ -86,8 +86,8 @@ def test_every_panel_shows_something(site: Site, running: Prometheus) -> None:
 
 def test_the_variables_offer_the_stack_and_its_instances(site: Site, running: Prometheus) -> None:
     for offered, expected in (
-        (panels.JOBS, {"zope"}),
-        (panels.INSTANCES, {"instance1", "instance2"}),
+        (dashboard.JOBS, {"zope"}),
+        (dashboard.INSTANCES, {"instance1", "instance2"}),
     ):
         values = re.fullmatch(r"label_values\((.*), (\w+)\)", offered)
         assert values

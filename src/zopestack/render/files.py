@@ -20,7 +20,7 @@ from zopestack.features import volto
 from zopestack.features.databases import MAIN
 from zopestack.features.relstorage import Relstorage
 from zopestack.model import Stack
-from zopestack.render import lanes, maps, pages, panels
+from zopestack.render import dashboard, lanes, maps, pages
 from zopestack.render.alerts import alerts
 from zopestack.render.programs import programs
 from zopestack.render.units import units
@@ -90,7 +90,7 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
                 f"{where.name}.j2",
                 stack=stack,
                 alerts=tuple(alerts(stack)),
-                panels=panels,
+                dashboard=dashboard,
             )
             for where in stack.monitoring_files
         },
