@@ -120,7 +120,9 @@ def templates() -> str:
     for template in sorted(packaged_templates().glob("*.j2")):
         name = template.name.removesuffix(".j2")
         part = "a part of ``haproxy.cfg``" if name.startswith("haproxy-") else ""
-        if name.endswith((".html", ".json")) and name not in made:
+        if name.startswith("status-"):
+            part = f"a part of ``{stack.status_page.name}``"
+        elif name.endswith((".html", ".json")) and name not in made:
             part = f"a part of ``{stack.pages_map.name}``"
         if name in made or part:
             rows.append((f"``{template.name}``", part or f"``{name}``"))

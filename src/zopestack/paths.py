@@ -216,6 +216,11 @@ class Paths:
         return self.configuration / "prometheus-rules.yml"
 
     @property
+    def status_page(self) -> Path:
+        """The page at ``metrics-address`` that shows the stack to a person."""
+        return self.configuration / "status.html"
+
+    @property
     def grafana_datasource(self) -> Path:
         """Where Grafana finds Prometheus, for its ``provisioning/datasources``."""
         return self.configuration / "grafana-datasource.yml"
@@ -232,13 +237,14 @@ class Paths:
 
     @property
     def monitoring_files(self) -> tuple[Path, ...]:
-        """Every rendered file that Prometheus or Grafana is given."""
+        """Every rendered file that Prometheus, Grafana or a browser is given."""
         return (
             self.prometheus_targets,
             self.prometheus_rules,
             self.grafana_datasource,
             self.grafana_dashboards,
             self.grafana_dashboard,
+            self.status_page,
         )
 
     @property

@@ -49,7 +49,7 @@ OF_ENVIRONMENTS = {"adopt", "buildout", "pip", "python", "sphinx-build"}
 
 #: Commands of a shell that the pages may use besides the project's own.
 SHELL = {"cat", "cp", "curl", "cut", "ln", "mkdir", "python3"}
-SHELL |= {"loginctl", "npm", "sudo", "systemctl"}
+SHELL |= {"loginctl", "npm", "ssh", "sudo", "systemctl"}
 
 Sections = dict[str, dict[str, str]]
 
@@ -287,6 +287,7 @@ def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples |= {"volto-address = 127.0.0.1:3000 127.0.0.1:3001", "port = 127.0.0.1:9001"}
     examples |= {"127.0.0.1:3000 volto1", "127.0.0.1:3001 volto2"}
     examples |= {"metrics-address = 127.0.0.1:9404", "http://127.0.0.1:9404/metrics"}
+    examples |= {"http://127.0.0.1:9404/", "-L 9404:127.0.0.1:9404"}
     text = EVERYTHING
     for line in sorted(examples, key=len, reverse=True):
         text = text.replace(line, "")

@@ -6,12 +6,9 @@ of the other instances there is what a broken machine may have there.
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -19,11 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support import figures
 from tests.support.fetch import Response, fetch
+from tests.support.impostor import HEAD, Impostor, drip, saying, silent
 from tests.support.polling import until
 from tests.support.supervised import Supervised
-from zopestack.features.address import Address
-
-HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 
 #: By instance, what listens in its agent's place says; instance9 has nothing there.
 SAID = {
@@ -42,54 +37,16 @@ SAID = {
 SILENT, DRIPPING, GONE = "instance10", "instance11", "instance9"
 
 
-@dataclass
-class Impostor:
-    """What listens in the place of an agent."""
-
-    address: Address
-    say: Callable[[socket.socket, threading.Event], object]
-    over: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self.listening = socket.create_server((self.address.host, self.address.port))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.listening.accept()
-                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connection:
-            # HAProxy and the guard ask other things, and are content.
-            asked = b"/metrics" in connection.recv(4096)
-            self.say(connection, self.over) if asked else connection.sendall(HEAD)
-
-    def close(self) -> None:
-        self.over.set()
-        # Unlike close, it wakes the thread that accepts.
-        self.listening.shutdown(socket.SHUT_RDWR)
-        self.listening.close()
-
-
-def drip(connection: socket.socket, over: threading.Event) -> None:
-    connection.sendall(HEAD)
-    while not over.wait(0.05):
-        connection.sendall(b"#")
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Supervised]:
     with Supervised(idle={*SAID, GONE, SILENT, DRIPPING}, instances=11) as running:
         running.configure(metrics_address=f"127.0.0.1:{running.ports.spare}")
         agents = {each.name: each.agent for each in running.stack.instances}
         impostors = [
-            Impostor(agents[name], lambda connection, over, said=said: connection.sendall(said))  # type: ignore[misc]
-            for name, said in SAID.items()
+            *(Impostor(agents[name], "/metrics", saying(said)) for name, said in SAID.items()),
+            Impostor(agents[SILENT], "/metrics", silent),
+            Impostor(agents[DRIPPING], "/metrics", drip),
         ]
-        impostors.append(Impostor(agents[SILENT], lambda connection, over: over.wait()))
-        impostors.append(Impostor(agents[DRIPPING], drip))
         running.start()
         assert running.stack.metrics.metrics_address
         figures.listening(running.stack.metrics.metrics_address)
@@ -175,9 +132,9 @@ def test_scrapes_beside_each_other_all_answer(stack: Supervised) -> None:
     for thread in threads:
         thread.join()
     assert answers == [200] * 5
-    # None is left behind by those who never end their answer.
+    # None is left behind by those who never end their answer, beside that which takes samples.
     process = psutil.Process(stack.pids()["metrics"])
-    until("one thread", process.num_threads, (1).__eq__)
+    until("two threads", process.num_threads, (2).__eq__)
 
 
 def test_without_haproxy_and_supervisord_the_instances_are_told(stack: Supervised) -> None:
@@ -203,7 +160,7 @@ def test_a_taken_port_is_one_message(stack: Supervised) -> None:
 
 
 def test_other_paths_are_not_found(stack: Supervised) -> None:
-    assert scrape(stack, "/").status == 404
+    assert scrape(stack, "/metrics/").status == 404
     assert scrape(stack, "/metrics?name[]=x").status == 404
 
 

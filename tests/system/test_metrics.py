@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ import pytest
 from prometheus_client.samples import Sample
 
 from tests.support import figures, ledger, prometheus
+from tests.support.fetch import fetch
 from tests.support.harness import CHECKOUT, Site, until
 from zopestack.backups import jobs
 from zopestack.features.address import Address
@@ -239,6 +242,36 @@ def test_the_front_door_does_not_know_the_path(site: Site) -> None:
     answer = site.get("/metrics")
     assert answer.status == 404
     assert "zopestack_" not in answer.text
+
+
+def test_the_status_page_names_the_user_of_a_request(site: Site) -> None:
+    name, password = site.admin
+    login = b64encode(f"{name}:{password}".encode()).decode()
+    door = site.stack.balancer.local_address
+    connection = http.client.HTTPConnection(door.host, door.port, timeout=60)
+    path = "/ledger/slow?seconds=5&password=secret"
+    connection.request("GET", path, headers={"Authorization": f"Basic {login}"})
+
+    def slowest() -> list[dict[str, str]]:
+        told = fetch(address(site), "/status.json").text
+        assert "secret" not in told
+        found = json.loads(told)["slowest"]
+        assert isinstance(found, list)
+        return found
+
+    (found,) = until("the request", slowest)
+    assert (found["method"], found["path"], found["user"]) == ("GET", "/ledger/slow", name)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert found["id"] in site.log("access.log")
+
+
+@pytest.mark.parametrize("path", ["/status.json", "/hour.json"])
+def test_the_front_door_has_no_status_page(site: Site, path: str) -> None:
+    answer = site.get(path)
+    assert answer.status == 404
+    assert "instance1" not in answer.text
 
 
 def test_promtool_finds_nothing_wrong(site: Site) -> None:

@@ -108,12 +108,26 @@ def age(request: Running) -> float:
     return time.monotonic() - request[0]
 
 
-def described(request: Running) -> str:
-    """Describe a request for a log; without its query string, which holds secrets."""
+def told(request: Running) -> dict[str, Any]:
+    """Tell what may be told of a request: not its query string, which holds secrets.
+
+    :returns: its method, path, user and id (empty texts where there is none), and for how many
+        seconds it has run.
+    """
     environ = request[1]
-    user = f" by {environ[USER]}" if USER in environ else ""
-    number = f", id {environ[REQUEST_ID]}" if REQUEST_ID in environ else ""
-    # PEP 3333 has each byte as a character.
-    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
-    method = environ["REQUEST_METHOD"]
-    return f"{method} {path}{user} ({age(request):.1f} s{number})"
+    return {
+        "method": environ["REQUEST_METHOD"],
+        # PEP 3333 has each byte as a character.
+        "path": environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
+        "user": str(environ.get(USER, "")),
+        "id": environ.get(REQUEST_ID, ""),
+        "seconds": age(request),
+    }
+
+
+def described(request: Running) -> str:
+    """Describe a request for a log."""
+    of = told(request)
+    user = f" by {of['user']}" if of["user"] else ""
+    number = f", id {of['id']}" if of["id"] else ""
+    return f"{of['method']} {of['path']}{user} ({of['seconds']:.1f} s{number})"

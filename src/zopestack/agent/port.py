@@ -3,6 +3,7 @@
 GET /health    200, 404 or 503, and everything the agent knows as JSON
 GET /alive     503 only if the instance hangs, so that a guard may restart it
 GET /metrics   figures for Prometheus
+GET /now       what /health tells and the requests that run, as JSON
 GET /stacks    what every thread of the instance does now, as text
 GET /threads   a dialog with HAProxy's watch (templates/slots.lua.j2): each line that names a
                question of zopestack.agent.threads is answered by a line of two numbers
@@ -24,13 +25,14 @@ from zopestack.agent import jobs, own_thread
 from zopestack.agent.health import Health
 from zopestack.agent.metrics import process
 from zopestack.agent.metrics.exposition import Exposition, Source
+from zopestack.agent.now import now
 from zopestack.agent.stacks import tracebacks
 from zopestack.agent.threads import QUESTIONS, Threads
 
 #: Timeout in seconds for a client to send its request.
 TIMEOUT = 5
 
-NOT_FOUND = b"not found; use /health, /alive, /metrics, /stacks or /threads\n"
+NOT_FOUND = b"not found; use /health, /alive, /metrics, /now, /stacks or /threads\n"
 
 #: Bytes of a request's rest that are read at once, to be ignored.
 CHUNK = 4096
@@ -81,6 +83,8 @@ class Answer(BaseHTTPRequestHandler):
             self._send(503 if hung else 200, "text/plain", b"hung\n" if hung else b"alive\n")
         elif self.path == "/metrics":
             self._send(200, CONTENT_TYPE_PLAIN_0_0_4, self.server.exposition.text())
+        elif self.path == "/now":
+            self._send(200, "application/json", json.dumps(now(health)).encode())
         elif self.path == "/stacks":
             self._send(200, "text/plain; charset=utf-8", tracebacks(health.meter).encode())
         elif self.path == "/threads":

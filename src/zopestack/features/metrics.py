@@ -1,4 +1,4 @@
-"""Where Prometheus finds the figures of the whole stack, and Grafana finds Prometheus."""
+"""Where people and Prometheus find the figures of the whole stack, and Grafana Prometheus."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Metrics(Feature):
     metrics_address: Address | None = option(
         _one_network,
         "",
-        "Where Prometheus finds the figures of the whole stack, such as ``127.0.0.1:9404``; a port "
-        "alone is one of loopback. By default each process answers for itself. See "
-        ":doc:`/howto/monitor`.",
+        "Where Prometheus finds the figures of the whole stack, and a browser on this machine its "
+        "status page, such as ``127.0.0.1:9404``; a port alone is one of loopback. By default each "
+        "process answers for itself. See :doc:`/howto/monitor`.",
     )
     prometheus_url: str = option(
         _server,

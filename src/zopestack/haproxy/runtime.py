@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import socket
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import cert_time_to_seconds
@@ -15,6 +16,9 @@ from zopestack.features.lanes import is_lane
 
 #: Timeout in seconds; HAProxy answers within one iteration of its event loop.
 TIMEOUT = 5.0
+
+#: What stands in the place of a server's name in the row of a whole section.
+FRONTEND, BACKEND = "FRONTEND", "BACKEND"
 
 
 @dataclass(frozen=True)
@@ -143,14 +147,15 @@ class Runtime:
 
         :raises OSError: if HAProxy does not answer.
         """
-        return {each.name: each for each in self._all() if is_lane(each.lane)}
+        return servers(self.statistics())
 
     def volto(self) -> dict[str, Server]:
         """Return Volto's servers by name.
 
         :raises OSError: if HAProxy does not answer.
         """
-        return {each.name: each for each in self._all() if each.lane == volto.BACKEND}
+        found = _servers(self.statistics())
+        return {each.name: each for each in found if each.lane == volto.BACKEND}
 
     def set_state(self, server: Server, state: str) -> None:
         """Have a server get no new requests, or get them again once its health check succeeds
@@ -171,18 +176,33 @@ class Runtime:
         where = f"{address.host} port {address.port}"
         self.command(f"set server {server.lane}/{server.name} addr {where}")
 
-    def _all(self) -> list[Server]:
-        return [
-            Server(
-                name=row["svname"],
-                lane=row["pxname"],
-                status=row["status"],
-                current=int(row["scur"] or 0),
-                queued=int(row["qcur"] or 0),
-                total=int(row["stot"] or 0),
-                limit=int(row["slim"] or 0),
-                check=row["check_status"],
-            )
-            for row in self.statistics()
-            if row["svname"] not in ("FRONTEND", "BACKEND")
-        ]
+
+def servers(statistics: Iterable[Mapping[str, str]]) -> dict[str, Server]:
+    """Return the instances of every lane by name, from the rows of ``show stat``."""
+    return {each.name: each for each in _servers(statistics) if is_lane(each.lane)}
+
+
+def backends(statistics: Iterable[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """Return the row of each lane itself by its name, from the rows of ``show stat``."""
+    return {
+        row["pxname"]: row
+        for row in statistics
+        if row["svname"] == BACKEND and is_lane(row["pxname"])
+    }
+
+
+def _servers(statistics: Iterable[Mapping[str, str]]) -> list[Server]:
+    return [
+        Server(
+            name=row["svname"],
+            lane=row["pxname"],
+            status=row["status"],
+            current=int(row["scur"] or 0),
+            queued=int(row["qcur"] or 0),
+            total=int(row["stot"] or 0),
+            limit=int(row["slim"] or 0),
+            check=row["check_status"],
+        )
+        for row in statistics
+        if row["svname"] not in (FRONTEND, BACKEND)
+    ]

@@ -69,8 +69,8 @@ def balancer(stack: Stack) -> dict[Path, str]:
 
 
 def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
-    """supervisord's configuration, systemd's units, what Prometheus and Grafana are given, and the
-    Stack itself for the operator commands.
+    """supervisord's configuration, systemd's units, what Prometheus, Grafana and a browser are
+    given, and the Stack itself for the operator commands.
 
     :param digests: by program, a word that changes with what the program is started with.
     :raises TemplateProblem: for a template that is missing or broken.
@@ -152,7 +152,7 @@ def _reading(*directories: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # Nothing here is HTML.
+        # Most of it is not HTML.
         autoescape=False,
     )
     environment.filters["time"] = _time

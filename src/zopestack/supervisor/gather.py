@@ -8,13 +8,8 @@ not hold up the others. The Stack is read each time, too: no restart when instan
 from __future__ import annotations
 
 import re
-import socket
-import xmlrpc.client
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from shutil import disk_usage
 from typing import Any
@@ -24,12 +19,11 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from zopestack import USER_AGENT
-from zopestack.features.address import Address
 from zopestack.figure import INSTANCE, Figure, Values
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.supervisor.client import Supervisor
+from zopestack.supervisor.questions import PATIENCE, Garbage, Question, all_at_once
 
 ANSWERS = Figure(
     "answers", "gauge", "1 if a process of the stack has told its figures, else 0.", ("process",)
@@ -73,58 +67,10 @@ MEMORY_AVAILABLE = Figure(
 )
 MEMORY_SIZE = Figure("memory_size_bytes", "gauge", "Bytes of memory of the machine.")
 
-#: Seconds for all answers; Prometheus waits 10 s for its own (its manual, ``scrape_timeout``).
-PATIENCE = 3.0
-
-#: Bytes of an answer at most: HAProxy's of 256 instances has 2 MB.
-LONGEST = 16 << 20
-
 PATH = "/metrics"
 
 #: Who is asked beside the instances, none of which can be called so.
 HAPROXY, SUPERVISORD, RUNTIME = "haproxy", "supervisord", "haproxy's runtime API"
-
-
-class Garbage(Exception):
-    """An answer that is not one."""
-
-
-class Question:
-    """One process that is asked for its figures over HTTP.
-
-    :param read: makes of the answer what is wanted, or raises :class:`Garbage`.
-    """
-
-    def __init__(self, address: Address, read: Callable[[bytes], Any]) -> None:
-        self.read = read
-        self._connection = HTTPConnection(address.host, address.port, timeout=PATIENCE)
-        #: That of the connection, which forgets it when the answer begins.
-        self._socket: socket.socket | None = None
-
-    def ask(self) -> Any:
-        """What ``read`` makes of the answer.
-
-        :raises OSError, HTTPException: where there is no answer.
-        :raises Garbage: where the answer is not one.
-        """
-        try:
-            self._connection.connect()
-            self._socket = self._connection.sock
-            self._connection.request("GET", PATH, headers={"User-Agent": USER_AGENT})
-            answer = self._connection.getresponse()
-            body = answer.read(LONGEST)
-        finally:
-            self._connection.close()
-        if answer.status != 200:
-            raise Garbage(f"status {answer.status}")
-        return self.read(body)
-
-    def give_up(self) -> None:
-        """Have :meth:`ask` end now."""
-        if self._socket:
-            # It may just have ended.
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 def _parsed(body: bytes, belongs: Callable[[Metric], bool]) -> list[Metric]:
@@ -188,38 +134,17 @@ class Gathered(Collector):
 
 def gathered(stack: Stack) -> bytes:
     """The figures of a stack in Prometheus's text format; takes up to :data:`PATIENCE` seconds."""
-    questions = {each.name: Question(each.agent, _instances(each.name)) for each in stack.instances}
-    questions[HAPROXY] = Question(stack.balancer.stats_address, _haproxys)
+    questions = {
+        each.name: Question(each.agent, PATH, _instances(each.name)) for each in stack.instances
+    }
+    questions[HAPROXY] = Question(stack.balancer.stats_address, PATH, _haproxys)
     asked: dict[str, Callable[[], Any]] = {name: each.ask for name, each in questions.items()}
     asked[SUPERVISORD] = lambda: list(_programs(stack))
     asked[RUNTIME] = lambda: list(_balancer(stack))
-    answers = _all_at_once(asked, questions)
+    answers = all_at_once(asked, questions)
     runtime = answers.pop(RUNTIME) or ()
     machine = [*_disks(stack), *_memory()]
     return generate_latest(Gathered(answers, runtime, machine)) + (answers[HAPROXY] or b"")
-
-
-def _all_at_once(
-    asked: Mapping[str, Callable[[], Any]], questions: Mapping[str, Question]
-) -> dict[str, Any]:
-    """What each has answered within :data:`PATIENCE`; None where it has not."""
-    pool = ThreadPoolExecutor(len(asked))
-    futures = {name: pool.submit(ask) for name, ask in asked.items()}
-    wait(futures.values(), PATIENCE)
-    for name, question in questions.items():
-        if not futures[name].done():
-            question.give_up()
-    pool.shutdown(wait=False, cancel_futures=True)
-    return {name: _answer(future) for name, future in futures.items()}
-
-
-def _answer(future: Future[Any]) -> Any:
-    if not future.done():
-        return None
-    try:
-        return future.result()
-    except (OSError, HTTPException, xmlrpc.client.Error, Garbage):
-        return None
 
 
 def _programs(stack: Stack) -> Iterator[tuple[Figure, Values]]:

@@ -11,6 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: Kinds of memory in ``smaps_rollup`` (proc(5)): a process's share, and what it alone has.
+SHARE, PRIVATE = ("Pss:",), ("Private_Clean:", "Private_Dirty:")
+
 
 def members(pid: int) -> tuple[int, ...]:
     """A program's processes, the one that supervisord knows first."""
@@ -46,7 +49,18 @@ def memory(pid: int) -> int:
 
 def private(pid: int) -> int:
     """Bytes that only one program has; of a fork, what it no longer shares or never did."""
-    return sum(_rollup(each, "Private_Clean:", "Private_Dirty:") for each in members(pid))
+    return sizes(pid)[1]
+
+
+def sizes(pid: int) -> tuple[int, int]:
+    """:func:`memory` and :func:`private` of a program at one moment.
+
+    The kernel looks at every page of a process to tell either, and tells both at once.
+    """
+    rollups = list(map(_rollup, members(pid)))
+    return sum(_sum(each, *SHARE) for each in rollups), sum(
+        _sum(each, *PRIVATE) for each in rollups
+    )
 
 
 def _statm(pid: int) -> int:
@@ -59,13 +73,17 @@ def _statm(pid: int) -> int:
 
 def share(pid: int) -> int:
     """Bytes of one process's share of memory; 0 where it has ended."""
-    return _rollup(pid, "Pss:")
+    return _sum(_rollup(pid), *SHARE)
 
 
-def _rollup(pid: int, *kinds: str) -> int:
-    """Bytes of these kinds of memory of a process (proc(5), ``smaps_rollup``)."""
+def _rollup(pid: int) -> list[str]:
+    """The words of a process's ``smaps_rollup`` (proc(5)); none where it has ended."""
     try:
-        words = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").split()
+        return Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").split()
     except OSError:
-        return 0
-    return sum(int(words[words.index(kind) + 1]) for kind in kinds) << 10
+        return []
+
+
+def _sum(words: list[str], *kinds: str) -> int:
+    """Bytes of these kinds of memory."""
+    return sum(int(words[words.index(kind) + 1]) for kind in kinds) << 10 if words else 0

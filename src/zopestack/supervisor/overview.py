@@ -95,24 +95,34 @@ def overview(stack: Stack) -> Overview:
     checks = {name: f"{server.check} {server.status}" for name, server in servers.items()}
     return Overview(
         tuple(
-            _instance(stack, each, processes.get(each.name), checks.get(each.name, ""))
+            row(stack, each, process, _asked(each, process), checks.get(each.name, ""))
             for each in stack.instances
+            for process in (processes.get(each.name),)
         ),
         tuple(_program(each.namespec, processes) for each in own_programs(stack, {})),
     )
 
 
-def _instance(stack: Stack, instance: Instance, process: Process | None, check: str) -> InstanceRow:
+def row(
+    stack: Stack, instance: Instance, process: Process | None, report: Report | None, check: str
+) -> InstanceRow:
+    """Put together what is known of one instance.
+
+    :param report: the agent's; None where it has not answered.
+    :param check: HAProxy's last check of it.
+    """
     lane = next((lane.group for lane in stack.lanes if lane.name == instance.lane), "")
     if process is None:
         return InstanceRow(instance.name, lane, UNKNOWN, healthy=False)
-    report = ask(instance) if process.pid else None
     told = {} if report is None else _told(report)
+    memory, private = group.sizes(process.pid) if process.pid else (None, None)
     # It may serve before supervisord regards it as started.
     if report and process.state in ("STARTING", "RUNNING"):
         state = "; ".join(filter(None, (report.why, _alone(stack, instance, process.pid))))
     else:
         state = process.state.lower()
+        if process.state == "RUNNING":
+            state += "; its agent does not answer"
     return InstanceRow(
         instance.name,
         lane,
@@ -120,11 +130,15 @@ def _instance(stack: Stack, instance: Instance, process: Process | None, check: 
         healthy=bool(report and report.healthy),
         pid=process.pid or None,
         uptime=_uptime(process),
-        memory=group.memory(process.pid) if process.pid else None,
-        private=group.private(process.pid) if process.pid else None,
+        memory=memory,
+        private=private,
         check=check,
         **told,
     )
+
+
+def _asked(instance: Instance, process: Process | None) -> Report | None:
+    return ask(instance) if process and process.pid else None
 
 
 def _told(report: Report) -> dict[str, int]:

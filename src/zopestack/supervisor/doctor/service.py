@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zopestack.features.lanes import is_lane
+from zopestack.haproxy.runtime import backends
 from zopestack.supervisor.doctor.finding import ENOUGH, Finding, Severity, check
 from zopestack.supervisor.doctor.look import Look
 from zopestack.supervisor.readiness import missing
@@ -36,7 +36,7 @@ def running(look: Look) -> Iterator[Finding]:
 @check
 def errors(look: Look) -> Iterator[Finding]:
     """Requests that ended with an error of the server."""
-    for name, row in _backends(look).items():
+    for name, row in backends(look.statistics).items():
         total, failed = int(row["req_tot"] or 0), int(row["hrsp_5xx"] or 0)
         if total > ENOUGH and failed > TOLERABLE * total:
             yield Finding(
@@ -49,7 +49,7 @@ def errors(look: Look) -> Iterator[Finding]:
 @check
 def impatience(look: Look) -> Iterator[Finding]:
     """Requests whose client has gone before the answer."""
-    for name, row in _backends(look).items():
+    for name, row in backends(look.statistics).items():
         total, left = int(row["req_tot"] or 0), int(row["cli_abrt"] or 0)
         if total > ENOUGH and left > TOLERABLE * total:
             yield Finding(
@@ -62,7 +62,7 @@ def impatience(look: Look) -> Iterator[Finding]:
 @check
 def queue(look: Look) -> Iterator[Finding]:
     """Requests that wait for a thread."""
-    for name, row in _backends(look).items():
+    for name, row in backends(look.statistics).items():
         waited, waiting = int(row["qtime"] or 0), int(row["qcur"] or 0)
         if waited > NOTICED:
             yield Finding(
@@ -71,12 +71,3 @@ def queue(look: Look) -> Iterator[Finding]:
                 "wait now",
                 "more instances, or affinity and groups that keep slow requests apart",
             )
-
-
-def _backends(look: Look) -> dict[str, dict[str, str]]:
-    """HAProxy's statistics of each lane, by name."""
-    return {
-        row["pxname"]: row
-        for row in look.statistics
-        if row["svname"] == "BACKEND" and is_lane(row["pxname"])
-    }
