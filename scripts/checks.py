@@ -35,7 +35,7 @@ LINTERS = (
 )
 
 #: Tests of ``--fast``: decisions, every template through ``haproxy -c``, one whole stack.
-FAST = ("tests/unit", "tests/integration/test_rendering.py", "tests/system/test_site.py")
+FAST = ("tests/unit", "tests/integration/test_rendering.py", "tests/system/one_site/test_site.py")
 
 #: Whether it decides that a change lands: then nothing may be left out.
 CI = os.environ.get("CI") == "true"

@@ -24,8 +24,8 @@ ORDER = (
     "tests/system/chaos",
     "tests/integration/frontend",
     "tests/system/test_operating.py",
+    "tests/system/one_site",
     "tests/system/test_agent.py",
-    "tests/system/test_applying.py",
     "tests/system/test_plain_buildout.py",
     # They wait most of the time, and the others do not.
     "tests/integration/test_owner.py",
@@ -40,6 +40,9 @@ VARIANT = re.compile(r"\[(?:\dx\d-nbthread\d-)?(\d+\.\d+\.\d+)(?=[]-])")
 
 #: Tests behind one farm of Zope instances, which takes longer to start than most of them.
 FARMED = "tests/integration/frontend/"
+
+#: Tests whose modules share a site that is started once for a process.
+SHARING = ("tests/system/browser/", "tests/system/one_site/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,6 +111,8 @@ class Groups(LoadScopeScheduling):
         variant = VARIANT.search(nodeid)
         if nodeid.startswith(FARMED):
             return FARMED + (variant[1] if variant else usual_haproxy())
+        if shared := next((path for path in SHARING if nodeid.startswith(path)), ""):
+            return shared
         return nodeid.partition("::")[0] + (variant[0] if variant else "")
 
 

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.harness import Site, until
 from zopestack.haproxy import program
 from zopestack.haproxy.runtime import Runtime
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """A stack of two, to be edited."""
-    with Site(instances=2) as running:
-        running.start()
-        yield running
 
 
 def applied(site: Site, sections: str = "", **options: object) -> set[str]:
@@ -55,3 +45,4 @@ def test_another_haproxy(site: Site) -> None:
     said = Runtime(site.stack.haproxy_socket)
     until("it to run", lambda: f"\nVersion: {version}" in said.command("show info"))
     assert site.get("/").status == 200
+    assert applied(site, haproxy="auto") == {"haproxy-reload"}
