@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from itertools import count
 from pathlib import Path
+from typing import Self
 
 from tests.support.harness import Site
 
@@ -11,6 +14,37 @@ CODE = Path(__file__).parent / "ledger_site"
 
 #: Makes the ledger's class importable in every instance.
 SECTIONS = f"[instance]\nextra-paths = {CODE}\n"
+
+
+#: Of the pipes of all gates.
+NUMBERS = count()
+
+
+class Gate:
+    """A page that keeps its thread until the test has seen what it waits for, and no longer.
+
+        gate = Gate(site)
+        with in_background(lambda: site.get(gate.page)) as answer, gate:
+            until("a busy thread", ...)
+        assert answer[0].status == 200
+
+    :ivar page: its path; any number of requests may be in it.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._pipe = site.directory / f"gate{next(NUMBERS)}"
+        os.mkfifo(self._pipe)
+        self.page = f"/ledger/held?until={self._pipe}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Have all requests answered, those that arrive later as well."""
+        # With both ends the pipe can be opened at once (fifo(7)), and whoever waits for it goes on.
+        opened = os.open(self._pipe, os.O_RDWR)
+        self._pipe.unlink()
+        os.close(opened)
 
 
 def create(site: Site, visitors: int) -> None:

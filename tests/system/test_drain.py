@@ -13,7 +13,8 @@ from tests.support import ledger
 from tests.support.harness import Site, until
 from tests.system.test_agent import in_background, report
 
-GRACE = 4
+#: Seconds; enough for all that a test does with an instance that drains.
+GRACE = 10
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,8 @@ def gone(pid: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_running_request_finishes(site: Site, number: signal.Signals) -> None:
-    with in_background(lambda: site.get("/ledger/slow?seconds=3", at="instance1")) as answer:
+    gate = ledger.Gate(site)
+    with in_background(lambda: site.get(gate.page, at="instance1")) as answer, gate:
         pid = busy(site)
         os.kill(pid, number)
         draining = until("a drain", lambda: report(site), lambda told: told.status == 404)
@@ -69,7 +71,8 @@ def test_a_running_request_finishes(site: Site, number: signal.Signals) -> None:
 
 def test_the_balancer_stops_sending_before_it_ends(site: Site) -> None:
     pid = site.pids()["instance1"]
-    with in_background(lambda: site.get("/ledger/slow?seconds=4", at="instance1")):
+    gate = ledger.Gate(site)
+    with in_background(lambda: site.get(gate.page, at="instance1")), gate:
         busy(site)
         os.kill(pid, signal.SIGTERM)
         until("HAProxy to see it", lambda: not site.servers()["instance1"].up)
@@ -94,7 +97,8 @@ def test_the_end_of_the_grace_cuts_and_says_what(site: Site) -> None:
 
 
 def test_a_second_signal_stops_at_once(site: Site) -> None:
-    with in_background(lambda: site.get("/ledger/slow?seconds=20", at="instance1")) as answer:
+    gate = ledger.Gate(site)
+    with in_background(lambda: site.get(gate.page, at="instance1")) as answer, gate:
         pid = busy(site)
         os.kill(pid, signal.SIGTERM)
         until("a drain", lambda: report(site).status == 404)

@@ -273,7 +273,8 @@ def test_haproxy_takes_up_its_own_options_without_a_restart(site: Site) -> None:
 def test_a_get_whose_instance_dies_is_answered_by_another(site: Site) -> None:
     from tests.system.test_agent import in_background, report
 
-    with in_background(lambda: site.get("/ledger/slow?seconds=3")) as answer:
+    gate = ledger.Gate(site)
+    with in_background(lambda: site.get(gate.page)) as answer, gate:
         until("a busy instance", lambda: report(site, 0).busy + report(site, 1).busy == 1)
         victim = "instance1" if report(site, 0).busy else "instance2"
         os.kill(site.pids()[victim], signal.SIGKILL)
@@ -284,7 +285,8 @@ def test_a_get_whose_instance_dies_is_answered_by_another(site: Site) -> None:
 def test_a_post_whose_instance_dies_is_not_sent_again(site: Site) -> None:
     from tests.system.test_agent import in_background, report
 
-    with in_background(lambda: site.post("/ledger/slow", {"seconds": "3"})) as answer:
+    gate = ledger.Gate(site)
+    with in_background(lambda: site.post(gate.page, {})) as answer, gate:
         until("a busy instance", lambda: report(site, 0).busy + report(site, 1).busy == 1)
         victim = "instance1" if report(site, 0).busy else "instance2"
         other = 1 if victim == "instance1" else 0
