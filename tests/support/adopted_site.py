@@ -7,6 +7,7 @@ buildout.cfg extends it with what is this machine's: ports that are free, and wh
 from __future__ import annotations
 
 import getpass
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -33,9 +34,11 @@ class AdoptedSite(Site):
         self.name = name
         self.python = python
         super().__init__()
-        # As many as it has.
-        del self.options["instances"]
-        if "storage" in example(name).sections["stack"]:
+        sections = example(name).sections
+        own = [section for section in sections if re.fullmatch(r"instance\d+", section)]
+        # As many as it has, but of those that are alike two: more of them show no more.
+        self.options["instances"] = min(int(sections["stack"]["instances"]), max(2, len(own)))
+        if "storage" in sections["stack"]:
             # It has no ZEO.
             del self.options["zeo-address"]
         shutil.copytree(PLACE / name, self.directory, dirs_exist_ok=True)
