@@ -29,12 +29,13 @@ class Gate:
         assert answer[0].status == 200
 
     :ivar page: its path; any number of requests may be in it.
+    :ivar pipe: what ``/ledger/held`` takes as ``until``, for a form.
     """
 
     def __init__(self, site: Site) -> None:
-        self._pipe = site.directory / f"gate{next(NUMBERS)}"
-        os.mkfifo(self._pipe)
-        self.page = f"/ledger/held?until={self._pipe}"
+        self.pipe = site.directory / f"gate{next(NUMBERS)}"
+        os.mkfifo(self.pipe)
+        self.page = f"/ledger/held?until={self.pipe}"
 
     def __enter__(self) -> Self:
         return self
@@ -42,8 +43,8 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         """Have all requests answered, those that arrive later as well."""
         # With both ends the pipe can be opened at once (fifo(7)), and whoever waits for it goes on.
-        opened = os.open(self._pipe, os.O_RDWR)
-        self._pipe.unlink()
+        opened = os.open(self.pipe, os.O_RDWR)
+        self.pipe.unlink()
         os.close(opened)
 
 

@@ -286,7 +286,10 @@ def test_a_post_whose_instance_dies_is_not_sent_again(site: Site) -> None:
     from tests.system.test_agent import in_background, report
 
     gate = ledger.Gate(site)
-    with in_background(lambda: site.post(gate.page, {})) as answer, gate:
+    with (
+        in_background(lambda: site.post("/ledger/held", {"until": str(gate.pipe)})) as answer,
+        gate,
+    ):
         until("a busy instance", lambda: report(site, 0).busy + report(site, 1).busy == 1)
         victim = "instance1" if report(site, 0).busy else "instance2"
         other = 1 if victim == "instance1" else 0
