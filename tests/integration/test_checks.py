@@ -101,7 +101,7 @@ def test_root_installs_what_is_missing(
 @pytest.mark.parametrize(
     ("arguments", "programs"),
     [
-        (["tests/system/browser"], {"chromium", "chromedriver", "openssl"}),
+        (["tests/system/browser"], {"chromium", "chromedriver", "node", "npm", "openssl"}),
         (["tests/system/bench/test_farm.py::test_x", "-x"], {"openssl", "varnishd"}),
         (["tests/unit/test_config.py", "tests/unit/benchmark.py"], set()),
     ],
