@@ -264,7 +264,7 @@ def test_the_status_page_names_the_user_of_a_request(site: Site) -> None:
     answer = connection.getresponse()
     answer.read()
     connection.close()
-    assert found["id"] in site.log("access.log")
+    until("its line", lambda: found["id"] in site.log("access.log"))
 
 
 @pytest.mark.parametrize("path", ["/status.json", "/hour.json"])
