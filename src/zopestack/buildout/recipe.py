@@ -186,7 +186,7 @@ class Files:
         self.directory = Path(buildout["buildout"]["parts-directory"]) / name
         self.old = {
             path: (path.read_bytes(), path.stat().st_mode)
-            for path in self.directory.glob("*")
+            for path in self.directory.rglob("*")
             if path.is_file()
         }
 
@@ -196,6 +196,7 @@ class Files:
             self.directory.mkdir(parents=True, exist_ok=True)
             for path, (content, mode) in self.old.items():
                 if not path.exists():
+                    path.parent.mkdir(parents=True, exist_ok=True)
                     # With a secret in it, nobody else may read it meanwhile.
                     path.touch(mode)
                     path.write_bytes(content)
