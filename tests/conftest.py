@@ -21,6 +21,7 @@ from zopestack.haproxy import program as haproxy
 ORDER = (
     "tests/system/test_plone.py",
     "tests/system/test_deployments.py",
+    "tests/system/test_hosts.py",
     "tests/system/chaos",
     "tests/integration/frontend",
     "tests/system/test_operating.py",

@@ -7,7 +7,7 @@ or output. ``config`` builds and checks it; nobody downstream checks again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -27,6 +27,7 @@ from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
 from zopestack.features.groups import Groups
+from zopestack.features.hosts import LOOPBACK, Hosts
 from zopestack.features.instances import Instance, Instances
 from zopestack.features.lanes import Lane
 from zopestack.features.lifecycle import Lifecycle
@@ -70,16 +71,18 @@ class Listener:
 
 @dataclass(frozen=True)
 class Stack(Paths):
-    """A whole deployment on one machine.
+    """A whole deployment, as one of its machines sees it.
 
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
     :param account: the user of the machine to whom its files belong.
-    :param instances: finished, with what ``[instance]`` and ``[instanceN]`` say of them.
+    :param instances: those of this machine, finished, with what ``[instance]`` and ``[instanceN]``
+        say of them.
     :param lanes: finished, with what the sections of groups say of them, in the order of their
         instances.
     :param own: the user's own programs, from ``[supervisor]``.
     :param relstorages: how each relational database is reached, the main one first; none where the
         storage is another.
+    :param elsewhere: the instances of other hosts.
     """
 
     directory: Path
@@ -113,9 +116,11 @@ class Stack(Paths):
     backups: Backups
     metrics: Metrics
     extras: Extras
+    hosts: Hosts = field(default_factory=partial(defaults, Hosts))
     own: Programs = field(default_factory=partial(defaults, Programs))
     control: Control = field(default_factory=partial(defaults, Control))
     relstorages: tuple[Relstorage, ...] = ()
+    elsewhere: tuple[Instance, ...] = ()
     timings: Timings = field(default_factory=Timings)
     sizes: Sizes = field(default_factory=Sizes)
 
@@ -174,13 +179,40 @@ class Stack(Paths):
         return given if given is not None else max(least)
 
     @property
+    def balances(self) -> bool:
+        """Whether HAProxy runs here."""
+        return self.hosts.here.balancer
+
+    @property
     def balanced(self) -> tuple[Instance, ...]:
-        """The instances that HAProxy sends requests to."""
+        """The instances that HAProxy sends requests to, in the same order on every host."""
+        names = [each.name for each in self.hosts.hosts]
+        every = [each for each in (*self.instances, *self.elsewhere) if each.balanced]
+        return tuple(sorted(every, key=lambda each: names.index(each.host) if names else 0))
+
+    @property
+    def balanced_here(self) -> tuple[Instance, ...]:
+        """Those of them that run here."""
         return tuple(instance for instance in self.instances if instance.balanced)
 
+    @property
+    def pattern(self) -> Instance:
+        """What is made as an instance is: the first one here. On a host without instances, one that
+        nobody starts, for what needs the eggs and the configuration of one.
+        """
+        if self.instances:
+            return self.instances[0]
+        first = self.elsewhere[0]
+        address, agent = (Address(LOOPBACK, each.port) for each in (first.address, first.agent))
+        return replace(first, address=address, agent=agent, host=self.hosts.host)
+
     def lane(self, name: str) -> tuple[Instance, ...]:
-        """The instances of a lane."""
-        return tuple(instance for instance in self.instances if instance.lane == name)
+        """The instances of a lane, on all hosts."""
+        return tuple(instance for instance in self.balanced if instance.lane == name)
+
+    def lane_here(self, name: str) -> tuple[Instance, ...]:
+        """Those of them that run here."""
+        return tuple(instance for instance in self.balanced_here if instance.lane == name)
 
     def lane_of(self, instance: Instance) -> Lane:
         """The lane of an instance; of one that HAProxy sends nothing, the ordinary one, with whose
@@ -225,6 +257,8 @@ class Stack(Paths):
             + 2 * (len(self.balanced) + len(self.volto.volto_address))
             + 3 * self.balancer.nbthread
             + addresses
+            # Both directions, and what comes in is passed on to a socket.
+            + 4 * len(self.hosts.other_balancers)
             + OWN_DESCRIPTORS
         )
 
@@ -270,14 +304,16 @@ class Stack(Paths):
     def programs(self) -> tuple[str, ...]:
         """What supervisorctl calls the processes that a site needs, in the order they start."""
         instances = (each.name for each in self.instances if each.autostart)
-        return (*(("zeo",) if self.storage.serves else ()), *instances, "haproxy")
+        zeo, haproxy = self.storage.serves, self.balances
+        return (*(["zeo"] * zeo), *instances, *(["haproxy"] * haproxy))
 
     @property
     def scraped(self) -> tuple[Address, ...]:
         """Where Prometheus finds all figures: at one address, or at each process that has some."""
         if self.metrics.metrics_address:
             return (self.metrics.metrics_address,)
-        return (self.balancer.stats_address, *(each.agent for each in self.instances))
+        haproxy = (self.balancer.stats_address,) if self.balances else ()
+        return (*haproxy, *(each.agent for each in self.instances))
 
     @property
     def longest_stop(self) -> float:
@@ -286,11 +322,8 @@ class Stack(Paths):
 
     def listeners(self) -> Iterator[Listener]:
         """Every TCP address that the stack opens."""
-        for address in self.balancer.http_address:
-            yield Listener("haproxy", address, "http-address")
-        for address in self.tls.https_address:
-            yield Listener("haproxy (https)", address, "https-address")
-        yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
+        if self.balances:
+            yield from self._of_haproxy()
         if self.metrics.metrics_address:
             yield Listener("metrics", self.metrics.metrics_address, "metrics-address")
         if self.storage.serves:
@@ -301,6 +334,16 @@ class Stack(Paths):
             yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")
         if self.control.port:
             yield Listener("supervisord", self.control.port, "port", Control.section)
+
+    def _of_haproxy(self) -> Iterator[Listener]:
+        for address in self.balancer.http_address:
+            yield Listener("haproxy", address, "http-address")
+        for address in self.tls.https_address:
+            yield Listener("haproxy (https)", address, "https-address")
+        yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
+        if self.hosts.other_balancers:
+            peers = self.hosts.peers(self.hosts.here)
+            yield Listener("haproxy (other balancers)", peers, "peers-port")
 
 
 def _features(section: str) -> dict[str, Any]:

@@ -100,6 +100,10 @@ def parse(text: str) -> Sections:
 def furnish(sections: Sections, home: Path) -> None:
     """Have what an example names on the machine of its reader, below ``home``."""
     section = sections.get("stack", {})
+    if "hosts" in section:
+        # Any address of 127.0.0.0/8 is one of this machine, which may so be any of the hosts.
+        section["hosts"] = section["hosts"].replace("10.0.0.", "127.0.0.")
+        section.setdefault("host", section["hosts"].split()[0])
     for option in {"tls-certificate", "acme-challenge", "blob-storage"} & section.keys():
         if section[option].startswith("/"):
             section[option] = f"{home}{section[option]}"
@@ -177,6 +181,17 @@ def test_every_configuration_is_accepted(block: str, home: Path) -> None:
     assert set(sections) <= {"buildout", "versions", *others, *own, *roles.values()}
 
 
+def test_every_host_of_a_configuration_is_accepted(home: Path) -> None:
+    (block,) = (each for each in blocks(PAGES["docs/howto/hosts.rst"], "ini") if "hosts =" in each)
+    names = re.findall(r"^ +(\w+) +10\.", block, re.MULTILINE)
+    running = set()
+    for name in names:
+        sections = parse(block)
+        sections["stack"]["host"] = name
+        running |= {*described(sections, home).stack.programs}
+    assert running == {"haproxy", "zeo", "instance1", "instance2", "instance3", "instance4"}
+
+
 def test_the_pin_that_is_shown_is_the_version_of_setup_py() -> None:
     version = re.search(r'version="([^"]+)"', (CHECKOUT / "setup.py").read_text("utf-8"))
     assert version
@@ -224,6 +239,9 @@ def test_every_command_exists(command: str, home: Path) -> None:
         assert name in {*SHELL, "towncrier"}
     if name == "supervisorctl":
         action, *names = (word for word in arguments if not word.startswith("-"))
+        if action == "hosts":
+            # The command that each of them runs.
+            action, *names = (word for word in names if word != "app2")
         assert any(hasattr(kind, f"do_{action}") for kind in (DefaultControllerPlugin, Plugin))
         instances = {each.name for each in found.stack.instances} | {*found.stack.groups.names}
         own = {each.namespec for each in programs(found.stack, {})}

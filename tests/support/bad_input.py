@@ -727,7 +727,90 @@ STORAGES = [
     ),
 ]
 
+#: Addresses of every machine, so that a test may be any of the hosts.
+ONE, TWO, DB = "one 127.0.0.2 balancer", "two 127.0.0.3 instances=2", "db 127.0.0.4 storage"
+SEVERAL = f"{ONE}\n{TWO}\n{DB}"
+LINES = "lines like lb1 10.0.0.1 balancer"
+
+HOSTS = [
+    bad("a name alone", "hosts", "one", f"{LINES}, app1", buildout=True),
+    bad("a host without an address", "hosts", "one balancer", "'balancer' is not an IP address"),
+    bad("a host by its name", "hosts", "one one.example.com balancer", "is not an IP address"),
+    bad("a port of a host", "hosts", "one 10.0.0.1:80 balancer", "is not an IP address"),
+    bad("a host on every network", "hosts", "one 0.0.0.0 balancer", "not the address of one host"),
+    bad("a host without a role", "hosts", f"{ONE}\ntwo 127.0.0.3", "gives two no role"),
+    bad("a host in capitals", "hosts", "LB1 10.0.0.1 balancer", "'LB1' is not a host's name"),
+    bad("a host with a domain", "hosts", "a.b 10.0.0.1 balancer", "'a.b' is not a host's name"),
+    bad("a section for a host", "hosts", "[x] 10.0.0.1 balancer", "'[x]' is not a host's name"),
+    bad("an unknown role", "hosts", "one 10.0.0.1 balancr", "did you mean balancer?"),
+    bad("a number of balancers", "hosts", "one 10.0.0.1 balancer=2", "is not a role"),
+    bad("no number of instances", "hosts", "one 10.0.0.1 instances", "did you mean instances=4?"),
+    bad("no instance on a host", "hosts", "one 10.0.0.1 instances=0", f"instances is {NUMBER}"),
+    bad("one host twice", "hosts", f"{ONE}\none 127.0.0.9 storage", "each host once, not one"),
+    bad(
+        "one address twice",
+        "hosts",
+        f"{ONE}\ntwo 127.0.0.2 storage",
+        "one and two have 127.0.0.2",
+        buildout=True,
+    ),
+    bad("no balancer", "hosts", f"{TWO}\n{DB}", "no host has the role balancer"),
+    bad("no host with instances", "hosts", f"{ONE}\n{DB}", "no host has the role instances=4"),
+    bad("no host with storage", "hosts", f"{ONE}\n{TWO}", "storage, where ZEO runs", host="one"),
+    bad(
+        "two hosts with ZEO",
+        "hosts",
+        f"{SEVERAL}\nbase 127.0.0.5 storage",
+        "one host with the role storage, where ZEO runs, not 2",
+        host="one",
+        buildout=True,
+    ),
+    bad(
+        "storage of an external one",
+        "hosts",
+        SEVERAL,
+        "no host with the role storage",
+        host="one",
+        storage="external",
+    ),
+    bad(
+        "storage nowhere",
+        "hosts",
+        f"{ONE}\n{TWO}",
+        "a host with the role storage, where backups are made",
+        host="one",
+        storage="relstorage",
+    ),
+    bad(
+        "another machine's address",
+        "hosts",
+        f"{SEVERAL}\nother 192.0.2.1 instances=1",
+        "an address of this machine in the line of other",
+        host="other",
+        buildout=True,
+    ),
+    bad("a host in no line", "host", "three", "under hosts: one, two, db", hosts=SEVERAL),
+    bad("the machine in no line", "host", "", "; this machine's host name is", hosts=SEVERAL),
+    bad("a host of none", "host", "one", "hosts to be set as well", buildout=True),
+    bad("a host that is no name", "host", "one two", "the name of a host in a line of hosts"),
+    bad("no port for peers", "peers-port", "0", f"{NUMBER} 65535"),
+    bad(
+        "peers on the site's port",
+        "http-address",
+        "*:8405",
+        "haproxy (other balancers) would both listen",
+        hosts=f"{SEVERAL}\nlb2 127.0.0.6 balancer",
+        host="one",
+    ),
+    bad("ZEO on a host", "zeo-address", "127.0.0.4:1", "a port alone", hosts=SEVERAL, host="one"),
+    bad("ZEO by name", "zeo-address", "db:1", "a port alone", hosts=SEVERAL, host="one"),
+    bad(
+        "instances beside hosts", "instances", "4", "nothing with hosts", hosts=SEVERAL, host="one"
+    ),
+]
+
 BAD: list[Bad] = [
+    *HOSTS,
     *NUMBERS,
     *DATABASES,
     *STORAGES,

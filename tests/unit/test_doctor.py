@@ -172,6 +172,12 @@ CASES = [
         figures={"processes": {"instance1": Process("instance1", "RUNNING", 9, 9, "")}},
         files={"parts/instance1/bin/interpreter": ""},
     ),
+    Case(
+        machine.clocks_of_hosts,
+        ERROR,
+        "app2 is 60 s ahead of this host, app3 is 7 s behind this host",
+        figures={"clocks_ahead": {"app2": 60.0, "app3": -7.0}},
+    ),
     Case(service.running, ERROR, "supervisord does not run"),
     Case(
         service.errors,

@@ -40,6 +40,10 @@ class Balancers:
         self.server = server
         #: When each last asked, by its ``User-Agent`` (``time.monotonic``).
         self._asked: dict[str, float] = {}
+        #: The status that each has taken last.
+        self._took: dict[str, int] = {}
+        #: The status that is answered now, and since when.
+        self._status, self._since = 0, 0.0
         #: Answers that are on their way.
         self._answers: set[object] = set()
         self._taken = threading.Condition()
@@ -58,6 +62,28 @@ class Balancers:
             with self._taken:
                 self._answers.discard(answer)
                 self._taken.notify_all()
+
+    def took(self, name: str, status: int) -> None:
+        """Note that one who asks has taken an answer with this status."""
+        with self._taken:
+            took = {**self._took, name: status}
+            self._took = {each: took[each] for each in took if each in self._asked}
+
+    def seen(self, status: int) -> bool:
+        """Whether every balancer that asks has taken this answer since it is the answer. One that
+        has not asked yet has had the time to.
+        """
+        now = time.monotonic()
+        with self._taken:
+            if status != self._status:
+                self._status, self._since = status, now
+            asking = [
+                name
+                for name, at in self._asked.items()
+                if not name.startswith(USER_AGENT) and now - at <= 2 * self.delay
+            ]
+            taken = all(self._took.get(name) == status for name in asking)
+            return bool(asking) and taken and now - self._since >= self.delay
 
     def tell(self, serves: bool) -> str:
         """Tell HAProxy that the instance serves, or that it is to get no new requests.
@@ -86,7 +112,7 @@ class Balancers:
             others = [
                 name
                 for name, at in self._asked.items()
-                if name not in (told, USER_AGENT) and now - at <= 2 * self.delay
+                if name != told and not name.startswith(USER_AGENT) and now - at <= 2 * self.delay
             ]
         return self.delay if others else 0
 

@@ -4,16 +4,19 @@ A page that fetches another page of its own site holds one thread while it needs
 HAProxy sends marked requests to the callback lane, whose instances serve no other requests.
 
 Python's HTTP clients (urllib, requests, xmlrpc) all use ``http.client``. It is patched to add a
-header to requests whose other end is this machine. That end is either the balancer, or a server
-that ignores the header.
+header to requests whose other end is this machine, or another host of the stack with a balancer.
+That end is either the balancer, or a server that ignores the header.
 """
 
 from __future__ import annotations
 
 import http.client
+import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
+
+from zopestack.agent.configuration import Configuration
 
 Application = Callable[..., Iterable[bytes]]
 
@@ -27,12 +30,16 @@ def factory(global_conf: Any) -> Any:
 
 def attach(application: Application) -> Application:
     """Install the mark and return the application unchanged."""
-    install()
+    install(Configuration.read(os.environ).balancers)
     return application
 
 
-def install() -> None:
-    """Mark every request of this process to this machine. Calling it again has no effect."""
+def install(balancers: Collection[str] = ()) -> None:
+    """Mark every request of this process to this machine, or to a balancer. Calling it again has no
+    effect.
+
+    :param balancers: addresses of hosts with HAProxy.
+    """
     if getattr(http.client.HTTPConnection.endheaders, "marks_callbacks", False):
         return
     end = http.client.HTTPConnection.endheaders
@@ -40,7 +47,7 @@ def install() -> None:
     def endheaders(connection: http.client.HTTPConnection, *args: Any, **options: Any) -> None:
         if connection.sock is None and connection.auto_open:
             connection.connect()
-        if connection.sock is not None and _stays_here(connection.sock):
+        if connection.sock is not None and _stays_inside(connection.sock, balancers):
             connection.putheader(HEADER, LANE)
         end(connection, *args, **options)
 
@@ -48,9 +55,10 @@ def install() -> None:
     http.client.HTTPConnection.endheaders = endheaders  # type: ignore[method-assign, assignment]
 
 
-def _stays_here(connection: socket.socket) -> bool:
-    """Return whether both ends of a connection are on this machine."""
+def _stays_inside(connection: socket.socket, balancers: Collection[str]) -> bool:
+    """Return whether both ends of a connection are on this machine, or one is a balancer."""
     try:
-        return bool(connection.getsockname()[0] == connection.getpeername()[0])
+        end = connection.getpeername()[0]
+        return bool(connection.getsockname()[0] == end or end in balancers)
     except (OSError, IndexError):
         return False

@@ -42,6 +42,9 @@ class Configuration:
     :param jobs: the file in which backups and packs are noted.
     :param haproxy: the socket of HAProxy's runtime API; empty where it does not know the instance.
     :param server: what HAProxy calls the instance: backend and name.
+    :param hosts: addresses of the hosts of the stack, which alone may connect; none where the
+        instance listens on loopback.
+    :param balancers: of these, those with HAProxy.
     :param warmed: of the warm-up paths, those that the process of which this is a fork has fetched.
     """
 
@@ -67,6 +70,8 @@ class Configuration:
     jobs: str = ""
     haproxy: str = ""
     server: str = ""
+    hosts: tuple[str, ...] = ()
+    balancers: tuple[str, ...] = ()
     warmed: tuple[str, ...] = ()
 
     def environment(self) -> dict[str, str]:
@@ -122,5 +127,7 @@ class Configuration:
             jobs=environment.get(PREFIX + "JOBS", ""),
             haproxy=environment.get(PREFIX + "HAPROXY", ""),
             server=environment.get(PREFIX + "SERVER", ""),
+            hosts=tuple(environment.get(PREFIX + "HOSTS", "").split()),
+            balancers=tuple(environment.get(PREFIX + "BALANCERS", "").split()),
             warmed=tuple(environment.get(WARMED, "").split()),
         )

@@ -32,6 +32,7 @@ from zopestack.agent.request_id import name_requests
 from zopestack.agent.storage import databases, mend_zeo_clients, zeo_clients
 from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
+from zopestack.peers import Peers
 
 
 def factory(global_conf: Any) -> Any:
@@ -45,7 +46,7 @@ def attach(application: Application) -> Application:
     if own.switch_interval:
         sys.setswitchinterval(own.switch_interval)
     threads = Threads(own.threads)
-    server.install(threads, Arrivals(own.body_timeout))
+    server.install(threads, Arrivals(own.body_timeout), Peers(own.hosts))
     conflicts = Conflicts(application, own.conflicts)
     own_writes = OwnWrites(conflicts)
     interrupts = Interrupts(Once(own_writes, own.stuck_after), own.request_timeout)

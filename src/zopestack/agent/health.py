@@ -89,6 +89,7 @@ class Health:
             "instance": self.configuration.name,
             "status": status,
             "why": why,
+            "seen": self.drain.balancers.seen(status),
             "pid": os.getpid(),
             "uptime": round(time.monotonic() - self.began, 1),
             "threads": self.configuration.threads,

@@ -28,6 +28,7 @@ from zopestack.agent.metrics.exposition import Exposition, Source
 from zopestack.agent.now import now
 from zopestack.agent.stacks import tracebacks
 from zopestack.agent.threads import QUESTIONS, Threads
+from zopestack.peers import Peers
 
 #: Timeout in seconds for a client to send its request.
 TIMEOUT = 5
@@ -48,12 +49,17 @@ class Port(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, health: Health, exposition: Exposition) -> None:
         self.health = health
         self.exposition = exposition
+        self.peers = Peers(health.configuration.hosts)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), Answer)
 
     def start(self) -> None:
         """Serve from a thread of its own."""
         own_thread.start("agent", self.serve_forever)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Return whether the one who has connected may ask."""
+        return self.peers.may(client_address[0])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore clients that close early: HAProxy does once it has read the status."""
@@ -74,10 +80,12 @@ class Answer(BaseHTTPRequestHandler):
         """Answer a request by its path."""
         health = self.server.health
         if self.path == "/health":
-            with health.drain.balancers.asking(self.headers.get("User-Agent", "")):
+            balancers, name = health.drain.balancers, self._name()
+            with balancers.asking(name):
                 report = health.report()
                 self._send(report["status"], "application/json", json.dumps(report).encode())
                 self._taken()
+                balancers.took(name, report["status"])
         elif self.path == "/alive":
             hung = health.hang.hung()
             self._send(503 if hung else 200, "text/plain", b"hung\n" if hung else b"alive\n")
@@ -91,6 +99,11 @@ class Answer(BaseHTTPRequestHandler):
             self._converse(health.meter.threads)
         else:
             self._send(404, "text/plain", NOT_FOUND)
+
+    def _name(self) -> str:
+        """Who asks: on another host may be a HAProxy with the same process id."""
+        name, address = self.headers.get("User-Agent", ""), self.client_address[0]
+        return name if address == self.server.server_address[0] else f"{name} at {address}"
 
     def _converse(self, threads: Threads) -> None:
         self.send_response(200)

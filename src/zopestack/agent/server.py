@@ -24,6 +24,7 @@ from waitress import server
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.channel import Channel
 from zopestack.agent.threads import Threads
+from zopestack.peers import Peers
 
 #: Responses of up to this many bytes are sent in one piece. By default waitress sends headers
 #: and body separately; if the instance is killed in between, the client gets half a response,
@@ -43,9 +44,11 @@ class Inline:
     """What is added to each of waitress's servers.
 
     :cvar threads: the instance's threads.
+    :cvar peers: who may connect.
     """
 
     threads: Threads
+    peers: Peers
     adj: Any
     task_dispatcher: Any
     socket: Any
@@ -56,6 +59,18 @@ class Inline:
         self.adj.send_bytes = WHOLE_ANSWER
         self.adj.connection_limit = max(self.adj.connection_limit, CONNECTIONS)
         self.threads.servers.add(self)
+
+    def accept(self) -> Any:
+        """Accept a connection; None where there is none, or none that may be."""
+        accepted = super().accept()  # type: ignore[misc]
+        if not accepted or not self.peers:
+            return accepted
+        connection, address = accepted
+        if isinstance(address, tuple) and not self.peers.may(address[0]):
+            connection.close()
+            return None
+        self.peers.watch(connection)
+        return accepted
 
     def add_task(self, channel: Channel) -> None:
         """Have a connection's next request run: by the connection, or in a worker thread."""
@@ -103,11 +118,11 @@ class Inline:
         )
 
 
-def install(threads: Threads, arrivals: Arrivals) -> None:
+def install(threads: Threads, arrivals: Arrivals, peers: Peers | None = None) -> None:
     """Make waitress use these classes for every new server and its connections."""
     connection = type("Channel", (Channel,), {"threads": threads, "arrivals": arrivals})
     for name, original in ORIGINALS.items():
-        attributes = {"threads": threads, "channel_class": connection}
+        attributes = {"threads": threads, "peers": peers or Peers(), "channel_class": connection}
         setattr(server, name, type(name, (Inline, original), attributes))
 
 

@@ -51,9 +51,10 @@ def digests(
     for own in own_programs(stack, {}):
         found[own.name] = _digest(*_contents(_named(stack, own)))
     files = {str(path): text for path, text in rendered.items()}
+    if stack.balances:
+        found["haproxy-reload"] = _digest(str(stack.balancer.executable), *_pairs(files))
     return {
         **found,
-        "haproxy-reload": _digest(str(stack.balancer.executable), *_pairs(files)),
         # It reads the Stack when it starts.
         "schedule": _digest(repr(stack.backups)),
         "metrics": _digest(repr(stack.metrics)),

@@ -15,7 +15,7 @@ TIMEOUT = 10
 
 def missing(stack: Stack) -> Iterator[Site]:
     """The sites whose object the first instance does not find; none while it does not run."""
-    for site in stack.sites.shown:
+    for site in stack.sites.shown if stack.instances else ():
         try:
             answer = probe(stack.instances[0].address, site.root or "/", "HEAD", TIMEOUT)
         except OSError:

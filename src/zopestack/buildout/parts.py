@@ -60,7 +60,7 @@ def parts(
         **({"zeo": _zeo(stack, overrides["zeo"])} if stack.storage.serves else {}),
         SUPERVISOR: {**_supervisor(stack), **overrides[SUPERVISOR]},
     }
-    for instance in (*_loader(stack), *stack.instances):
+    for instance in (*_loader(stack), *(stack.instances or (stack.pattern,))):
         own = overrides[instance.name]
         options = {**_instance(stack, instance), **_logs(stack, own), **storages.main(stack, own)}
         made[instance.name] = _completed(options, stack, instance)
@@ -69,8 +69,8 @@ def parts(
     if stack.storage.serves:
         made |= databases.pack(stack, made["zeo"])
     elif stack.relstorages:
-        made |= storages.pack(made[stack.instances[0].name])
-    made |= storages.copy(stack, made[stack.instances[0].name], relational)
+        made |= storages.pack(made[stack.pattern.name])
+    made |= storages.copy(stack, made[stack.pattern.name], relational)
     scripts = ["adopt", "guard-instances", "reload-haproxy", "run-haproxy", "serve-metrics"]
     scripts.append("write-access-log")
     eggs = ["zopestack"]
@@ -90,7 +90,7 @@ def parts(
         }
     if stack.storage.serves or stack.relstorages:
         # What the instances have opens a relational database.
-        first = made[GUARDS if stack.storage.serves else stack.instances[0].name]
+        first = made[GUARDS if stack.storage.serves else stack.pattern.name]
         made[BACKUPS] = {**_backups(stack), "eggs": first["eggs"]}
     made[MUNIN] = _munin(stack)
     return made
@@ -98,13 +98,13 @@ def parts(
 
 def _loader(stack: Stack) -> tuple[Instance, ...]:
     """What Zope is loaded as, once for all instances: one of them that serves nobody."""
-    first = stack.instances[0]
+    first = stack.pattern
     return (replace(first, name=LOADER),) if stack.memory.share_memory else ()
 
 
 def names(stack: Stack, overrides: Mapping[str, Section]) -> frozenset[str]:
     """What parts, and scripts in ``bin``, are called without those of extra instances."""
-    made = parts(replace(stack, instances=stack.balanced), overrides)
+    made = parts(replace(stack, instances=stack.balanced_here), overrides)
     scripts = (script for part in made.values() for script in part.get("scripts", "").split())
     return frozenset({*made, *scripts, *SCRIPTS_OF_RECIPES})
 
@@ -173,7 +173,8 @@ def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
     own = options.get("zope-conf-additional", "").splitlines()
     # HAProxy connects from the address that it connects to. From there Zope takes the client's
     # address out of X-Forwarded-For, as request.getClientAddr().
-    made = [f"trusted-proxy {instance.address.reachable.host}"]
+    every = proxies(stack) or (instance.address.reachable.host,)
+    made = [f"trusted-proxy {each}" for each in every]
     if not any(map(FORM_LIMITS.match, own)):
         made += _form_limits(stack)
     return [*made, *databases.zope_conf(stack, options), *own]
@@ -204,9 +205,15 @@ def _variables(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
 
 
+def proxies(stack: Stack) -> tuple[str, ...]:
+    """Addresses of the balancers, where there are several hosts."""
+    return tuple(each.address for each in stack.hosts.balancers if stack.hosts.several)
+
+
 def agent(stack: Stack, instance: Instance) -> Configuration:
     """What the agent of an instance is told."""
     lane = stack.lane_of(instance)
+    told = instance.balanced and stack.balances and stack.instances
     return Configuration(
         name=instance.name,
         host=instance.agent.host,
@@ -228,8 +235,10 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         drained=str(stack.drained(instance)),
         stacks=str(stack.stacks(instance)),
         jobs=str(stack.jobs_file),
-        haproxy=str(stack.haproxy_socket) if instance.balanced else "",
-        server=f"{instance.lane}/{instance.name}" if instance.balanced else "",
+        haproxy=str(stack.haproxy_socket) if told else "",
+        server=f"{instance.lane}/{instance.server}" if told else "",
+        hosts=stack.hosts.answered(instance.address),
+        balancers=proxies(stack),
     )
 
 

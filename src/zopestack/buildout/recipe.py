@@ -100,7 +100,7 @@ class Recipe:
         packages.install(distributions(self.parts), own)
         lookups.hasten()
         macros.settle(buildout, self.parts)
-        first = self.stack.instances[0].name
+        first = self.stack.pattern.name
         stand_in.of_parts(buildout, options[overrides.COMMON_SECTION], first)
         for part, part_options in self.parts.items():
             # The user's section has been read into the part's options.
@@ -132,15 +132,17 @@ class Recipe:
             if not stack.server_state.exists():
                 files.write(stack.server_state, NO_STATE, mode=0o600)
             certificates.put(self.certificates)
-            launcher.put(stack.haproxy, stack.balancer.executable)
+            if stack.balances:
+                launcher.put(stack.haproxy, stack.balancer.executable)
             if stack.memory.share_memory:
                 sharing.put(stack.fork_client)
-            rendered = balancer(stack)
+            rendered = balancer(stack) if stack.balances else {}
             reached = database(stack)
             known = digests.digests(stack, self.parts, self.distributions, rendered, reached)
             for path, text in {**rendered, **reached, **operated(stack, known)}.items():
                 files.write(path, text, mode=0o600 if path in stack.private else 0o644)
-            for path in {*stack.configuration.glob("database*.conf")} - reached.keys():
+            gone = () if stack.balances else filter(Path.exists, stack.balancer_files)
+            for path in ({*stack.configuration.glob("database*.conf")} - reached.keys()) | {*gone}:
                 path.unlink()
             self._describe_databases()
         for site in missing(stack):
@@ -156,7 +158,7 @@ class Recipe:
 
     def _describe_databases(self) -> None:
         """Keep where the databases are, for when they are to be elsewhere."""
-        own = self.parts[self.stack.instances[0].name]
+        own = self.parts[self.stack.pattern.name]
         text = storages(self.stack, whereabouts.databases(self.stack, own))
         if before := known.note(self.stack.storages, text):
             logger.warning(

@@ -39,6 +39,9 @@ def check(
     :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
     :raises TemplateProblem: for a template that is missing or broken.
     """
+    if not stack.balances:
+        render(stack, dict.fromkeys(stack.programs, "trial"))
+        return
     _check_descriptors(stack, name, options)
     where = f"[{name}] templates = {options.get('templates', '')}\n "
     # The digests are not known yet, but what a template does with them is rendered, too.

@@ -43,7 +43,7 @@ def _extras(numbers: Instances) -> Iterator[tuple[str, str]]:
 
 def of_programs(stack: Stack) -> frozenset[str]:
     """What programs of a stack are called, without those that a user names."""
-    own = replace(stack, instances=stack.balanced, own=defaults(Programs))
+    own = replace(stack, instances=stack.balanced_here, own=defaults(Programs))
     return frozenset(each.name for each in programs(own, {})) | {*OTHERS}
 
 

@@ -18,12 +18,23 @@ from typing import Any
 
 from zc.buildout import UserError
 
-from zopestack.config import lanes, listeners, names, overrides, programs, relstorage, zeo
+from zopestack.config import (
+    hosts,
+    lanes,
+    listeners,
+    names,
+    overrides,
+    programs,
+    relstorage,
+    zeo,
+)
+from zopestack.config.applied import Applied
 from zopestack.config.errors import Place, Places, error, setting
 from zopestack.config.overrides import Section
 from zopestack.config.warnings import warn
 from zopestack.features import parsers
 from zopestack.features.balancer import Balancer
+from zopestack.features.hosts import Hosts
 from zopestack.features.instances import Instances
 from zopestack.features.option import STACK, SUPERVISOR, Option, Refused, composed
 from zopestack.features.proxies import Proxies
@@ -144,10 +155,15 @@ def read(
         )
     _check_directories(where)
     with given[STACK].refusing():
+        spread = composed(Hosts, values).resolved(where.directory)
+        values = hosts.values(spread, values)
         numbers = composed(Instances, values).resolved(where.directory)
         features = _composed(FEATURES, values, where)
+        features["storage"] = hosts.storage(spread, features["storage"])
         reached = relstorage.read(features, sections, where.directory)
-        features["balancer"] = _with_program(features["balancer"])
+        hosts.check_databases(spread, reached)
+        if spread.here.balancer:
+            features["balancer"] = _with_program(features["balancer"])
         # Of no part.
         sections = {
             each: options
@@ -159,18 +175,16 @@ def read(
         named = names.named(numbers, groups)
         extras = (extra.name for extra in values[overrides.EXTRA])
         called = (name, numbers.instance_section, *extras)
-        hosts = _asked_for(features["sites"], features["proxies"])
-        groups.check_beside(called, values["methods"], hosts)
+        asked = _asked_for(features["sites"], features["proxies"])
+        groups.check_beside(called, values["methods"], asked)
         found = lanes.lanes(numbers, groups, lanes.Given(name, values, sections, places))
-        made = numbers.derived({lane.name: lane.instances for lane in found})
-        overrides.check(made, groups.names, sections, places)
-        chains = overrides.chains(made, found)
-        own = overrides.merged(chains, groups.names, sections)
-
-        def written(part: str, option: str) -> Place:
-            return overrides.written(option, chains[part], sections, places)
-
-        instances = overrides.applied(made, own, written)
+        every = hosts.every_name(spread, numbers, found)
+        overrides.check(every, groups.names, sections, places)
+        layouts = [
+            Applied.of(made, found, groups.names, sections, places)
+            for made in hosts.layouts(spread, numbers, found)
+        ]
+        here = layouts[0]
     with given[SUPERVISOR].refusing():
         features |= _composed(SUPERVISOR_FEATURES, given[SUPERVISOR].values(), where)
         stack = Stack(
@@ -178,14 +192,16 @@ def read(
             bin=where.bin,
             parts=where.parts,
             account=_account(),
-            instances=instances,
-            lanes=found,
+            instances=() if hosts.none_here(spread) else here.instances,
+            lanes=hosts.whole(spread, found),
             relstorages=reached,
+            elsewhere=tuple(one for each in layouts[1:] for one in each.instances),
             **features,
         )
         taken = names.of_programs(stack)
         programs.check(stack, taken, os.getuid() == 0)
-    known = {(part, each): written(part, each) for part, options in own.items() for each in options}
+    own = here.merged
+    known = {(part, x): here.written(part, x) for part, options in own.items() for x in options}
     with given[STACK].refusing():
         names.check(named, taken)
         features["volto"].check_programs([each.name for each in features["own"].programs])

@@ -67,6 +67,7 @@ class Instance:
         waits for it; None for Python's own.
     :param alone: why it cannot share memory with the others; empty where it can.
     :param autostart: whether it starts with the stack.
+    :param host: where it runs; empty without ``hosts``.
     """
 
     name: str
@@ -77,6 +78,12 @@ class Instance:
     switch_interval: float | None
     alone: str = ""
     autostart: bool = True
+    host: str = ""
+
+    @property
+    def server(self) -> str:
+        """What HAProxy calls it, where those of several hosts have one name."""
+        return f"{self.host}.{self.name}" if self.host else self.name
 
     @property
     def balanced(self) -> bool:

@@ -45,6 +45,15 @@ class Timings:
     #: ``timeout-server``, which ends the wait.
     inspect: float = 7 * 24 * 3600
 
+    #: With several hosts: the system asks whether the other end of a silent connection is there
+    #: still, first after ``probe_idle``, then ``probes`` times at the interval. No answer to any
+    #: means that its host has gone.
+    probe_idle: float = 5
+    probe_interval: float = 2
+    #: Between balancers, which say something at least every 3 s (HAProxy's ``peers.c``,
+    #: ``PEER_HEARTBEAT_TIMEOUT``): as many times over.
+    peers: float = 30
+
     #: An instance gets from its start to its first answer: Plone on a slow machine, several
     #: times over.
     start: float = 180
@@ -52,6 +61,11 @@ class Timings:
     #: waits up to 5 s for its threads, then Zope closes the database
     #: (docs/explanation/measured.rst, "Starting and stopping Zope").
     stop: float = 15
+
+    @property
+    def dead_host(self) -> float:
+        """Until a connection to a host that has gone without a word counts as broken."""
+        return self.probe_idle + self.probe_interval * Sizes.probes
 
     @property
     def drain_delay(self) -> float:
@@ -69,6 +83,8 @@ class Sizes:
     #: gets them again.
     check_fall: int = 2
     check_rise: int = 1
+    #: Questions to a host that does not answer, until its connections count as broken.
+    probes: int = 3
     #: HAProxy tries a request again on another instance, where nothing was sent.
     retries: int = 3
     #: Slots that one instance lends at once; more than one client may hold.

@@ -24,16 +24,16 @@ def missing(stack: Stack, haproxy_cfg: str) -> str:
             return f"`{directive}`; {why}"
     by_default = any(re.match(r"default-server\b.*\bcheck\b", line) for line in lines)
     for instance in stack.balanced:
-        start = f"server {instance.name} {instance.address} "
+        start = f"server {instance.server} {instance.address} "
         server = next((line for line in lines if f"{line} ".startswith(start)), None)
         if server is None:
-            return f"`{start.strip()}`; without it {instance.name} gets no requests"
+            return f"`{start.strip()}`; without it {instance.server} gets no requests"
         words = server.split()
         if "check" not in words and not by_default:
-            return f"`check` for {instance.name}; without it a dead instance gets requests"
+            return f"`check` for {instance.server}; without it a dead instance gets requests"
         if f"port {instance.agent.port}" not in server:
             return (
-                f"`port {instance.agent.port}` for {instance.name}; without it the check asks "
+                f"`port {instance.agent.port}` for {instance.server}; without it the check asks "
                 "a port where requests keep it waiting"
             )
     return ""

@@ -124,7 +124,8 @@ def storages(stack: Stack, databases: Sequence[Described]) -> str:
 
 def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:
     """Every generated file: where it goes and its text; see :func:`operated`."""
-    return {**balancer(stack), **database(stack), **operated(stack, digests or {})}
+    made = balancer(stack) if stack.balances else {}
+    return {**made, **database(stack), **operated(stack, digests or {})}
 
 
 def packaged_templates() -> Path:

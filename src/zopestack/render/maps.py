@@ -70,7 +70,7 @@ def preferred(stack: Stack) -> tuple[Entry, ...]:
     return tuple(
         Entry(str(_first_key(stack, lane) + bucket), max(names, key=lambda x: _score(x, bucket)))
         for lane in stack.visited
-        for names in [[instance.name for instance in stack.lane(lane.name)]]
+        for names in [[instance.server for instance in stack.lane(lane.name)]]
         for bucket in range(BUCKETS)
     )
 

@@ -39,14 +39,12 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
         *((_zeo(stack),) if stack.storage.serves else ()),
         *_loader(stack),
         *(_instance(stack, instance) for instance in stack.instances),
-        _access_log(stack),
-        _haproxy(stack),
-        _reload(stack),
+        *((_access_log(stack), _haproxy(stack), _reload(stack)) if stack.balances else ()),
         *_schedule(stack),
         *_metrics(stack),
-        _guard(stack),
+        *((_guard(stack),) if stack.instances else ()),
     )
-    first = _python(stack, stack.instances[0])
+    first = _python(stack, stack.pattern)
     made = (
         replace(each, python=each.python or first, digest=digests.get(each.part or each.name, ""))
         for each in every
@@ -65,15 +63,21 @@ def _zeo(stack: Stack) -> Program:
         comment="The database server. An empty database is set up once, before it listens.\n"
         "; INT: it ignores TERM, which a shutdown of the machine sends to every process at once.",
         # The interpreter that has the instances' own eggs.
-        command=f"{_python(stack, stack.instances[0])} "
+        command=f"{_python(stack, stack.pattern)} "
         f"-m zopestack.supervisor.database {stack.zope.user} {stack.password_file} "
         f"{' '.join(map(str, files))} -- "
-        f"{stack.bin}/run-zeo -C {stack.parts}/zeo/etc/zeo.conf",
+        f"{stack.bin}/run-zeo{_only(stack)} -C {stack.parts}/zeo/etc/zeo.conf",
         priority=100,
         startretries=FOR_EVER,
         stopsignal="INT",
         stopwaitsecs=stack.timings.stop,
     )
+
+
+def _only(stack: Stack) -> str:
+    """Whom ZEO answers, where it is not on loopback."""
+    given = ",".join(stack.hosts.answered(stack.storage.zeo_address))
+    return f" --only {given}" if given else ""
 
 
 def _loader(stack: Stack) -> tuple[Program, ...]:

@@ -137,14 +137,16 @@ def gathered(stack: Stack) -> bytes:
     questions = {
         each.name: Question(each.agent, PATH, _instances(each.name)) for each in stack.instances
     }
-    questions[HAPROXY] = Question(stack.balancer.stats_address, PATH, _haproxys)
+    if stack.balances:
+        questions[HAPROXY] = Question(stack.balancer.stats_address, PATH, _haproxys)
     asked: dict[str, Callable[[], Any]] = {name: each.ask for name, each in questions.items()}
     asked[SUPERVISORD] = lambda: list(_programs(stack))
-    asked[RUNTIME] = lambda: list(_balancer(stack))
+    if stack.balances:
+        asked[RUNTIME] = lambda: list(_balancer(stack))
     answers = all_at_once(asked, questions)
-    runtime = answers.pop(RUNTIME) or ()
+    runtime = answers.pop(RUNTIME, None) or ()
     machine = [*_disks(stack), *_memory()]
-    return generate_latest(Gathered(answers, runtime, machine)) + (answers[HAPROXY] or b"")
+    return generate_latest(Gathered(answers, runtime, machine)) + (answers.get(HAPROXY) or b"")
 
 
 def _programs(stack: Stack) -> Iterator[tuple[Figure, Values]]:
@@ -155,7 +157,7 @@ def _programs(stack: Stack) -> Iterator[tuple[Figure, Values]]:
 
 def _balancer(stack: Stack) -> Iterator[tuple[Figure, Values]]:
     runtime = Runtime(stack.haproxy_socket)
-    threads = {each.name: each.maxconn for each in stack.balanced}
+    threads = {each.server: each.maxconn for each in stack.balanced}
     yield (
         LENT,
         {

@@ -23,6 +23,7 @@ class Report:
     :param why: the reason as text.
     :param switch_interval: seconds for which a thread may keep the interpreter lock while another
         one waits for it.
+    :param seen: whether every balancer that asks has taken this answer.
     """
 
     status: int
@@ -35,6 +36,7 @@ class Report:
     queue: int
     requests: int
     switch_interval: float
+    seen: bool
 
     @property
     def healthy(self) -> bool:

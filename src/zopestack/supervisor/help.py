@@ -22,6 +22,16 @@ roll [NAME ...|all] [--at-once K]
       roll rest               those of the group rest
       roll volto1 volto2      two servers of Volto
       roll all --at-once 2    every instance, two at a time""",
+    "hosts": """\
+hosts [--from HOST] COMMAND [ARGUMENT ...]
+    Run one of these commands on every host of the stack, one host after the other, in the order of
+    `hosts` in buildout.cfg: here, and over your own ssh, which must not ask for a password. First
+    every host is asked whether its supervisord runs, and the clocks are compared; nothing is done
+    unless all is well. The first failure ends the command with exit status 1 and says where.
+      hosts roll              restart the instances of all hosts, one host after the other
+      hosts --from app2 roll  go on from app2, once it is mended
+      hosts update            apply what bin/buildout has changed on each host
+      hosts status            the processes of every host""",
     "drain": """\
 drain NAME [NAME ...]
     Take instances, or those of groups, out of rotation and wait until their running requests

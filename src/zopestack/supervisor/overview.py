@@ -95,7 +95,7 @@ def overview(stack: Stack) -> Overview:
     checks = {name: f"{server.check} {server.status}" for name, server in servers.items()}
     return Overview(
         tuple(
-            row(stack, each, process, _asked(each, process), checks.get(each.name, ""))
+            row(stack, each, process, _asked(each, process), checks.get(each.server, ""))
             for each in stack.instances
             for process in (processes.get(each.name),)
         ),

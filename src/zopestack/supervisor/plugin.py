@@ -15,7 +15,7 @@ from supervisor.supervisorctl import ControllerPluginBase, LSBInitExitStatuses
 
 from zopestack import stack_file
 from zopestack.model import Stack
-from zopestack.supervisor import logs
+from zopestack.supervisor import hosts, logs
 from zopestack.supervisor.applied import RELOAD, confirm, wait_reloaded
 from zopestack.supervisor.door import Door
 from zopestack.supervisor.help import HELP
@@ -73,7 +73,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
         else:
             self._start(arg)
         if _groups(arg) & {RELOAD, "all"}:
-            self._run("start", lambda stack, rotation: wait_reloaded(stack))
+            self._run("start", self._wait_reloaded)
 
     def do_restart(self, arg: str) -> None:
         """Restart programs; HAProxy without closing its addresses."""
@@ -109,6 +109,20 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
 
         self._run("roll", run)
 
+    def do_hosts(self, arg: str) -> None:
+        """Run a command on every host."""
+        parser = Parser("hosts", add_help=False)
+        parser.add_argument("--from", dest="first", default="", metavar="HOST")
+        parser.add_argument("command", nargs=argparse.REMAINDER)
+
+        def run(stack: Stack, rotation: Rotation) -> None:
+            words = parser.parse_args(shlex.split(arg))
+            if not words.command:
+                raise Usage("expected a command, such as roll")
+            hosts.run(stack, words.command, words.first, self.ctl.output)
+
+        self._run("hosts", run)
+
     def do_drain(self, arg: str) -> None:
         """Take instances out of rotation."""
 
@@ -132,7 +146,7 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             words = shlex.split(arg)
             names = () if "all" in words else words
             update(rotation, names)
-            if not names or RELOAD in names:
+            if stack.balances and (not names or RELOAD in names):
                 # A reload that failed before is tried again.
                 confirm(stack)
 
@@ -232,6 +246,10 @@ class Plugin(ControllerPluginBase):  # type: ignore[misc]
             self.ctl.exitstatus = doctor.status(found)
 
         self._run("doctor", run)
+
+    def _wait_reloaded(self, stack: Stack, rotation: Rotation) -> None:
+        if stack.balances:
+            wait_reloaded(stack)
 
     def _start_all(self, stack: Stack, rotation: Rotation) -> None:
         if not start(stack, rotation.supervisor, self.ctl.output):

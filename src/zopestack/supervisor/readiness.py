@@ -113,7 +113,8 @@ def _missing(stack: Stack, ready: set[str], tried: Mapping[str, set[int]]) -> di
             why := _unhealthy(stack, instance, processes[instance.name])
         ):
             missing[instance.name] = why
-    if "haproxy" not in missing and (why := _unbalanced(stack, missing, processes["haproxy"])):
+    balances = stack.balances and "haproxy" not in missing
+    if balances and (why := _unbalanced(stack, missing, processes["haproxy"])):
         missing["haproxy"] = why
     return missing
 
@@ -165,26 +166,30 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
             return f"another process, {worker}, answers on its socket"
     except (OSError, psutil.NoSuchProcess):
         return "does not answer on its socket"
-    lanes = {instance.name: instance.lane for instance in stack.balanced}
+    lanes = {instance.server: instance.lane for instance in stack.balanced}
     if {name: server.lane for name, server in servers.items()} != lanes:
         return "has not loaded the new haproxy.cfg yet"
     down = [
         instance.name
-        for instance in stack.balanced
+        for instance in stack.balanced_here
         if instance.name not in missing
-        and not servers[instance.name].up
+        and not servers[instance.server].up
         and not stack.drained(instance).exists()
     ]
-    if missing.keys() & lanes.keys() or down:
+    if missing.keys() & {each.name for each in stack.balanced_here} or down:
         return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
     path = stack.volto.path_of_plone
-    silent = [each for each in stack.balancer.http_address if not _answers(each.reachable, path)]
+    # The instances may all be on other hosts, and not there yet.
+    worst = 599 if stack.hosts.several else 499
+    addresses = stack.balancer.http_address
+    silent = [each for each in addresses if not _answers(each.reachable, path, worst)]
     return f"does not answer on {silent[0]}" if silent else ""
 
 
-def _answers(address: Address, path: str) -> bool:
+def _answers(address: Address, path: str, worst: int) -> bool:
+    """Whether an answer comes, with at most the status ``worst``."""
     try:
-        return probe(address, path, "HEAD", timeout=10).status < 500
+        return probe(address, path, "HEAD", timeout=10).status <= worst
     except OSError:
         return False
 

@@ -20,6 +20,7 @@ from zopestack.model import Stack
 from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.supervisor.loaders import Loaders
+from zopestack.supervisor.seen import seen
 from zopestack.supervisor.stopped import Stopped
 from zopestack.supervisor.volto import Volto
 from zopestack.wait import POLL_INTERVAL, until
@@ -52,7 +53,7 @@ class Rotation:
         if not names or list(names) == ["all"]:
             return [each for each in instances.values() if each.autostart]
         known = {name: (each,) for name, each in instances.items()} | {
-            lane.group: self.stack.lane(lane.name) for lane in self.stack.lanes if lane.group
+            lane.group: self.stack.lane_here(lane.name) for lane in self.stack.lanes if lane.group
         }
         for name in names:
             if name not in known:
@@ -92,10 +93,10 @@ class Rotation:
         batch: list[Instance] = []
         for instance in instances:
             of_lane = [each for each in batch if each.lane == instance.lane]
-            lane = self.stack.lane(instance.lane)
-            whole = (
-                instance.lane != VISITORS and instance.balanced and len(of_lane) + 1 == len(lane)
-            )
+            lane = self.stack.lane_here(instance.lane)
+            # Of the ordinary ones, others_serve sees to it where there is one host.
+            spared = instance.balanced and (instance.lane != VISITORS or self.stack.hosts.several)
+            whole = spared and len(of_lane) + 1 == len(lane)
             if len(batch) == at_once or (of_lane and whole):
                 yield batch
                 batch = []
@@ -148,10 +149,13 @@ class Rotation:
             self._wait_rotation(instance, up=True)
 
     def servers(self) -> dict[str, Server]:
-        """Return the instances as HAProxy sees them.
+        """Return the instances as HAProxy sees them, by its name for them. With several hosts, as
+        all balancers see them, which their agents know.
 
         :raises Stopped: if HAProxy does not answer.
         """
+        if self.stack.hosts.several:
+            return seen(self.stack)
         try:
             return self.runtime.servers()
         except OSError:
@@ -184,7 +188,7 @@ class Rotation:
         :raises Stopped: if HAProxy does not answer.
         """
         servers = self.servers()
-        own = servers.get(instance.name)
+        own = servers.get(instance.server)
         return [each for each in servers.values() if own and each.lane == own.lane]
 
     def others_serve(self, instances: Sequence[Instance]) -> None:
@@ -195,7 +199,7 @@ class Rotation:
         lanes: dict[str, list[Server]] = {}
         for server in self.servers().values():
             lanes.setdefault(server.lane, []).append(server)
-        leaving = {instance.name for instance in instances}
+        leaving = {instance.server for instance in instances}
         stays = {name: {x.name for x in lane if x.up} - leaving for name, lane in lanes.items()}
         for name, lane in lanes.items():
             last = sorted(x.name for x in lane if x.up and x.name in leaving)
@@ -206,6 +210,12 @@ class Rotation:
                 raise Stopped(
                     f"no instance other than {', '.join(last)} is serving, so {what} would go "
                     "down; nothing further was changed. Raise instances, or use restart."
+                )
+            here = {each.server for each in self.stack.lane_here(name)}
+            if self.stack.hosts.several and last and len(here) > 1 and not stays[name] & here:
+                raise Stopped(
+                    f"no instance of this host other than {', '.join(last)} is serving; nothing "
+                    "further was changed. See `stack`, or use restart."
                 )
 
     def _call(self, method: str, instance: Instance, ignore: int) -> None:
@@ -263,7 +273,7 @@ class Rotation:
             return
 
         def seen() -> bool:
-            server = self.servers().get(instance.name)
+            server = self.servers().get(instance.server)
             if server is None:
                 raise Stopped(f"{instance.name} is unknown to HAProxy; run `update`")
             return server.up is up

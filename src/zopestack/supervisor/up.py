@@ -72,7 +72,8 @@ def main() -> None:
         with Owner(stack.lock, "scripts/up", say):
             start(stack)
             wait_ready(stack, arguments.timeout, say)
-            confirm(stack)
+            if stack.balances:
+                confirm(stack)
     except (NotReady, daemon.Deaf, OSError) as why:
         sys.exit(str(why))
     except KeyboardInterrupt:
@@ -153,7 +154,8 @@ def revive(stack: Stack, supervisor: Supervisor) -> None:
         until(partial(_stopped, supervisor, name), stack.longest_stop)
         with suppress(xmlrpc.client.Fault):
             supervisor.rpc.startProcess(name, False)
-    if processes["haproxy"].state == "RUNNING" and not stack.haproxy_socket.exists():
+    running = stack.balances and processes["haproxy"].state == "RUNNING"
+    if running and not stack.haproxy_socket.exists():
         say("HAProxy has lost its socket; it makes it again in a reload")
         _run([f"{stack.bin}/supervisorctl", "restart", RELOAD])
 
@@ -164,6 +166,8 @@ def _stopped(supervisor: Supervisor, name: str) -> bool:
 
 def summary(stack: Stack) -> str:
     """Return the addresses of a running stack, and the commands to use next."""
+    if stack.hosts.several:
+        return _summary_of_host(stack)
     sites = "\n".join(f"  site         {url}" for url in urls(stack))
     return f"""
 The stack is up: {_layout(stack)} behind HAProxy.
@@ -177,6 +181,22 @@ The stack is up: {_layout(stack)} behind HAProxy.
   bin/supervisorctl tail -f instance1  follow the output of an instance
   bin/buildout && bin/supervisorctl update
                                        apply changes of buildout.cfg
+"""
+
+
+def _summary_of_host(stack: Stack) -> str:
+    balancers = ", ".join(f"{each.name} ({each.address})" for each in stack.hosts.balancers)
+    keepers = ", ".join(each.name for each in stack.hosts.of_storage)
+    password = f"password in {stack.password_file} of {keepers}" if keepers else ""
+    return f"""
+This host is up: {stack.hosts.host} with {", ".join(stack.programs) or "no process of the site"}.
+
+  site         on {balancers}
+  management   user {stack.zope.user}{", " if password else ""}{password}
+
+  bin/supervisorctl status             list the processes of this host
+  bin/supervisorctl hosts status       those of every host, over ssh
+  bin/supervisorctl hosts roll         restart every instance without losing a request
 """
 
 

@@ -91,8 +91,8 @@ class _Update:
             self._replace(name)
         # Without its database an instance serves nobody, nor does it when the database is back
         # before HAProxy has asked again.
-        for instance in self.stack.balanced:
-            if instance.name in serving and not cut_off:
+        for instance in self.stack.balanced_here:
+            if instance.server in serving and not cut_off:
                 self.rotation.wait_back(instance)
         new = [name for name in self.added if name != RELOAD]
         for name in new:
@@ -123,7 +123,7 @@ class _Update:
         :param cut_off: whether none of them serves, whatever HAProxy has seen last.
         """
         up = self._up() if changed else set()
-        for instance in sorted(changed, key=lambda each: each.name in up):
+        for instance in sorted(changed, key=lambda each: each.server in up):
             if not cut_off:
                 self._others_serve(instance)
             self.say(f"{instance.name}: draining")
@@ -131,11 +131,12 @@ class _Update:
             self.rotation.wait_healthy(instance)
             if self._running(HAPROXY):
                 self._move(instance)
+            if self._balanced():
                 self.rotation.wait_seen(instance)
 
     def _others_serve(self, instance: Instance) -> None:
         """Refuse to take the last one that serves, unless no other could."""
-        if not self._running(HAPROXY):
+        if not self._balanced():
             return
         try:
             self.rotation.others_serve([instance])
@@ -209,22 +210,27 @@ class _Update:
 
     def _move(self, instance: Instance) -> None:
         """Tell the running HAProxy where an instance is now."""
-        known = self.rotation.runtime.places().get(instance.name)
+        known = self.rotation.runtime.places().get(instance.server)
         if known and known != (now := _place(instance, known.lane)):
-            self.rotation.runtime.move(instance.name, now)
+            self.rotation.runtime.move(instance.server, now)
 
     def _moved(self, instances: Sequence[Instance]) -> bool:
         """Whether HAProxy expects one of these elsewhere."""
         if not self._running(HAPROXY):
             return False
         known = self.rotation.runtime.places()
-        found = ((each, known[each.name]) for each in instances if each.name in known)
+        found = ((each, known[each.server]) for each in instances if each.server in known)
         return any(place != _place(each, place.lane) for each, place in found)
 
     def _up(self) -> set[str]:
-        if not self._running(HAPROXY):
+        """HAProxy's names of the instances that serve."""
+        if not self._balanced():
             return set()
         return {name for name, server in self.rotation.servers().items() if server.up}
+
+    def _balanced(self) -> bool:
+        """Whether there is a balancer to ask: that of this host runs, or others may."""
+        return self._running(HAPROXY) or self.stack.hosts.several
 
     def _running(self, name: str) -> bool:
         """Whether a process of this group runs."""

@@ -125,3 +125,36 @@ def test_nobody_has_heard_where_there_is_no_haproxy(tmp_path: Path) -> None:
 
 def test_nor_where_it_does_not_know_the_instance(behind: Behind) -> None:
     assert Balancers(1, behind.balancers.path, "zope/instance9").tell(serves=False) == ""
+
+
+def told(balancers: Balancers, name: str, status: int) -> None:
+    """Let one ask, and take this answer."""
+    with balancers.asking(name):
+        balancers.took(name, status)
+
+
+def test_an_answer_is_seen_when_every_balancer_has_taken_it() -> None:
+    own = Balancers(1)
+    assert not own.seen(200), "nobody asks"
+
+    def asked(status: int, *names: str) -> bool:
+        for name in names:
+            told(own, name, status)
+        return own.seen(status)
+
+    # Not at once: another balancer may be about to ask for the first time.
+    assert not asked(200, "HAProxy/1")
+    until("time for all to ask", lambda: asked(200, "HAProxy/1", "HAProxy/1 at 10.0.0.2"))
+    until("the drain to be seen", lambda: asked(404, "HAProxy/1", "HAProxy/1 at 10.0.0.2"))
+    told(own, "HAProxy/1 at 10.0.0.2", 200)
+    assert not own.seen(404)
+    # One that has gone does not ask again.
+    until("the other alone", lambda: asked(404, "HAProxy/1"))
+
+
+def test_a_question_of_supervisorctl_is_none_of_a_balancer() -> None:
+    own = Balancers(0)
+    own.seen(200)
+    told(own, "zopestack", 200)
+    told(own, "zopestack at 10.0.0.2", 200)
+    assert not own.seen(200)

@@ -18,6 +18,7 @@ from zopestack.features.balancer import Balancer
 from zopestack.features.certificates import CHAIN, KEY
 from zopestack.features.databases import Databases
 from zopestack.features.directories import Directories
+from zopestack.features.hosts import Hosts
 from zopestack.features.instances import Instances
 from zopestack.features.lifecycle import Lifecycle
 from zopestack.features.memory import Memory
@@ -44,6 +45,12 @@ reads = method GET
 intranet = host www.example.com
 rest = header Accept application/json
 signed = header Authorization"""
+
+#: One with one role, and one with each.
+HOSTS = """
+lb1 127.0.0.2 balancer
+all 127.0.0.3 balancer storage instances=2
+app ::1 instances=3"""
 
 #: Values of each option other than its default; paths are in :func:`buildout`.
 VALUES = {
@@ -127,7 +134,7 @@ def furnish(where: Path) -> None:
 
 def test_every_option_of_the_front_end_has_a_variant() -> None:
     elsewhere = (Instances, Zope, Balancer, Storage, Databases, Lifecycle, Directories, Memory)
-    elsewhere += (Rotation, Backups, Metrics)
+    elsewhere += (Rotation, Backups, Metrics, Hosts)
     known = {option.name for feature in elsewhere for option in options(feature)}
     assert set(VALUES) | known == set(OPTIONS)
 
@@ -137,6 +144,12 @@ def test_every_option_of_the_front_end_has_a_variant() -> None:
 )
 def test_each_value_alone(buildout: Path, program: Path, options: dict[str, str]) -> None:
     check(buildout, program, options)
+
+
+@pytest.mark.parametrize("name", ["lb1", "all"])
+@pytest.mark.parametrize("options", [{}, *({"affinity": each} for each in VALUES["affinity"])])
+def test_hosts(buildout: Path, program: Path, options: dict[str, str], name: str) -> None:
+    check(buildout, program, {"hosts": HOSTS, "host": name, "groups": GROUPS, **options})
 
 
 @given(options=DRAWN)

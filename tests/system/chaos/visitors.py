@@ -121,13 +121,15 @@ class Crowd:
 
     :param size: how many connections are kept busy.
     :param page: the path of what they read.
+    :param first: the number of the first visitor.
     """
 
-    def __init__(self, address: Address, size: int, page: str) -> None:
+    def __init__(self, address: Address, size: int, page: str, first: int = 0) -> None:
         self.leave = threading.Event()
-        self.visitors = [Visitor(number, address, page, self.leave) for number in range(size)]
+        numbers = range(first, first + size)
+        self.visitors = [Visitor(number, address, page, self.leave) for number in numbers]
         #: What each visitor was promised, over all scenarios.
-        self.acknowledged: dict[str, set[int]] = {str(number): set() for number in range(size)}
+        self.acknowledged: dict[str, set[int]] = {str(number): set() for number in numbers}
 
     def __enter__(self) -> Crowd:
         for visitor in self.visitors:

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from zopestack.features import cpus
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
-from zopestack.supervisor import group
+from zopestack.supervisor import clocks, group
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.figures import Figures
 from zopestack.supervisor.gather import gathered
@@ -151,6 +151,11 @@ class Look:
         """Whether something keeps the machine's clock right (adjtimex(2))."""
         state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES))
         return bool(state != TIME_ERROR)
+
+    @cached_property
+    def clocks_ahead(self) -> dict[str, float]:
+        """The hosts whose clocks differ from the machine's, and by how many seconds."""
+        return clocks.differing(self.stack)
 
     def disk(self, path: Path) -> Disk:
         """The file system of a directory, or of where it will be."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from zopestack.supervisor import clocks
 from zopestack.supervisor.doctor.finding import Finding, Severity, check
 from zopestack.supervisor.doctor.look import Look
 
@@ -50,8 +51,8 @@ def open_files(look: Look) -> Iterator[Finding]:
 def memory(look: Look) -> Iterator[Finding]:
     """A machine with less memory left than one instance takes, or one that swaps the stack."""
     instances = {each.name: look.memory.get(each.name, 0) for each in look.stack.instances}
-    largest = max(instances, key=lambda name: instances[name])
-    if look.available < instances[largest]:
+    largest = max(instances, key=lambda name: instances[name], default="")
+    if largest and look.available < instances[largest]:
         yield Finding(
             Severity.WARNING,
             f"{look.available >> 20} MB of memory are left, less than the "
@@ -72,7 +73,7 @@ def memory(look: Look) -> Iterator[Finding]:
 @check
 def cores(look: Look) -> Iterator[Finding]:
     """Far more instances than cores."""
-    count = len(look.stack.balanced)
+    count = len(look.stack.balanced_here)
     if count > PER_CORE * look.cores:
         yield Finding(
             Severity.ADVICE,
@@ -89,6 +90,17 @@ def clock(look: Look) -> Iterator[Finding]:
             Severity.ADVICE,
             "nothing keeps this machine's clock right",
             "chrony or systemd-timesyncd; on a virtual machine perhaps the host does it",
+        )
+
+
+@check
+def clocks_of_hosts(look: Look) -> Iterator[Finding]:
+    """Hosts whose clocks differ."""
+    if ahead := look.clocks_ahead:
+        yield Finding(
+            Severity.ERROR,
+            f"the clocks differ: {clocks.described(ahead)}",
+            "chrony or systemd-timesyncd on every host",
         )
 
 
@@ -119,6 +131,8 @@ def disks(look: Look) -> Iterator[Finding]:
 @check
 def haproxy(look: Look) -> Iterator[Finding]:
     """A HAProxy whose branch gets no fixes any more, or soon will not."""
+    if not look.stack.balances:
+        return
     status, program = look.haproxy_status, look.stack.balancer.executable
     found = UNTIL.search(status)
     if not found:

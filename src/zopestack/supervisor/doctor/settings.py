@@ -57,6 +57,9 @@ def open_ports(look: Look) -> Iterator[Finding]:
     # With TLS, ZEO asks for certificates.
     meant = (*FRONT, ADDRESS) if look.stack.storage.ssl else FRONT
     for listener in look.stack.listeners():
+        if listener.address.host in look.stack.hosts.addresses:
+            # It answers the stack's own hosts only.
+            continue
         if listener.option not in meant and not listener.address.loopback:
             yield Finding(
                 Severity.WARNING,
