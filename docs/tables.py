@@ -114,7 +114,8 @@ def files() -> str:
 def templates() -> str:
     """The templates that a directory of the user's own may replace."""
     stack = example_stack()
-    others = (stack.supervisord_conf, stack.system_unit, *stack.monitoring_files)
+    others = (stack.supervisord_conf, stack.system_unit, stack.keepalived_conf)
+    others += stack.monitoring_files
     made = {path.name for path in (*stack.balancer_files, *others)}
     rows = []
     for template in sorted(packaged_templates().glob("*.j2")):

@@ -206,6 +206,16 @@ class Paths:
         return self.configuration / "zopestack-user.service"
 
     @property
+    def keepalived_conf(self) -> Path:
+        """What has keepalived move the virtual address of several balancers."""
+        return self.configuration / "keepalived.conf"
+
+    @property
+    def balancer_alive(self) -> Path:
+        """What keepalived asks for the health of HAProxy."""
+        return self.configuration / "balancer-alive"
+
+    @property
     def prometheus_targets(self) -> Path:
         """What Prometheus scrapes, for its ``file_sd_configs``."""
         return self.configuration / "prometheus-targets.yml"

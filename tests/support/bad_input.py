@@ -730,6 +730,7 @@ STORAGES = [
 #: Addresses of every machine, so that a test may be any of the hosts.
 ONE, TWO, DB = "one 127.0.0.2 balancer", "two 127.0.0.3 instances=2", "db 127.0.0.4 storage"
 SEVERAL = f"{ONE}\n{TWO}\n{DB}"
+PAIR = f"{SEVERAL}\nlb2 127.0.0.6 balancer"
 LINES = "lines like lb1 10.0.0.1 balancer"
 
 HOSTS = [
@@ -793,13 +794,28 @@ HOSTS = [
     bad("the machine in no line", "host", "", "; this machine's host name is", hosts=SEVERAL),
     bad("a host of none", "host", "one", "hosts to be set as well", buildout=True),
     bad("a host that is no name", "host", "one two", "the name of a host in a line of hosts"),
+    bad("half a virtual address", "virtual-address", "10.0.0", "an IP address without a port"),
+    bad("a mask of one", "virtual-address", "10.0.0.100/24", "without a port or a mask"),
+    bad("a virtual network", "virtual-address", "0.0.0.0", "that a host may have"),
+    bad("a virtual address alone", "virtual-address", "10.0.0.100", "two hosts with the role"),
+    bad("one for one balancer", "virtual-address", "10.0.0.100", "two hosts with", hosts=SEVERAL),
+    bad("one that a host has", "virtual-address", "127.0.0.2", "not one host's own", hosts=PAIR),
+    bad("one of IPv6", "virtual-address", "2001:db8::1", "as the balancers' own", hosts=PAIR),
+    bad(
+        "one that HAProxy could not have",
+        "virtual-address",
+        "127.0.0.100",
+        "an http-address of every network",
+        hosts=PAIR,
+        host="one",
+    ),
     bad("no port for peers", "peers-port", "0", f"{NUMBER} 65535"),
     bad(
         "peers on the site's port",
         "http-address",
         "*:8405",
         "haproxy (other balancers) would both listen",
-        hosts=f"{SEVERAL}\nlb2 127.0.0.6 balancer",
+        hosts=PAIR,
         host="one",
     ),
     bad("ZEO on a host", "zeo-address", "127.0.0.4:1", "a port alone", hosts=SEVERAL, host="one"),

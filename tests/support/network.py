@@ -29,6 +29,10 @@ from zopestack_bench.deployment import Buildout
 #: Where visitors are, who are no hosts of the stack.
 OUTSIDE = "10.9.0.254"
 
+#: Where every host has its own directory. Nobody but root may write beside it, as where keepalived
+#: runs a program for root.
+SITE = Path("/run/site")
+
 #: What setns(2) takes for a network namespace.
 CLONE_NEWNET = 0x40000000
 
@@ -38,8 +42,9 @@ import pathlib, signal, socket, subprocess, sys
 name, own, seen = sys.argv[1:]
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 socket.sethostname(name)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"], check=True)
+pathlib.Path(seen).mkdir()
 subprocess.run(["mount", "--bind", own, seen], check=True)
-subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 pathlib.Path(own, "up").touch()
@@ -70,10 +75,9 @@ class Machine(Buildout):
         self, name: str, address: str, directory: Path, environment: Mapping[str, str]
     ) -> None:
         self.name, self.address = name, address
-        self.directory, self.site = directory / name, directory / "site"
+        self.directory, self.site = directory / name, SITE
         self.environment = environment
         self.directory.mkdir()
-        self.site.mkdir(exist_ok=True)
         self._unshare = subprocess.Popen(
             [
                 *("unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc"),

@@ -23,6 +23,7 @@ from tests.system.chaos.run import compare
 from tests.system.chaos.visitors import Crowd
 from zopestack.features.address import Address
 from zopestack.haproxy.runtime import Runtime
+from zopestack.probe import probe
 
 pytestmark = pytest.mark.skipif(
     not network.available(), reason="makes network namespaces, which needs root"
@@ -60,6 +61,7 @@ parts = stack
 recipe = zopestack
 http-address = *:8080
 requests-per-address = off
+virtual-address = 10.9.0.100
 hosts =
 {LINES}
 
@@ -90,12 +92,21 @@ def hosts() -> Iterator[Network]:
             for machine in sorted(machines, key=lambda each: each.name, reverse=True):
                 machine.run("bin/supervisord")
             until("all to serve", lambda: [up(found, name) for name in BALANCERS] == 2 * [SERVERS])
+            for name in BALANCERS:
+                keepalived(found.hosts[name])
             ledger.create(found.hosts["app1"], BOOKS)
             yield found
 
 
 def provision(machine: Machine) -> None:
     machine.run(COMMANDS / "buildout", "-U")
+
+
+def keepalived(machine: Machine) -> None:
+    """Start it as a system does, and see that it has nothing to say of its configuration."""
+    given = ("keepalived", "--use-file", machine.stack.keepalived_conf)
+    assert machine.run(*given, "--config-test").stdout == ""
+    machine.run(*given, "--vrrp", "--log-console")
 
 
 def up(found: Network, balancer: str) -> set[str]:
@@ -280,11 +291,38 @@ def test_a_host_that_is_cut_off_takes_only_what_it_was_at(hosts: Network) -> Non
     assert wrong(hosts, every) == []
 
 
+def holders(found: Network) -> list[str]:
+    """The balancers that have the virtual address."""
+    having = (found.hosts[name].run("ip", "-brief", "addr", "show", "eth0") for name in BALANCERS)
+    return [name for name, done in zip(BALANCERS, having, strict=True) if VIRTUAL in done.stdout]
+
+
+VIRTUAL = "10.9.0.100"
+
+
+def answers() -> bool:
+    """Whether the site answers at the virtual address, without a wait."""
+    with suppress(OSError):
+        return probe(Address(VIRTUAL, 8080), PAGE, timeout=2).status == 200
+    return False
+
+
+def test_the_address_is_at_a_balancer_that_serves(hosts: Network) -> None:
+    until("the first one", lambda: holders(hosts), lambda found: found == ["lb1"])
+    with hosts.outside():
+        assert answers()
+        hosts.hosts["lb1"].run("bin/supervisorctl", "stop", "haproxy")
+        until("the other one", lambda: holders(hosts) == ["lb2"] and answers())
+        hosts.hosts["lb1"].run("bin/supervisorctl", "start", "haproxy")
+        until("the first one again", lambda: holders(hosts) == ["lb1"] and answers())
+
+
 def test_a_balancer_that_dies_takes_only_its_own_visitors(hosts: Network) -> None:
     with crowds(hosts, "lb2") as every:
         hosts.hosts["lb1"].power_off()
         for crowd in every:
             crowd.until_written()
+        until("the address to move", answers)
         # Nobody waits for one that has gone.
         done = hosts.hosts["app1"].run("bin/supervisorctl", "roll", "instance1")
         for crowd in every:

@@ -173,7 +173,8 @@ def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
     own = options.get("zope-conf-additional", "").splitlines()
     # HAProxy connects from the address that it connects to. From there Zope takes the client's
     # address out of X-Forwarded-For, as request.getClientAddr().
-    every = proxies(stack) or (instance.address.reachable.host,)
+    proxies = [each.address for each in stack.hosts.balancers] if stack.hosts.several else []
+    every = proxies or [instance.address.reachable.host]
     made = [f"trusted-proxy {each}" for each in every]
     if not any(map(FORM_LIMITS.match, own)):
         made += _form_limits(stack)
@@ -205,11 +206,6 @@ def _variables(text: str) -> dict[str, str]:
     return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
 
 
-def proxies(stack: Stack) -> tuple[str, ...]:
-    """Addresses of the balancers, where there are several hosts."""
-    return tuple(each.address for each in stack.hosts.balancers if stack.hosts.several)
-
-
 def agent(stack: Stack, instance: Instance) -> Configuration:
     """What the agent of an instance is told."""
     lane = stack.lane_of(instance)
@@ -238,7 +234,7 @@ def agent(stack: Stack, instance: Instance) -> Configuration:
         haproxy=str(stack.haproxy_socket) if told else "",
         server=f"{instance.lane}/{instance.server}" if told else "",
         hosts=stack.hosts.answered(instance.address),
-        balancers=proxies(stack),
+        balancers=stack.hosts.balancers_reached_at,
     )
 
 

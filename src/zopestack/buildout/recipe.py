@@ -19,6 +19,7 @@ from zc.recipe.egg import Eggs
 
 from zopestack import files
 from zopestack.buildout import (
+    bare_script,
     certificates,
     digests,
     lookups,
@@ -30,7 +31,6 @@ from zopestack.buildout import (
     relational,
     sections,
     servers,
-    sharing,
     stand_in,
     trial,
     whereabouts,
@@ -46,8 +46,9 @@ from zopestack.features.certificates import Unusable
 from zopestack.features.databases import MAIN
 from zopestack.features.memory import LOADER
 from zopestack.features.option import Refused
-from zopestack.haproxy import launcher
+from zopestack.haproxy import alive, launcher
 from zopestack.haproxy.program import NO_STATE
+from zopestack.loader import client
 from zopestack.render.files import TemplateProblem, balancer, database, operated, storages
 from zopestack.supervisor.owner import Owner
 
@@ -135,7 +136,9 @@ class Recipe:
             if stack.balances:
                 launcher.put(stack.haproxy, stack.balancer.executable)
             if stack.memory.share_memory:
-                sharing.put(stack.fork_client)
+                bare_script.put(stack.fork_client, client)
+            if stack.hosts.moves_address:
+                bare_script.put(stack.balancer_alive, alive)
             rendered = balancer(stack) if stack.balances else {}
             reached = database(stack)
             known = digests.digests(stack, self.parts, self.distributions, rendered, reached)

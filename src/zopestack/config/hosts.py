@@ -10,7 +10,8 @@ from zopestack.features.acme import Acme
 from zopestack.features.address import Address
 from zopestack.features.backups import Backups
 from zopestack.features.extras import Extras
-from zopestack.features.hosts import LOOPBACK, STORAGE, Host, Hosts
+from zopestack.features.host_lines import STORAGE, Host
+from zopestack.features.hosts import LOOPBACK, Hosts
 from zopestack.features.instances import VISITORS, Instance, Instances
 from zopestack.features.lanes import Lane
 from zopestack.features.memory import Memory
@@ -33,6 +34,10 @@ def values(hosts: Hosts, given: Mapping[str, Any]) -> dict[str, Any]:
     if given["instances"] is not None:
         raise Refused("instances", "nothing with hosts, where each line says how many it has")
     _check_storage(hosts, given)
+    if hosts.virtual_address and not all(each.wildcard for each in given["http-address"]):
+        raise Refused(
+            "virtual-address", "an http-address of every network, such as *:80: it comes and goes"
+        )
     left: list[type[Feature]] = []
     if not hosts.here.balancer:
         left += OF_BALANCERS

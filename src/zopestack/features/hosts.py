@@ -1,122 +1,44 @@
-"""The option ``hosts``: one stack on several machines.
+"""One stack on several machines: which they are, which of them this one is, and what follows.
 
-    lb1   10.0.0.1   balancer
-    app1  10.0.0.11  instances=4
-    app2  10.0.0.12  instances=4
-    db    10.0.0.21  storage
-
-A line is a host: its name, its address, and its roles. Every host has the same buildout.cfg, and
-``bin/buildout`` makes the part of the host that it runs on.
+Every host has the same buildout.cfg. ``bin/buildout`` makes the part of the host that it runs on.
 """
 
 from __future__ import annotations
 
 import errno
 import ipaddress
-import re
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import psutil
+
+from zopestack.features import host_lines
 from zopestack.features.address import Address
-from zopestack.features.instances import MAX_INSTANCES
+from zopestack.features.host_lines import Host
 from zopestack.features.option import Feature, Refused, feature, option
-from zopestack.features.parsers import port, whole_number
-from zopestack.features.unknown_name import nearest
+from zopestack.features.parsers import port
 
-#: The roles of a host; that of the instances has their number.
-BALANCER, INSTANCES, STORAGE = "balancer", "instances", "storage"
-
-#: The first part of a host's name (RFC 1123, 2.1), in lower case. HAProxy's names of servers begin
-#: with it.
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-
+#: The address of what needs no other host.
 LOOPBACK = "127.0.0.1"
 
-ACCEPTED = "lines like lb1 10.0.0.1 balancer, app1 10.0.0.11 instances=4 or db 10.0.0.21 storage"
 
-
-@dataclass(frozen=True)
-class Host:
-    """One machine of the stack.
-
-    :param address: where the other hosts reach it; an IP address without brackets.
-    :param balancer: whether HAProxy runs there.
-    :param instances: how many of the ordinary instances run there.
-    :param storage: whether the database is there.
-    """
-
-    name: str
-    address: str
-    balancer: bool = False
-    instances: int = 0
-    storage: bool = False
-
-
-def _hosts(text: str) -> tuple[Host, ...]:
-    found: list[Host] = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        host = _line(line)
-        for other in found:
-            if other.name == host.name:
-                raise ValueError(f"{ACCEPTED}, each host once, not {host.name} again")
-            if other.address == host.address:
-                both = f"{other.name} and {host.name} have {host.address}"
-                raise ValueError(f"{ACCEPTED}, each with an address of its own; {both}")
-        found.append(host)
-    if found:
-        _check_roles(found)
-    return tuple(found)
-
-
-def _line(line: str) -> Host:
-    name, *words = line.split()
-    address, roles = "".join(words[:1]), words[1:]
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{ACCEPTED}; in {line!r}, {name!r} is not a host's name in lower case")
-    host = Host(name, _address(address, line))
-    if not roles:
-        raise ValueError(f"{ACCEPTED}; {line!r} gives {name} no role")
-    for word in roles:
-        role, equals, number = word.partition("=")
-        if role == INSTANCES and equals:
-            try:
-                host = replace(host, instances=whole_number(number, 1, MAX_INSTANCES))
-            except ValueError as why:
-                raise ValueError(f"{ACCEPTED}; in {line!r}, instances is {why}") from None
-        elif word == BALANCER:
-            host = replace(host, balancer=True)
-        elif word == STORAGE:
-            host = replace(host, storage=True)
-        else:
-            hint = nearest(role, [BALANCER, f"{INSTANCES}=4", STORAGE])
-            raise ValueError(f"{ACCEPTED}; in {line!r}, {word} is not a role; {hint}")
-    return host
-
-
-def _address(text: str, line: str) -> str:
+def _virtual(text: str) -> str:
+    if not text:
+        return text
     try:
         found = ipaddress.ip_address(text)
     except ValueError:
-        raise ValueError(f"{ACCEPTED}; in {line!r}, {text!r} is not an IP address") from None
+        raise ValueError("an IP address without a port or a mask, such as 10.0.0.100") from None
     if found.is_unspecified or found.is_multicast:
-        raise ValueError(f"{ACCEPTED}; in {line!r}, {text} is not the address of one host")
+        raise ValueError("an IP address that a host may have, such as 10.0.0.100")
     return str(found)
 
 
-def _check_roles(hosts: Iterable[Host]) -> None:
-    for role, has in (
-        (BALANCER, any(each.balancer for each in hosts)),
-        (f"{INSTANCES}=4", any(each.instances for each in hosts)),
-    ):
-        if not has:
-            raise ValueError(f"{ACCEPTED}; no host has the role {role}")
-
-
 def _name(text: str) -> str:
-    if text and not NAME.fullmatch(text):
+    if text and not host_lines.NAME.fullmatch(text):
         raise ValueError("the name of a host in a line of hosts")
     return text
 
@@ -126,10 +48,11 @@ class Hosts(Feature):
     """The machines of the stack, and which of them this one is.
 
     :ivar host: the name of this one in a finished Stack; empty without ``hosts``.
+    :ivar interface: that has this host's address, in a finished Stack with ``virtual-address``.
     """
 
     hosts: tuple[Host, ...] = option(
-        _hosts,
+        host_lines.hosts,
         "",
         "Several hosts, a line each: name, IP address, and roles: ``balancer``, "
         "``instances=4``, ``storage``. See :doc:`/howto/hosts`.",
@@ -146,11 +69,20 @@ class Hosts(Feature):
         "written, and of rates.",
     )
 
+    virtual_address: str = option(
+        _virtual,
+        "",
+        "An IP address that moves to a balancer that serves, by keepalived. See "
+        ":ref:`virtual-address`.",
+    )
+    interface: str = ""
+
     def resolved(self, base: Path) -> Self:
         """The feature with the name of this host.
 
-        :raises Refused: where this machine is none of the hosts.
+        :raises Refused: where this machine is none of the hosts, or an address does not fit them.
         """
+        self._check_virtual()
         if not self.hosts:
             if self.host:
                 raise Refused("host", "hosts to be set as well: a line for each host")
@@ -162,7 +94,17 @@ class Hosts(Feature):
             raise Refused("host", f"a host that has a line under hosts: {names}{own}")
         found = replace(self, host=name)
         _check_own(found)
-        return found
+        return replace(found, interface=_interface(name, found)) if self.virtual_address else found
+
+    def _check_virtual(self) -> None:
+        given = self.virtual_address
+        if given and len(self.balancers) < 2:
+            raise Refused("virtual-address", "two hosts with the role balancer")
+        if given in {each.address for each in self.hosts} - {""}:
+            raise Refused("virtual-address", "an address that is not one host's own")
+        families = {":" in each.address for each in self.balancers} | {":" in given}
+        if given and len(families) > 1:
+            raise Refused("virtual-address", "an address of IPv4 or of IPv6, as the balancers' own")
 
     @property
     def here(self) -> Host:
@@ -209,6 +151,29 @@ class Hosts(Feature):
         return self.addresses if listens.host in self.addresses else ()
 
     @property
+    def balancers_reached_at(self) -> tuple[str, ...]:
+        """Addresses of the balancers; nothing where there is one host."""
+        own = tuple(each.address for each in self.balancers if self.several)
+        return (*own, self.virtual_address) if self.virtual_address else own
+
+    @property
+    def moves_address(self) -> bool:
+        """Whether keepalived of this host may give it the virtual address."""
+        return bool(self.virtual_address) and self.here.balancer
+
+    @property
+    def router(self) -> int:
+        """The number that those share who share the address, from 1 to 255 (RFC 9568, 5.2.3)."""
+        return ipaddress.ip_address(self.virtual_address).packed[-1] or 255
+
+    @property
+    def priority(self) -> int:
+        """This host's among them: the first has the highest one that is not an owner's (the same,
+        5.2.4).
+        """
+        return 254 - self.balancers.index(self.here)
+
+    @property
     def peer(self) -> str:
         """What HAProxy of this host is called among the balancers (its manual, "peers")."""
         return self.host if self.other_balancers else "this"
@@ -223,6 +188,26 @@ class Hosts(Feature):
         """
         elsewhere = any(each.name != host.name for each in clients)
         return host.address if elsewhere else LOOPBACK
+
+
+def _interface(name: str, hosts: Hosts) -> str:
+    """The network interface with this host's address.
+
+    :raises Refused: where none has it by itself.
+    """
+    own = ipaddress.ip_address(hosts.here.address)
+    for interface, addresses in psutil.net_if_addrs().items():
+        for each in addresses:
+            if each.family in (socket.AF_INET, socket.AF_INET6) and each.netmask:
+                network = f"{each.address.partition('%')[0]}/{_prefix(each.netmask)}"
+                if own in ipaddress.ip_network(network, strict=False):
+                    return interface
+    raise Refused("virtual-address", f"a network interface with the address of {name}, {own}")
+
+
+def _prefix(netmask: str) -> int:
+    """Bits of a network, from its mask as text."""
+    return int.from_bytes(ipaddress.ip_address(netmask).packed, "big").bit_count()
 
 
 def _check_own(hosts: Hosts) -> None:

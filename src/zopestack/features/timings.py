@@ -50,6 +50,12 @@ class Timings:
     #: means that its host has gone.
     probe_idle: float = 5
     probe_interval: float = 2
+    #: With an address that moves: keepalived asks HAProxy, and gives it as long to answer. Whole
+    #: seconds, because keepalived takes no others here.
+    alive: float = 1
+    #: A balancer tells the others that it has the address. Another one takes it when three have
+    #: not come, and up to one more of these later (RFC 9568, 6.1).
+    advertisement: float = 0.5
     #: Between balancers, which say something at least every 3 s (HAProxy's ``peers.c``,
     #: ``PEER_HEARTBEAT_TIMEOUT``): as many times over.
     peers: float = 30
@@ -83,6 +89,10 @@ class Sizes:
     #: gets them again.
     check_fall: int = 2
     check_rise: int = 1
+    #: Answers that are missing until a balancer gives the address away, and that it needs to get
+    #: it.
+    alive_fall: int = 2
+    alive_rise: int = 2
     #: Questions to a host that does not answer, until its connections count as broken.
     probes: int = 3
     #: HAProxy tries a request again on another instance, where nothing was sent.

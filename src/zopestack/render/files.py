@@ -94,8 +94,16 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
             )
             for where in stack.monitoring_files
         },
+        **_keepalived(environment, stack),
         stack.stack_file: stack_file.dumps(stack),
     }
+
+
+def _keepalived(environment: jinja2.Environment, stack: Stack) -> dict[Path, str]:
+    if not stack.hosts.moves_address:
+        return {}
+    path = stack.keepalived_conf
+    return {path: _render(environment, f"{path.name}.j2", stack=stack)}
 
 
 def database(stack: Stack) -> dict[Path, str]:

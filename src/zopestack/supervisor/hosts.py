@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from zopestack.features.hosts import Host
+from zopestack.features.host_lines import Host
 from zopestack.features.unknown_name import nearest
 from zopestack.model import Stack
 from zopestack.supervisor import clocks

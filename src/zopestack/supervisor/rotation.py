@@ -17,10 +17,10 @@ from zopestack.features.instances import VISITORS, Instance
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
+from zopestack.supervisor import seen
 from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.supervisor.loaders import Loaders
-from zopestack.supervisor.seen import seen
 from zopestack.supervisor.stopped import Stopped
 from zopestack.supervisor.volto import Volto
 from zopestack.wait import POLL_INTERVAL, until
@@ -155,7 +155,7 @@ class Rotation:
         :raises Stopped: if HAProxy does not answer.
         """
         if self.stack.hosts.several:
-            return seen(self.stack)
+            return seen.seen(self.stack)
         try:
             return self.runtime.servers()
         except OSError:
@@ -272,14 +272,15 @@ class Rotation:
         if not instance.balanced:
             return
 
-        def seen() -> bool:
-            server = self.servers().get(instance.server)
+        def there() -> bool:
+            several = self.stack.hosts.several
+            server = seen.server(instance) if several else self.servers().get(instance.server)
             if server is None:
                 raise Stopped(f"{instance.name} is unknown to HAProxy; run `update`")
             return server.up is up
 
         where = "in" if up else "out of"
-        self._wait(instance, f"HAProxy to see it {where} rotation", CHECK_TIMEOUT, seen)
+        self._wait(instance, f"HAProxy to see it {where} rotation", CHECK_TIMEOUT, there)
         self.say(f"{instance.name}: {where} rotation")
 
     def _idle(self, instance: Instance) -> bool:

@@ -18,16 +18,17 @@ UP, DOWN, DRAIN, CHANGING = "UP", "DOWN", "DRAIN", "UP 0/1"
 
 
 def seen(stack: Stack) -> dict[str, Server]:
-    """Return every instance that is behind the balancers, by HAProxy's name for it.
-
-    A server is up where every balancer that asks for it has been told that it serves, and drains
-    where every one has been told that it does not. One that no balancer asks for is down.
-    """
+    """Return every instance that is behind the balancers, by HAProxy's name for it."""
     with ThreadPoolExecutor(max(1, len(stack.balanced))) as pool:
-        return {each.name: each for each in pool.map(_server, stack.balanced)}
+        return {each.name: each for each in pool.map(server, stack.balanced)}
 
 
-def _server(instance: Instance) -> Server:
+def server(instance: Instance) -> Server:
+    """Return one of them.
+
+    It is up where every balancer that asks for it has been told that it serves, and drains where
+    every one has been told that it does not. One that no balancer asks for is down.
+    """
     report = ask(instance)
     status = DOWN
     if report and report.healthy and report.seen:
