@@ -112,7 +112,14 @@ class Machine(Buildout):
         # Its child, the first process of the host, goes with it, and all others with that.
         self._unshare.kill()
         self._unshare.wait()
-        until(f"{self.name} to be off", lambda: not self.init.is_running())
+        until(f"{self.name} to be off", self._off)
+
+    def _off(self) -> bool:
+        try:
+            # Who buries it may take a while.
+            return self.init.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
 
 
 class Network:
