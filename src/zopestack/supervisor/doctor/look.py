@@ -127,7 +127,7 @@ class Look:
 
         :raises Stopped: where bin/buildout has not made that instance.
         """
-        interpreter = self.stack.parts / self.stack.instances[0].name / "bin" / "interpreter"
+        interpreter = self.stack.parts / self.stack.pattern.name / "bin" / "interpreter"
         try:
             told = subprocess.run(
                 [interpreter, "-c", INSTALLED], capture_output=True, check=True, timeout=TIMEOUT

@@ -65,7 +65,7 @@ def look(stack: Stack) -> Seen:
         # Else another process answers on its port.
         if report and process and process.pid:
             told[each.name] = report
-        rows.append(row(stack, each, process, told.get(each.name), checks.get(each.name, "")))
+        rows.append(row(stack, each, process, told.get(each.name), checks.get(each.server, "")))
     return Seen(
         stack,
         time.time(),

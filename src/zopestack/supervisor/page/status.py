@@ -90,7 +90,7 @@ def _instance(
 
 def _total(then: Seen, now: Seen) -> dict[str, float | None]:
     rates: Rates = of_stack(then, now)
-    balanced = {each.name: each.threads for each in now.stack.balanced}
+    balanced = {each.name: each.threads for each in now.stack.balanced_here}
     return {
         "requests": rates.requests,
         "errors": rates.errors,
