@@ -37,6 +37,7 @@ ANSWER: dict[str, Any] = {
     "queue": 0,
     "requests": 10,
     "switch_interval": 0.005,
+    "seen": True,
     "running": [{"method": "GET", "path": "/x", "user": "", "id": "1", "seconds": 2.5}],
     "seconds": {"0.1": 5, "1.0": 9, "+Inf": 10},
     "failed": 1,
