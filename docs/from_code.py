@@ -11,6 +11,7 @@
 .. supervisorctl-statuses::  exit statuses of supervisorctl
 .. agent-metrics::           figures of an instance
 .. gathered-metrics::        what the one address of the stack has beside them
+.. varnish-metrics::         those of Varnish
 .. prometheus-alerts::       what Prometheus is to tell
 .. bench-promises::          what scripts/bench --claim measures
 .. adopted:: NAME            a buildout, and what bin/adopt makes of it, side by side
@@ -44,6 +45,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "supervisorctl-statuses": tables.statuses,
     "agent-metrics": tables.metrics,
     "gathered-metrics": tables.gathered_metrics,
+    "varnish-metrics": tables.varnish_metrics,
     "prometheus-alerts": tables.alerts,
     "bench-promises": tables.promises,
 }

@@ -36,7 +36,7 @@ from zopestack.model import SUPERVISOR_OPTIONS, Stack
 from zopestack.render.alerts import alerts as alerts_of
 from zopestack.render.files import packaged_templates
 from zopestack.render.programs import programs as programs_of
-from zopestack.supervisor import gather
+from zopestack.supervisor import gather, varnish_figures
 from zopestack.supervisor.doctor.finding import Severity
 from zopestack.supervisor.help import HELP
 from zopestack_bench.claims import PROMISES
@@ -114,7 +114,7 @@ def files() -> str:
 def templates() -> str:
     """The templates that a directory of the user's own may replace."""
     stack = example_stack()
-    others = (stack.supervisord_conf, stack.system_unit, stack.keepalived_conf)
+    others = (stack.supervisord_conf, stack.system_unit, stack.keepalived_conf, stack.varnish_vcl)
     others += stack.monitoring_files
     made = {path.name for path in (*stack.balancer_files, *others)}
     rows = []
@@ -155,6 +155,11 @@ def metrics() -> str:
 def gathered_metrics() -> str:
     """Figures that the one address of the stack has beside those of the instances."""
     return _figures(figures_of(gather))
+
+
+def varnish_metrics() -> str:
+    """Figures of Varnish, at the one address of the stack."""
+    return _figures(figures_of(varnish_figures))
 
 
 def alerts() -> str:

@@ -44,6 +44,7 @@ from zopestack.features.sites import Sites
 from zopestack.features.storage import Storage
 from zopestack.features.timings import Sizes, Timings
 from zopestack.features.tls import Tls
+from zopestack.features.varnish import Varnish
 from zopestack.features.volto import Volto
 from zopestack.features.zope import Zope
 from zopestack.paths import Paths
@@ -51,6 +52,10 @@ from zopestack.paths import Paths
 #: HAProxy needs two file descriptors a connection and does not start where the system
 #: grants fewer; most grant at least 20000.
 MOST_CONNECTIONS = 8000
+
+#: Requests at once for which Varnish has no page: more than HAProxy's queue takes by itself
+#: (option queue-limit).
+MOST_FETCHES = 2000
 
 #: File descriptors of HAProxy beside those that grow with the Stack.
 OWN_DESCRIPTORS = 27
@@ -110,6 +115,7 @@ class Stack(Paths):
     affinity: Affinity
     groups: Groups
     cache: Cache
+    varnish: Varnish
     compression: Compression
     access: AccessLog
     rotation: Rotation
@@ -243,7 +249,13 @@ class Stack(Paths):
         """Clients connected at once. Each busy thread may have many clients waiting; 2000 is
         HAProxy's default for a small machine.
         """
-        return self.balancer.max_connections or min(max(2000, 200 * self.threads), MOST_CONNECTIONS)
+        most = MOST_CONNECTIONS - self.fetches
+        return self.balancer.max_connections or min(max(2000, 200 * self.threads), most)
+
+    @property
+    def fetches(self) -> int:
+        """Connections on which Varnish asks HAProxy for pages that it does not have."""
+        return MOST_FETCHES if self.varnish.in_front else 0
 
     @property
     def descriptors(self) -> int:
@@ -253,7 +265,8 @@ class Stack(Paths):
         """
         addresses = len(self.balancer.bindings) + len(self.tls.bindings)
         return (
-            2 * (self.connections + self.sizes.stats_connections)
+            2 * (self.connections + self.fetches + self.sizes.stats_connections)
+            + 2 * (2 if self.varnish.in_front else 0)
             + 2 * (len(self.balanced) + len(self.volto.volto_address))
             + 3 * self.balancer.nbthread
             + addresses
@@ -287,7 +300,8 @@ class Stack(Paths):
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
         shared = map(self.loader_socket, LOADERS) if self.memory.share_memory else ()
-        return (*super().sockets, *shared)
+        cached = (self.varnish_socket, self.fetch_socket) if self.varnish.in_front else ()
+        return (*super().sockets, *shared, *cached)
 
     def forked(self, instance: Instance) -> bool:
         """Whether an instance is a fork of the loader."""
@@ -304,8 +318,9 @@ class Stack(Paths):
     def programs(self) -> tuple[str, ...]:
         """What supervisorctl calls the processes that a site needs, in the order they start."""
         instances = (each.name for each in self.instances if each.autostart)
-        zeo, haproxy = self.storage.serves, self.balances
-        return (*(["zeo"] * zeo), *instances, *(["haproxy"] * haproxy))
+        zeo, cache, haproxy = self.storage.serves, self.varnish.in_front, self.balances
+        own = ["varnish"] * cache + ["haproxy"] * haproxy
+        return (*(["zeo"] * zeo), *instances, *own)
 
     @property
     def scraped(self) -> tuple[Address, ...]:
@@ -314,6 +329,14 @@ class Stack(Paths):
             return (self.metrics.metrics_address,)
         haproxy = (self.balancer.stats_address,) if self.balances else ()
         return (*haproxy, *(each.agent for each in self.instances))
+
+    @property
+    def longest_answer(self) -> float:
+        """Seconds until an instance of any lane has answered, its queue included: how long Varnish
+        waits, and HAProxy for Varnish.
+        """
+        waits = (lane.queue.timeout_queue + lane.durations.server for lane in self.visited)
+        return max(waits) + self.timings.stop
 
     @property
     def longest_stop(self) -> float:
@@ -332,6 +355,8 @@ class Stack(Paths):
             option = "base-port" if instance.balanced else "extra-instances"
             yield Listener(instance.name, instance.address, option)
             yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")
+        if self.varnish.in_front:
+            yield Listener("varnish", self.varnish.varnish_address, "varnish-address")
         if self.control.port:
             yield Listener("supervisord", self.control.port, "port", Control.section)
 

@@ -191,6 +191,31 @@ class Paths:
         return self.configuration / "haproxy"
 
     @property
+    def varnish_directory(self) -> Path:
+        """Varnish's working directory, with its compiled rules."""
+        return self.var / "varnish"
+
+    @property
+    def varnish_secret(self) -> Path:
+        """What lets its owner give Varnish commands."""
+        return self.varnish_directory / "secret"
+
+    @property
+    def varnish_socket(self) -> Path:
+        """Where HAProxy hands requests to Varnish."""
+        return self.var / "varnish.sock"
+
+    @property
+    def fetch_socket(self) -> Path:
+        """Where Varnish asks HAProxy for a page that it does not have."""
+        return self.var / "fetch.sock"
+
+    @property
+    def varnish_vcl(self) -> Path:
+        """What Varnish keeps, for whom, and how long."""
+        return self.configuration / "varnish.vcl"
+
+    @property
     def supervisord_conf(self) -> Path:
         """The rendered supervisord configuration."""
         return self.configuration / "supervisord.conf"

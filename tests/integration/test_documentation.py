@@ -49,7 +49,7 @@ OF_ENVIRONMENTS = {"adopt", "buildout", "pip", "python", "sphinx-build"}
 
 #: Commands of a shell that the pages may use besides the project's own.
 SHELL = {"cat", "cp", "curl", "cut", "ln", "mkdir", "python3"}
-SHELL |= {"loginctl", "npm", "ssh", "sudo", "systemctl"}
+SHELL |= {"loginctl", "npm", "ssh", "sudo", "systemctl", "varnishlog", "varnishstat"}
 
 Sections = dict[str, dict[str, str]]
 
@@ -205,6 +205,7 @@ EXAMPLE = {
         "instances": "4",
         "extra-instances": "worker\ndebug manual",
         "groups": "rest = /++api++",
+        "varnish": "front",
     },
     "supervisor": {
         "programs": "50 redis redis-server\n250 volto1 node\n250 volto2 node",
@@ -295,7 +296,8 @@ def test_every_path_is_one_that_is_made(home: Path) -> None:
     named = set(re.findall(r"``((?:var|parts)/[^`]+)``", EVERYTHING))
     assert len(named) > 10
     lite = described({**SQLITE, "stack": {**SQLITE["stack"], **MOUNTED}}, home).stack
-    made = known_paths(described(SCHEDULED, home).stack, home) | {*lite.private}
+    every = {"stack": {**SCHEDULED["stack"], "varnish": "front"}}
+    made = known_paths(described(every, home).stack, home) | {*lite.private}
     made |= {Path(path) for each in lite.relstorages for path in each.directories}
     assert {path for path in named if home / path not in made} == set()
 
@@ -305,6 +307,7 @@ def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples |= {"http-address = 127.0.0.1:8090", "volto-address = 127.0.0.1:3000"}
     examples |= {"volto-address = 127.0.0.1:3000 127.0.0.1:3001", "port = 127.0.0.1:9001"}
     examples |= {"127.0.0.1:3000 volto1", "127.0.0.1:3001 volto2"}
+    examples |= {"http://127.0.0.1:6081"}
     examples |= {"metrics-address = 127.0.0.1:9404", "http://127.0.0.1:9404/metrics"}
     examples |= {"http://127.0.0.1:9404/", "-L 9404:127.0.0.1:9404"}
     text = EVERYTHING

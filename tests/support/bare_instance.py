@@ -5,6 +5,7 @@ demand. Zope would only make it slow to start. ``python -m tests.support.bare_in
 from __future__ import annotations
 
 import ctypes
+import itertools
 import logging
 import os
 import threading
@@ -35,11 +36,13 @@ from zopestack.agent.warm_up import WarmUp
 #: Memory that requests have asked for and nothing gives back.
 kept: list[bytearray] = []
 
+_numbers = itertools.count(1)
+
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     """``/hang`` never answers, ``/begin`` begins to, nor does ``/freeze``, which stops every thread
     of the process, ``/grow/300`` keeps 300 MB, ``/hold/a/file`` answers once there is a file
-    ``/a/file``, any other path answers."""
+    ``/a/file``, ``/keep/60`` may be kept for 60 s, any other path answers."""
     words = environ["PATH_INFO"].split("/")
     if words[1] == "hang":
         threading.Event().wait()
@@ -57,7 +60,12 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if words[1] == "grow":
         # Not bytearray(n): memory that nobody has written to is not resident.
         kept.append(bytearray(b"x") * (int(words[2]) << 20))
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    headers = [("Content-Type", "text/plain")]
+    if words[1] == "keep":
+        headers.append(("Cache-Control", f"public, max-age={words[2]}"))
+        start_response("200 OK", headers)
+        return [f"made {next(_numbers)} times by {os.getpid()}\n".encode()]
+    start_response("200 OK", headers)
     return [b"served\n"]
 
 

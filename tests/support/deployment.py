@@ -66,6 +66,8 @@ class Deployment:
     def set(self, **options: object) -> None:
         """Options of [stack], with ``_`` for ``-``, over those so far."""
         self.options |= {name.replace("_", "-"): value for name, value in options.items()}
+        if "varnish" in options:
+            self.options.setdefault("varnish-address", f"127.0.0.1:{self.ports.varnish}")
 
     def processes(self) -> list[psutil.Process]:
         """Everything that runs for this deployment, supervised or not."""

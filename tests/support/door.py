@@ -29,7 +29,9 @@ from zopestack.haproxy.program import NO_STATE
 from zopestack.haproxy.runtime import Runtime, Server
 from zopestack.model import Stack
 from zopestack.render.files import render
+from zopestack.render.varnish import command
 from zopestack.supervisor.health import ask
+from zopestack.varnish.run import prepare
 from zopestack_bench.probe import TooLate
 
 #: An answer's first line; 100 Continue is none.
@@ -115,7 +117,18 @@ class Door(Deployment):
                 stdout=log,
                 stderr=said,
             )
+            if self.stack.varnish.in_front:
+                prepare(self.stack)
+                subprocess.Popen(
+                    command(self.stack),
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                )
         until("HAProxy to see every instance", self.servers, _all_up)
+        if self.stack.varnish.in_front:
+            until("HAProxy to see Varnish", self._varnish_status, lambda status: status == "UP")
         self.seen()
 
     def stop(self, patience: float = 0) -> None:
@@ -162,6 +175,9 @@ class Door(Deployment):
 
     def _worker(self) -> int:
         return Runtime(self.stack.haproxy_socket).worker()
+
+    def _varnish_status(self) -> str:
+        return self.figures()["varnish/varnish"]["status"]
 
     # What HAProxy and the instances say.
 

@@ -20,6 +20,7 @@ class Ports:
 
     :param base: the first of 40 consecutive ports, for the instances and what they open.
     :param spare: the first of 5 more, for whatever a test itself listens with.
+    :param varnish: one for Varnish.
     :param lock: the port whose listener owns the block.
     """
 
@@ -29,6 +30,7 @@ class Ports:
     stats: int
     zeo: int
     spare: int
+    varnish: int
     base: int
     _held: socket.socket
 
@@ -54,7 +56,9 @@ def reserve() -> Ports:
         except OSError:
             continue
         if all(_free(port) for port in range(start + 1, start + SIZE)):
-            return Ports(start, start + 1, start + 2, start + 3, start + 4, start + 10, lock)
+            return Ports(
+                start, start + 1, start + 2, start + 3, start + 4, start + 9, start + 10, lock
+            )
         lock.close()
     raise RuntimeError(f"no block of {SIZE} ports is free between {FIRST} and {LAST}")
 

@@ -31,7 +31,7 @@ from zopestack.haproxy import launcher
 from zopestack.haproxy import program as haproxy
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
-from zopestack.render.files import balancer, render
+from zopestack.render.files import balancer, render, varnish
 from zopestack.supervisor.client import Process, Supervisor
 
 CHECKOUT = Path(__file__).parents[2]
@@ -72,7 +72,9 @@ class Supervised(Deployment):
         made = parts.parts(self.stack, found.overrides)
         # Part of what the instances are started with.
         self._scripts(made[SUPERVISOR]["initialization"])
-        known = digests.digests(self.stack, made, {}, balancer(self.stack))
+        known = digests.digests(
+            self.stack, made, {}, {**balancer(self.stack), **varnish(self.stack)}
+        )
         for path, text in render(self.stack, known).items():
             files.write(path, text, mode=0o600 if path in self.stack.private else 0o644)
         launcher.put(self.stack.haproxy, self.stack.balancer.executable)
@@ -91,6 +93,8 @@ class Supervised(Deployment):
             stack.bin / "write-access-log": (*python, "zopestack.haproxy.log_writer", "$@"),
             stack.bin / "serve-metrics": (*python, "zopestack.supervisor.scrapes", "$@"),
             stack.bin / "run-haproxy": (*python, "zopestack.haproxy.run", "$@"),
+            stack.bin / "reload-varnish": (*python, "zopestack.supervisor.reload_varnish", "$@"),
+            stack.bin / "run-varnish": (*python, "zopestack.varnish.run", "$@"),
         }
         for name in ("supervisord", "supervisorctl"):
             script = (

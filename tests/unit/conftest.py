@@ -14,13 +14,13 @@ STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.sys
 
 
 def _refuse(event: str, arguments: tuple[object, ...]) -> None:
-    # `haproxy -v` is asked once a process, by whatever reads a [stack].
+    # `haproxy -v` and `varnishd -V` are asked once a process, by whatever reads a [stack].
     if _watching and event in STARTS and not (len(arguments) > 1 and _asks_version(arguments[1])):
         raise AssertionError(f"a unit test starts a process: {arguments}")
 
 
 def _asks_version(command: object) -> bool:
-    return isinstance(command, list) and command[1:] == ["-v"]
+    return isinstance(command, list) and command[1:] in (["-v"], ["-V"])
 
 
 sys.addaudithook(_refuse)

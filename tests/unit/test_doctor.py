@@ -19,6 +19,7 @@ from zopestack.supervisor.doctor import database, machine, pins, run, service, s
 from zopestack.supervisor.doctor.finding import CHECKS, Check, Finding, Severity
 from zopestack.supervisor.doctor.look import Disk, Look
 from zopestack.supervisor.figures import Figures
+from zopestack.varnish.statistics import Statistics
 
 MB = 1 << 20
 
@@ -202,6 +203,12 @@ CASES = [
         WARNING,
         "instance1 loads 150 objects for a request, and its caches of 30000",
         figures={"figures": figures_of(loads=150_000, kept=60_000)},
+    ),
+    Case(
+        service.cache,
+        ADVICE,
+        "Varnish has answered 5 of 200 requests by itself",
+        figures={"varnish": Statistics(hits=5, stale=0, others=195, used=0)},
     ),
     Case(
         service.queue,

@@ -15,6 +15,7 @@ from zopestack.features.memory import LOADER
 from zopestack.model import Stack
 from zopestack.render.own_programs import own_programs
 from zopestack.render.program import Program
+from zopestack.render.varnish import command
 
 
 def digests(
@@ -31,9 +32,10 @@ def digests(
     For the reload of
     HAProxy: the program and every file that HAProxy is given. For a program of the user's own: the
     files in the buildout's directory that its command names, except those in ``var``, which
-    change while it runs. For the schedule: what is due when. For the metrics: where they are.
+    change while it runs. For Varnish: its command; for its reload: its rules. For the schedule:
+    what is due when. For the metrics: where they are.
 
-    :param rendered: HAProxy's files.
+    :param rendered: HAProxy's files, and Varnish's.
     :param reached: what zope.conf includes.
     :raises OSError: where a file of a part cannot be read.
     """
@@ -51,8 +53,13 @@ def digests(
     for own in own_programs(stack, {}):
         found[own.name] = _digest(*_contents(_named(stack, own)))
     files = {str(path): text for path, text in rendered.items()}
+    rules = {path: files.pop(path) for path in [str(stack.varnish_vcl)] if path in files}
     if stack.balances:
         found["haproxy-reload"] = _digest(str(stack.balancer.executable), *_pairs(files))
+    if stack.varnish.in_front:
+        found["varnish-reload"] = _digest(*_pairs(rules))
+        # It reads the Stack when it starts, and its rules are reloaded.
+        found["varnish"] = _digest(*command(stack))
     return {
         **found,
         # It reads the Stack when it starts.

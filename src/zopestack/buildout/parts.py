@@ -73,6 +73,8 @@ def parts(
     made |= storages.copy(stack, made[stack.pattern.name], relational)
     scripts = ["adopt", "guard-instances", "reload-haproxy", "run-haproxy", "serve-metrics"]
     scripts.append("write-access-log")
+    if stack.varnish.in_front:
+        scripts += ["reload-varnish", "run-varnish"]
     eggs = ["zopestack"]
     if stack.storage.serves:
         scripts.append("run-zeo")

@@ -49,7 +49,7 @@ from zopestack.features.option import Refused
 from zopestack.haproxy import alive, launcher
 from zopestack.haproxy.program import NO_STATE
 from zopestack.loader import client
-from zopestack.render.files import TemplateProblem, balancer, database, operated, storages
+from zopestack.render.files import TemplateProblem, balancer, database, operated, storages, varnish
 from zopestack.supervisor.owner import Owner
 
 logger = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Recipe:
                 bare_script.put(stack.fork_client, client)
             if stack.hosts.moves_address:
                 bare_script.put(stack.balancer_alive, alive)
-            rendered = balancer(stack) if stack.balances else {}
+            rendered = {**balancer(stack), **varnish(stack)} if stack.balances else {}
             reached = database(stack)
             known = digests.digests(stack, self.parts, self.distributions, rendered, reached)
             for path, text in {**rendered, **reached, **operated(stack, known)}.items():

@@ -20,7 +20,8 @@ from zopestack.haproxy.blame import blame
 from zopestack.haproxy.program import NO_STATE, Verdict
 from zopestack.model import Stack
 from zopestack.render import contract
-from zopestack.render.files import balancer, render
+from zopestack.render.files import balancer, render, varnish
+from zopestack.varnish import program as varnish_program
 
 #: The least that ``max-connections`` accepts.
 LEAST = 10
@@ -56,6 +57,12 @@ def check(
         raise UserError(
             f"{where} makes a haproxy.cfg that HAProxy does not accept; nothing was changed. "
             f"It says:\n{said}"
+        )
+    if refused := refused_rules(stack):
+        where = f"[{name}] templates = {options.get('templates', '')}\n "
+        raise UserError(
+            f"{where} makes a varnish.vcl that Varnish does not accept; nothing was changed. "
+            f"It says:\n{refused}"
         )
     if said:
         logger.warning("HAProxy accepts the configuration and says:\n%s", said)
@@ -100,6 +107,16 @@ def tried(stack: Stack, material: Mapping[Path, str | Path]) -> Verdict:
     back = {there: here for here, there in places.items()}
     said = _moved(verdict.said, {elsewhere.configuration: stack.configuration, **back})
     return replace(verdict, said=said)
+
+
+def refused_rules(stack: Stack) -> str:
+    """What Varnish says against its rules; empty where it accepts them, or there are none."""
+    with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
+        for path, text in varnish(stack).items():
+            files.write(rules := Path(directory) / path.name, text)
+            said = varnish_program.refusal(stack.varnish.executable, rules)
+            return _moved(said, {rules: stack.varnish_vcl})
+    return ""
 
 
 def _moved(text: str, places: Mapping[Path, Path]) -> str:

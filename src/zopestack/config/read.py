@@ -42,6 +42,7 @@ from zopestack.features.relstorage import ORACLE
 from zopestack.features.sites import Sites
 from zopestack.features.storage import Kind
 from zopestack.features.unknown_name import nearest
+from zopestack.features.varnish import Varnish
 from zopestack.haproxy import program
 from zopestack.model import (
     FEATURES,
@@ -50,6 +51,7 @@ from zopestack.model import (
     SUPERVISOR_OPTIONS,
     Stack,
 )
+from zopestack.varnish import program as varnish
 
 #: What buildout itself keeps in a section; ``=> other`` is the second.
 BUILDOUT_OPTIONS = frozenset({"recipe", "<part-dependencies>"})
@@ -164,6 +166,9 @@ def read(
         hosts.check_databases(spread, reached)
         if spread.here.balancer:
             features["balancer"] = _with_program(features["balancer"])
+        features["varnish"] = _with_varnish(features["varnish"])
+        several = spread.several
+        features["varnish"].check_beside(values["static-cache"], values["affinity"], several)
         # Of no part.
         sections = {
             each: options
@@ -268,6 +273,17 @@ def _with_program(balancer: Balancer) -> Balancer:
     except (program.Unusable, ValueError) as why:
         raise Refused("haproxy", why) from None
     return replace(balancer, haproxy=found)
+
+
+def _with_varnish(given: Varnish) -> Varnish:
+    """The same with a Varnish that this machine has, where one is wanted."""
+    if not given.in_front:
+        return given
+    try:
+        found = parsers.path(str(varnish.find(given.varnishd)))
+    except (varnish.Unusable, ValueError) as why:
+        raise Refused("varnishd", why) from None
+    return replace(given, varnishd=found)
 
 
 def _check_var(stack: Stack) -> None:

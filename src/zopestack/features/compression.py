@@ -31,9 +31,11 @@ TEXT = (
 #: images, only those in XML are text.
 NO_TEXT = re.compile(r"(audio|video|multipart)/|image/(?!.*\+xml$)|application/(zip|gzip|pdf)$")
 
-#: Cookies, by pattern, on which no page of Zope depends: affinity, Plone's chosen language, and
-#: what Google Analytics and Matomo count visitors with. Most visitors have one.
-NO_LOGIN = ("ZOPESTACK", "I18N_LANGUAGE", "_ga[A-Za-z0-9_]*", "_gid", "_pk_[A-Za-z0-9_.]*")
+#: Cookies, by pattern, that Google Analytics and Matomo count visitors with. Most have one.
+COUNTING = ("_ga[A-Za-z0-9_]*", "_gid", "_pk_[A-Za-z0-9_.]*")
+
+#: Cookies that are no login: these, affinity, and Plone's chosen language.
+NO_LOGIN = ("ZOPESTACK", "I18N_LANGUAGE", *COUNTING)
 
 
 def _media_types(text: str) -> tuple[str, ...]:

@@ -27,6 +27,14 @@ class Timings:
     written: float = 60
     #: HAProxy's cache keeps a response at most, so that a change is seen soon.
     cached: float = 60
+    #: Varnish keeps a page beyond its time, for when no instance serves: a long night.
+    stale: float = 24 * 3600
+    #: Varnish keeps an idle connection to HAProxy. HAProxy keeps it longer, so that none is closed
+    #: just as a request is sent.
+    fetch_idle: float = 60
+    #: Varnish remembers that a page is not to be kept, and hands on requests for it as they come.
+    #: A change of the site's settings is seen so soon.
+    not_kept: float = 120
 
     #: HAProxy asks each instance for its health, and waits for an answer, which a thread of its own
     #: gives within milliseconds. A frozen process accepts connections and never answers: with
@@ -101,6 +109,12 @@ class Sizes:
     lent: int = 80
     #: The largest response that HAProxy's cache keeps.
     cached: int = 262144
+    #: Bytes of the largest response that Varnish keeps, or reads ahead of its client: images of a
+    #: page, not downloads.
+    kept: int = 10 << 20
+    #: Header lines of a message that Varnish takes: more than HAProxy does (its manual,
+    #: "tune.http.maxhdr").
+    header_lines: int = 160
     #: Bytes of a request's URL that are let through, and of its headers: as many as HAProxy takes
     #: of both together by itself.
     headers: int = 15360

@@ -24,6 +24,7 @@ from zopestack.render import dashboard, lanes, maps, pages
 from zopestack.render.alerts import alerts
 from zopestack.render.programs import programs
 from zopestack.render.units import units
+from zopestack.render.varnish import VIRTUAL_ROOT
 
 #: First line of every generated file.
 GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
@@ -66,6 +67,19 @@ def balancer(stack: Stack) -> dict[Path, str]:
         )
         for path in stack.balancer_files
     }
+
+
+def varnish(stack: Stack) -> dict[Path, str]:
+    """Varnish's rules: where they go and their text; none without Varnish.
+
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
+    if not stack.varnish.in_front:
+        return {}
+    path = stack.varnish_vcl
+    environment = _environment(stack.directories.templates)
+    text = _render(environment, f"{path.name}.j2", stack=stack, virtual_root=VIRTUAL_ROOT)
+    return {path: text}
 
 
 def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
@@ -132,7 +146,7 @@ def storages(stack: Stack, databases: Sequence[Described]) -> str:
 
 def render(stack: Stack, digests: Mapping[str, str] | None = None) -> dict[Path, str]:
     """Every generated file: where it goes and its text; see :func:`operated`."""
-    made = balancer(stack) if stack.balances else {}
+    made = {**balancer(stack), **varnish(stack)} if stack.balances else {}
     return {**made, **database(stack), **operated(stack, digests or {})}
 
 

@@ -40,6 +40,7 @@ def programs(stack: Stack, digests: Mapping[str, str]) -> tuple[Program, ...]:
         *_loader(stack),
         *(_instance(stack, instance) for instance in stack.instances),
         *((_access_log(stack), _haproxy(stack), _reload(stack)) if stack.balances else ()),
+        *_varnish(stack),
         *_schedule(stack),
         *_metrics(stack),
         *((_guard(stack),) if stack.instances else ()),
@@ -126,6 +127,34 @@ def _instance(stack: Stack, instance: Instance) -> Program:
         # (docs/explanation/measured.rst, "Starting and stopping Zope").
         startsecs=5,
         stopwaitsecs=stack.stop_seconds,
+    )
+
+
+def _varnish(stack: Stack) -> tuple[Program, ...]:
+    if not stack.varnish.in_front:
+        return ()
+    return (
+        Program(
+            name="varnish",
+            comment="Keeps pages for visitors without a login. Without it, instances answer.\n"
+            "; A stop is a drain: HAProxy sends it nothing more, and responses under way end.",
+            command=f"{stack.bin}/run-varnish {stack.stack_file}",
+            # After HAProxy, which does without: it stops before HAProxy does.
+            priority=310,
+            startretries=FOR_EVER,
+            stopwaitsecs=stack.stop_seconds,
+        ),
+        Program(
+            name="varnish-reload",
+            comment="Has Varnish take up changed rules, without losing a page or a request, and\n"
+            "; then waits as `cat`. The digest changes with them, so `update` starts it again.",
+            command=f"{stack.bin}/reload-varnish {stack.stack_file}",
+            priority=400,
+            startsecs=RELOAD_SECONDS,
+            # Refused rules stay refused.
+            autorestart=False,
+            stopwaitsecs=RELOAD_STOP_SECONDS,
+        ),
     )
 
 

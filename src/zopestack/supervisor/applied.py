@@ -1,4 +1,4 @@
-"""Whether HAProxy runs with its files: wait for ``haproxy-reload``, and tell why it has failed."""
+"""Whether HAProxy and Varnish run with their files: wait for a reload, and tell why one failed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zopestack.supervisor.client import Process, Supervisor
 from zopestack.supervisor.readiness import NotReady
 from zopestack.wait import until
 
-#: What supervisord calls the program that reloads HAProxy.
-RELOAD = "haproxy-reload"
+#: What supervisord calls the programs that reload HAProxy and Varnish.
+RELOAD, VARNISH_RELOAD = "haproxy-reload", "varnish-reload"
 
 #: Seconds for supervisord to start it, on a slow machine, and for the reload itself.
 TIMEOUT = 60
 
-#: How ``haproxy-reload`` says that it has failed.
+#: How they say that they have failed.
 FAILURE = re.compile(r"^(Reload (refused|failed); |Nothing was reloaded: )", re.MULTILINE)
 
 #: supervisord's states of a reload that has failed; it is tried again, but its files are the same.
@@ -42,29 +42,30 @@ def confirm(stack: Stack) -> None:
     wait_reloaded(stack)
 
 
-def wait_reloaded(stack: Stack) -> None:
+def wait_reloaded(stack: Stack, program: str = RELOAD) -> None:
     """Return once the reload that runs is over.
 
+    :param program: that reloads.
     :raises NotReady: where it has failed; the message has the reason.
     :raises OSError: where supervisord does not answer.
     """
     supervisor = Supervisor(stack.supervisor_socket)
 
     def over() -> bool:
-        found = _reload(supervisor)
+        found = _reload(supervisor, program)
         return found.state in FAILED or _waits(found)
 
     if not until(over, TIMEOUT):
-        raise NotReady(f"{RELOAD} has not ended within {TIMEOUT} s; see {_log(stack)}.")
-    if _reload(supervisor).state in FAILED:
-        raise NotReady(_reason(stack))
+        raise NotReady(f"{program} has not ended within {TIMEOUT} s; see {_log(stack, program)}.")
+    if _reload(supervisor, program).state in FAILED:
+        raise NotReady(_reason(stack, program))
 
 
-def _reload(supervisor: Supervisor) -> Process:
+def _reload(supervisor: Supervisor, program: str = RELOAD) -> Process:
     try:
-        return supervisor.processes()[RELOAD]
+        return supervisor.processes()[program]
     except KeyError:
-        raise NotReady(f"{RELOAD} is unknown to supervisord; run `update`.") from None
+        raise NotReady(f"{program} is unknown to supervisord; run `update`.") from None
 
 
 def _waits(process: Process) -> bool:
@@ -75,13 +76,13 @@ def _waits(process: Process) -> bool:
         return False
 
 
-def _reason(stack: Stack) -> str:
+def _reason(stack: Stack, program: str) -> str:
     with suppress(OSError):
-        said = _log(stack).read_text(encoding="utf-8", errors="replace")
+        said = _log(stack, program).read_text(encoding="utf-8", errors="replace")
         if found := [each.start() for each in FAILURE.finditer(said)]:
             return said[found[-1] :].strip()
-    return f"HAProxy was not reloaded; see {_log(stack)}."
+    return f"{program} has failed; see {_log(stack, program)}."
 
 
-def _log(stack: Stack) -> Path:
-    return stack.logs / f"{RELOAD}.out.log"
+def _log(stack: Stack, program: str) -> Path:
+    return stack.logs / f"{program}.out.log"

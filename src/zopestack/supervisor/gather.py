@@ -1,8 +1,9 @@
 """Gathers the figures of the whole stack for Prometheus: ``metrics`` in supervisord.
 
-At each scrape it asks the agents, HAProxy's exporter, HAProxy's runtime API and supervisord, all at
-once. Who does not answer in time, or answers with anything else, is told as not answering and does
-not hold up the others. The Stack is read each time, too: no restart when instances come or go.
+At each scrape it asks the agents, HAProxy's exporter, HAProxy's runtime API, supervisord and
+Varnish, all at once. Who does not answer in time, or answers with anything else, is told as not
+answering and does not hold up the others. The Stack is read each time, too: no restart when
+instances come or go.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 from zopestack.figure import INSTANCE, Figure, Values
 from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
+from zopestack.supervisor import varnish_figures
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.questions import PATIENCE, Garbage, Question, all_at_once
 
@@ -71,6 +73,7 @@ PATH = "/metrics"
 
 #: Who is asked beside the instances, none of which can be called so.
 HAPROXY, SUPERVISORD, RUNTIME = "haproxy", "supervisord", "haproxy's runtime API"
+VARNISH = "varnish"
 
 
 def _parsed(body: bytes, belongs: Callable[[Metric], bool]) -> list[Metric]:
@@ -121,15 +124,18 @@ class Gathered(Collector):
         yield ANSWERS.family(
             {(name,): float(answer is not None) for name, answer in self.answers.items()}
         )
-        for told in (self.answers[SUPERVISORD] or (), self.runtime, self.machine):
+        for told in (*self._by_name(SUPERVISORD, VARNISH), self.runtime, self.machine):
             yield from (figure.family(values) for figure, values in told)
         found: dict[str, Metric] = {}
         for name, families in self.answers.items():
-            for family in families or () if name not in (HAPROXY, SUPERVISORD) else ():
+            for family in families or () if name not in (HAPROXY, SUPERVISORD, VARNISH) else ():
                 first = found.setdefault(family.name, family)
                 if first is not family:
                     first.samples += family.samples
         yield from found.values()
+
+    def _by_name(self, *names: str) -> Iterator[Iterable[tuple[Figure, Values]]]:
+        yield from (self.answers.get(name) or () for name in names)
 
 
 def gathered(stack: Stack) -> bytes:
@@ -143,6 +149,8 @@ def gathered(stack: Stack) -> bytes:
     asked[SUPERVISORD] = lambda: list(_programs(stack))
     if stack.balances:
         asked[RUNTIME] = lambda: list(_balancer(stack))
+    if stack.varnish.in_front:
+        asked[VARNISH] = lambda: list(varnish_figures.told(stack))
     answers = all_at_once(asked, questions)
     runtime = answers.pop(RUNTIME, None) or ()
     machine = [*_disks(stack), *_memory()]

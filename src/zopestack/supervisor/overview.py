@@ -17,6 +17,7 @@ from zopestack.supervisor import group
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import Report, ask
 from zopestack.supervisor.loaders import refusal
+from zopestack.varnish.statistics import Statistics, statistics
 
 #: The state of what supervisord has not been told of yet.
 UNKNOWN = "unknown, run update"
@@ -76,10 +77,14 @@ class ProgramRow:
 
 @dataclass(frozen=True)
 class Overview:
-    """The instances, and the user's own programs."""
+    """The instances, and the user's own programs.
+
+    :param varnish: what it has counted; None where it does not run.
+    """
 
     instances: tuple[InstanceRow, ...]
     programs: tuple[ProgramRow, ...]
+    varnish: Statistics | None = None
 
 
 def overview(stack: Stack) -> Overview:
@@ -100,7 +105,15 @@ def overview(stack: Stack) -> Overview:
             for process in (processes.get(each.name),)
         ),
         tuple(_program(each.namespec, processes) for each in own_programs(stack, {})),
+        _varnish(stack),
     )
+
+
+def _varnish(stack: Stack) -> Statistics | None:
+    if stack.varnish.in_front:
+        with suppress(OSError):
+            return statistics(stack)
+    return None
 
 
 def row(

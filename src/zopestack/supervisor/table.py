@@ -48,6 +48,7 @@ def table(stack: Stack, seen: Overview) -> str:
     lines = columns([[row[number] for number in shown] for row in rows])
     if seen.programs:
         lines += ["", *columns([OWN_HEADINGS, *map(_own_cells, seen.programs)])]
+    lines += _varnish(stack, seen)
     return "\n".join([*lines, *jobs.told(stack, datetime.now())])
 
 
@@ -57,6 +58,16 @@ def as_json(stack: Stack, seen: Overview) -> str:
     """
     noted = {name: asdict(job) for name, job in jobs.load(stack).items()}
     return json.dumps({**asdict(seen), "jobs": noted}, indent=1)
+
+
+def _varnish(stack: Stack, seen: Overview) -> Iterable[str]:
+    told = seen.varnish
+    if told:
+        yield ""
+        yield (
+            f"varnish: {100 * told.share:.0f}% of {told.requests} requests answered by itself, "
+            f"{megabytes(told.used)} of {megabytes(stack.varnish.varnish_memory)} used"
+        )
 
 
 def megabytes(size: int | None) -> str:

@@ -18,7 +18,7 @@ from zopestack.haproxy.runtime import Place
 from zopestack.namespec import group_of
 from zopestack.render.programs import INSTANCES, programs
 from zopestack.supervisor import ports
-from zopestack.supervisor.applied import RELOAD, wait_reloaded
+from zopestack.supervisor.applied import RELOAD, VARNISH_RELOAD, wait_reloaded
 from zopestack.supervisor.client import IDLE
 from zopestack.supervisor.control import outdated
 from zopestack.supervisor.rotation import Rotation
@@ -116,6 +116,8 @@ class _Update:
         for name in others:
             if name not in (*first, HAPROXY, RELOAD):
                 self._replace(name)
+                if name == VARNISH_RELOAD:
+                    wait_reloaded(self.stack, name)
 
     def _instances(self, changed: Sequence[Instance], cut_off: bool) -> None:
         """Replace instances one at a time, and first those that do not serve.

@@ -21,11 +21,17 @@ from tests.support.fetch import fetch
 CASES = (*LENGTH, *CHUNKS, *LINES, *METHODS, *PATHS, *FORGERIES, *HOSTS)
 
 
-@pytest.fixture(scope="module")
-def door(farm: Farm, program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """In front of it, each HAProxy of this machine in turn."""
+@pytest.fixture(scope="module", params=["off", "front"])
+def door(
+    farm: Farm,
+    program: Path,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Door]:
+    """In front of it, each HAProxy of this machine in turn, without and with Varnish."""
     extra = names(tmp_path_factory.mktemp("extra"))
     options = {"haproxy": program, "sites": "www.example.com = /Plone", "frontend_extra": extra}
+    options["varnish"] = request.param
     with farm.door(timeout_http_request="2s", max_body_size="20kB", **options) as running:
         yield running
 

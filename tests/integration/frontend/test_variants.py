@@ -87,6 +87,11 @@ VALUES = {
     "callback-instances": ("1", "3"),
     "groups": (GROUPS, "a = /a"),
     "static-cache": ("1MB", "4095MB"),
+    "varnish": ("front",),
+    "varnish-memory": ("16MB",),
+    "varnish-address": ("127.0.0.1:6082",),
+    "varnish-cookies": ("consent other_1",),
+    "varnishd": ("auto",),
     "compression": ("on", "text/html image/svg+xml"),
     "access-log": ("off",),
     "log-format": ("json",),
@@ -166,6 +171,11 @@ def test_values_together(buildout: Path, program: Path, options: dict[str, str])
     if options.get("sites") == "* = /":
         # Volto shows no site that is Zope's root.
         options.pop("volto-address", None)
+    if options.get("varnish") == "front":
+        # What Varnish is refused beside.
+        options = {
+            name: options[name] for name in options if name not in ("static-cache", "affinity")
+        }
     check(buildout, program, {**needed, **options})
 
 

@@ -24,6 +24,7 @@ from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.figures import Figures
 from zopestack.supervisor.gather import gathered
 from zopestack.supervisor.stopped import Stopped
+from zopestack.varnish.statistics import Statistics, statistics
 
 #: Timeout in seconds for HAProxy to say its version.
 TIMEOUT = 10
@@ -92,6 +93,16 @@ class Look:
             return Runtime(self.stack.haproxy_socket).statistics()
         except OSError:
             return []
+
+    @cached_property
+    def varnish(self) -> Statistics | None:
+        """What Varnish has counted; None where it does not run."""
+        if not self.stack.varnish.in_front:
+            return None
+        try:
+            return statistics(self.stack)
+        except OSError:
+            return None
 
     @cached_property
     def figures(self) -> Figures:

@@ -12,6 +12,9 @@ from zopestack.supervisor.readiness import missing
 #: The share of requests that may go wrong.
 TOLERABLE = 0.01
 
+#: The share of requests that a cache should answer, to be worth its memory.
+USEFUL = 0.1
+
 #: Milliseconds in the queue that people notice (docs/explanation/slots.rst).
 NOTICED = 1000
 
@@ -71,3 +74,15 @@ def queue(look: Look) -> Iterator[Finding]:
                 "wait now",
                 "more instances, or affinity and groups that keep slow requests apart",
             )
+
+
+@check
+def cache(look: Look) -> Iterator[Finding]:
+    """Varnish that passes nearly everything to the instances."""
+    seen = look.varnish
+    if seen and seen.requests > ENOUGH and seen.share < USEFUL:
+        yield Finding(
+            Severity.ADVICE,
+            f"Varnish has answered {seen.hits} of {seen.requests} requests by itself",
+            "in Plone, the control panel Caching; docs/howto/varnish.rst",
+        )

@@ -1,0 +1,1 @@
+"""Varnish: which program, how it is started, and what a running one is told."""
