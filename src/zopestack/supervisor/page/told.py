@@ -94,7 +94,14 @@ def _text(value: Any, _: Any) -> str:
     return value[:LONGEST]
 
 
+def _truth(value: Any, _: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"expected true or false, got {value!r}")
+    return value
+
+
 _converter = Converter()
 _converter.register_structure_hook(int, _number(int))
+_converter.register_structure_hook(bool, _truth)
 _converter.register_structure_hook(float, _number(float))
 _converter.register_structure_hook(str, _text)
