@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.harness import Site, until
-from tests.system.test_request_id import BROKEN
+from tests.system.one_site.test_request_id import BROKEN
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,8 @@ def test_its_members_are_what_was_sent(door: Door) -> None:
     assert (line["method"], line["url"], line["version"]) == ("GET", "/?b=%22c", "HTTP/1.1")
     assert (line["host"], line["user_agent"]) == ("www.example.com", 'a "b" \xe9')
     assert (line["referer"], line["status"]) == ("http://a.example/", 200)
-    assert (line["client"], line["instance"]) == ("127.0.0.1", "instance1")
+    assert line["client"] == "127.0.0.1"
+    assert line["instance"] in {each.name for each in door.stack.instances}
     assert line["total"] >= line["response"] >= line["queue"] == 0
 
 
