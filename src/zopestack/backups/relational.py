@@ -15,7 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from zopestack.backups import blobs
+from zopestack.backups import blobs, moved
 from zopestack.backups.database import Database, Say
 from zopestack.backups.failed import Failed, said
 from zopestack.backups.progress import progress
@@ -69,13 +69,11 @@ class Relational(Database):
 
     def pack(self, days: int, say: Say, called: str) -> None:
         """Have RelStorage pack it, from here."""
-        from ZODB.serialize import referencesf
-
         with _listening() as heard, progress(say, lambda: f"{self.name}: {heard()}"):
             try:
                 storage = self.open()
                 try:
-                    storage.pack(time.time() - days * 86400, referencesf)
+                    _pack(storage, days, self.given.keep_history)
                 finally:
                     storage.close()
             # A driver has exceptions of its own.
@@ -106,6 +104,19 @@ class Relational(Database):
             # RelStorage, ``cache/persistence.py``.
             for file in Path(directory).glob("relstorage-cache*"):
                 file.unlink()
+
+
+def _pack(storage: Any, days: int, history: bool) -> None:
+    from ZODB.serialize import referencesf
+
+    until = time.time() - days * 86400
+    if history:
+        storage.pack(until, referencesf)
+    else:
+        since = moved.newest(storage)
+        storage.pack(until, referencesf, prepack_only=True)
+        moved.keep(storage, since)
+        storage.pack(until, referencesf, skip_prepack=True)
 
 
 @contextmanager
