@@ -97,6 +97,11 @@ def instance(stack: Supervised, name: str) -> dict[str, Any]:
     return dict(found)
 
 
+def becomes(stack: Supervised, name: str, kind: str) -> dict[str, Any]:
+    """What is told of an instance that is of this kind soon: a look is used again for a second."""
+    return until(kind, lambda: instance(stack, name), lambda told: told["kind"] == kind)
+
+
 @contextmanager
 def held(stack: Supervised, path: str, **headers: str) -> Iterator[None]:
     """A request that instance1 works on meanwhile."""
@@ -147,11 +152,10 @@ def test_an_instance_that_restarts_is_told_and_counts_anew(well: Supervised) -> 
     for _ in range(3):
         fetch(address, "/")
     well.supervisorctl("stop", "instance2")
-    assert instance(well, "instance2")["kind"] == "away"
-    assert instance(well, "instance2")["state"] == "stopped"
-    assert instance(well, "instance2")["pid"] is None
+    told = becomes(well, "instance2", "away")
+    assert (told["state"], told["pid"]) == ("stopped", None)
     well.supervisorctl("start", "instance2")
-    until("it again", lambda: instance(well, "instance2")["kind"], "serving".__eq__)
+    becomes(well, "instance2", "serving")
     for _ in range(40):
         fetch(address, "/")
     found = until("its rate", lambda: instance(well, "instance2")["requests"])
@@ -162,10 +166,10 @@ def test_one_that_drains_is_told(well: Supervised) -> None:
     done = well.supervisorctl("drain", "instance2")
     assert done.returncode == 0, done.stdout
     try:
-        assert instance(well, "instance2")["kind"] == "draining"
+        becomes(well, "instance2", "draining")
     finally:
         well.supervisorctl("ready", "instance2")
-    until("it again", lambda: instance(well, "instance2")["kind"], "serving".__eq__)
+    becomes(well, "instance2", "serving")
 
 
 def test_doctor_looks_while_somebody_does(stack: Supervised) -> None:
