@@ -8,8 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,72 +18,20 @@ from ZODB.DB import DB
 
 from tests.support import copying, describe
 from tests.support.backing_up import back_up, command, put_back, run
-from tests.support.database_server import DatabaseServer
-from tests.support.mariadb import MariaDB
-from tests.support.postgres import PASSWORD, Postgres
-from zopestack import files, stack_file
+from tests.support.postgres import PASSWORD
+from tests.support.relational import KINDS, NUMBERS, Kept, Servers
 from zopestack.backups import catalog, postgresql_server, programs
 from zopestack.backups.databases import relational
 from zopestack.backups.failed import Failed, Problem
 from zopestack.buildout.relational import check as check_at_buildout
 from zopestack.model import Stack
-from zopestack.render.files import database as confs
-
-KINDS = {"postgresql": Postgres, "mysql": MariaDB, "sqlite3": None}
-
-#: Of databases, so that each test has its own.
-NUMBERS = count()
-
-
-class Servers(dict[str, DatabaseServer | None]):
-    """By kind, the server of all tests, which starts when it is needed."""
-
-    def __missing__(self, kind: str) -> DatabaseServer | None:
-        server = KINDS[kind]
-        self[kind] = server() if server else None
-        return self[kind]
-
-
-@dataclass
-class Kept:
-    """A stack whose database is relational."""
-
-    home: Path
-    kind: str
-    server: DatabaseServer | None
-    name: str
-
-    def __post_init__(self) -> None:
-        if self.server:
-            self.server.create(self.name)
-        self.stack = self.read(self.name)
-        self.stack.var.mkdir(exist_ok=True)
-
-    def read(self, name: str, **other: str) -> Stack:
-        """The stack with a database of another name, and other options."""
-        section = self.server.section(name) if self.server else {"type": self.kind}
-        options = {"instances": "1", "storage": "relstorage", "backup": "daily keep 3"}
-        made = describe.read(self.home, options, {"relstorage": {**section, **other}})
-        made.configuration.mkdir(parents=True, exist_ok=True)
-        for directory in made.relstorages[0].directories:
-            Path(directory).mkdir(parents=True, exist_ok=True)
-        for path, text in {**confs(made), made.stack_file: stack_file.dumps(made)}.items():
-            files.write(path, text, mode=0o600)
-        return made
-
-    @property
-    def before(self) -> set[str]:
-        """Names of databases beside it that a restore has made."""
-        every = self.server.names() if self.server else set()
-        return {name for name in every if name.startswith(f"{self.name}_")}
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
     made = Servers()
     yield made
-    for server in filter(None, made.values()):
-        server.stop()
+    made.stop()
 
 
 @pytest.fixture(params=KINDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,54 +15,34 @@ from ZODB.blob import Blob
 from ZODB.DB import DB
 from ZODB.POSException import POSKeyError
 
-from tests.support import describe
-from tests.support.database_server import DatabaseServer
-from tests.support.mariadb import MariaDB
-from tests.support.postgres import Postgres
-from zopestack import files
+from tests.support.relational import KINDS, NUMBERS, Kept, Servers
 from zopestack.backups.databases import relational
 from zopestack.backups.relational import Relational
-from zopestack.render.files import database as confs
-
-KINDS = {"postgresql": Postgres, "mysql": MariaDB, "sqlite3": None}
 
 #: What one bucket of the tree holds.
 FULL = IOBTree.max_leaf_size
 
-#: Of databases, so that each test has its own.
-NUMBERS = count()
 
-
-@pytest.fixture(scope="module", params=KINDS)
-def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, DatabaseServer | None]]:
-    kind = KINDS[request.param]
-    made = kind() if kind else None
-    yield request.param, made
-    if made:
-        made.stop()
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    made = Servers()
+    yield made
+    made.stop()
 
 
 @pytest.fixture(params=["false", "true"], ids=["without history", "with history"])
-def kept(
-    request: pytest.FixtureRequest, home: Path, server: tuple[str, DatabaseServer | None]
-) -> Relational:
+def history(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=KINDS)
+def kept(request: pytest.FixtureRequest, history: str, home: Path, servers: Servers) -> Relational:
     """A database whose tree has one bucket, which is full, and something that nobody refers to."""
-    kind, running = server
-    if (kind, request.param) == ("mysql", "true"):
+    kind = request.param
+    if (kind, history) == ("mysql", "true"):
         pytest.skip("RelStorage 4.3 cannot set MariaDB up with history (error 1005, foreign key)")
     name = f"main{next(NUMBERS)}"
-    if running:
-        running.create(name)
-    section = running.section(name) if running else {"type": kind}
-    stack = describe.read(
-        home,
-        {"instances": "1", "storage": "relstorage"},
-        {"relstorage": {**section, "keep-history": request.param}},
-    )
-    for directory in stack.relstorages[0].directories:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-    for path, text in confs(stack).items():
-        files.write(path, text, mode=0o600)
+    stack = Kept(home, kind, servers[kind], name).read(name, **{"keep-history": history})
     (made,) = relational(stack)
     with opened(made) as root:
         root["tree"] = IOBTree()

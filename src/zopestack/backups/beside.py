@@ -5,6 +5,7 @@ The old one is whole until the new one is, and is kept under another name.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -47,12 +48,12 @@ class Beside(Exchange):
                 "this stack is stopped: stop who else uses it"
             )
 
+    @abstractmethod
     def connections(self) -> int:
         """How many there are to the old one.
 
         :raises Problem: where the server does not answer.
         """
-        raise NotImplementedError
 
 
 def _longer(name: str, end: str) -> str:

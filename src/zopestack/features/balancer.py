@@ -6,20 +6,10 @@ from pathlib import Path
 
 from zopestack.features.address import Address, bindings
 from zopestack.features.option import Feature, feature, option
-from zopestack.features.parsers import addresses, loopback_address, path, whole_number
+from zopestack.features.parsers import addresses, loopback_address, program_path, whole_number
 
 #: The oldest series that the tests run.
 OLDEST = (2, 6)
-
-
-def _executable(text: str) -> Path | None:
-    """A path to a program; None stands for ``auto``."""
-    if text == "auto":
-        return None
-    try:
-        return path(text)
-    except ValueError as accepted:
-        raise ValueError(f"{accepted}, or auto") from None
 
 
 def _nbthread(text: str) -> int:
@@ -55,7 +45,7 @@ class Balancer(Feature):
         "HAProxy's own status page, and its metrics for Prometheus under ``/metrics``.",
     )
     haproxy: Path | None = option(
-        _executable,
+        program_path,
         "auto",
         "Path of HAProxy; ``auto`` takes the system's if it is "
         f"{'.'.join(map(str, OLDEST))} or later, else the one from PyPI.",

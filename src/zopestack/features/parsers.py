@@ -132,6 +132,16 @@ def path(text: str) -> Path:
     return expanded
 
 
+def program_path(text: str) -> Path | None:
+    """A path to a program; None stands for ``auto``."""
+    if text == "auto":
+        return None
+    try:
+        return path(text)
+    except ValueError as accepted:
+        raise ValueError(f"{accepted}, or auto") from None
+
+
 def seconds(text: str) -> int:
     """A span of time as HAProxy writes it: ``90``, ``90s``, ``5m`` or ``1h``; at least 1 s."""
     accepted = "a time like 60s, 5m or 1h, from 1s to 24h"

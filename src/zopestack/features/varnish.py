@@ -8,7 +8,7 @@ from pathlib import Path
 from zopestack.features.address import Address
 from zopestack.features.compression import COUNTING
 from zopestack.features.option import Feature, Refused, feature, option
-from zopestack.features.parsers import loopback_address, path, size
+from zopestack.features.parsers import loopback_address, program_path, size
 
 #: The oldest series that the tests run.
 OLDEST_VARNISH = (7, 1)
@@ -56,16 +56,6 @@ def _kind(text: str) -> str:
     if text not in KINDS:
         raise ValueError(" or ".join(KINDS))
     return text
-
-
-def _executable(text: str) -> Path | None:
-    """A path to a program; None stands for ``auto``."""
-    if text == "auto":
-        return None
-    try:
-        return path(text)
-    except ValueError as accepted:
-        raise ValueError(f"{accepted}, or auto") from None
 
 
 def _memory(text: str) -> int:
@@ -116,7 +106,7 @@ class Varnish(Feature):
         "answers no request with any other cookie.",
     )
     varnishd: Path | None = option(
-        _executable,
+        program_path,
         "auto",
         "Path of Varnish; ``auto`` takes the system's, "
         f"{'.'.join(map(str, OLDEST_VARNISH))} or later.",

@@ -21,7 +21,7 @@ from zopestack.supervisor import seen
 from zopestack.supervisor.client import ANSWER, IDLE, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.supervisor.loaders import Loaders
-from zopestack.supervisor.stopped import Stopped
+from zopestack.supervisor.stopped import Stopped, of_haproxy
 from zopestack.supervisor.volto import Volto
 from zopestack.wait import POLL_INTERVAL, until
 
@@ -156,13 +156,7 @@ class Rotation:
         """
         if self.stack.hosts.several:
             return seen.seen(self.stack)
-        try:
-            return self.runtime.servers()
-        except OSError:
-            raise Stopped(
-                "HAProxy does not answer, so nothing was changed. "
-                "See `status haproxy` and `tail haproxy`."
-            ) from None
+        return of_haproxy(self.runtime.servers)
 
     def wait_back(self, instance: Instance) -> None:
         """Wait until an instance that starts serves again, or drains if it did so before.

@@ -19,7 +19,7 @@ from zopestack.model import Stack
 from zopestack.namespec import namespec
 from zopestack.probe import probe
 from zopestack.supervisor.client import IDLE, Supervisor
-from zopestack.supervisor.stopped import Stopped
+from zopestack.supervisor.stopped import Stopped, of_haproxy
 from zopestack.wait import until
 
 #: Seconds until HAProxy uses a server that answers; it asks every second.
@@ -101,13 +101,7 @@ class Volto:
         return seen
 
     def _all(self) -> dict[str, runtime.Server]:
-        try:
-            return self.runtime.volto()
-        except OSError:
-            raise Stopped(
-                "HAProxy does not answer, so nothing was changed. "
-                "See `status haproxy` and `tail haproxy`."
-            ) from None
+        return of_haproxy(self.runtime.volto)
 
     def _set(self, server: Server, state: str) -> None:
         self.runtime.set_state(self._seen(server), state)
