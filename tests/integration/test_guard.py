@@ -14,7 +14,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,16 +69,15 @@ def furnish(home: Path, port: int) -> dict[str, str]:
     return {"PATH": f"{home}/mail:{os.environ['PATH']}", "HOME": f"{home}/mail"}
 
 
-@pytest.fixture(scope="module")
-def stack(mailbox: Mailbox) -> Iterator[Supervised]:
+@contextmanager
+def guarded(mailbox: Mailbox, **options: str) -> Iterator[Supervised]:
     """Three instances and their guard."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as lasting:
         patch.setattr(programs, "GUARD_EVENT", "TICK_5")
-        options = {"instances": 3, "hung_after": "1s", "stop_grace": "1s", "memory_limit": "400MB"}
-        options["timeout_queue"] = "1s"
-        # A stopped process takes no SIGTERM: it is killed after this time.
+        options |= {"stop_grace": "1s", "timeout_queue": "1s"}
         options["guard_mail"] = "admin@example.com second@example.com"
-        running = lasting.enter_context(Supervised(timings=Timings(stop=1), **options))
+        # A stopped process takes no SIGTERM: it is killed after this time.
+        running = lasting.enter_context(Supervised(timings=Timings(stop=1), instances=3, **options))
         server = Controller(mailbox, "127.0.0.1", running.ports.spare)
         server.start()
         lasting.callback(server.stop)
@@ -87,9 +86,22 @@ def stack(mailbox: Mailbox) -> Iterator[Supervised]:
         yield running
 
 
-@pytest.fixture
-def before(stack: Supervised) -> dict[str, int]:
-    """The processes before the test; every instance serves then and afterwards."""
+@pytest.fixture(scope="module")
+def hanging(mailbox: Mailbox) -> Iterator[Supervised]:
+    """A request of some seconds hangs: longer than any of a busy machine's takes."""
+    with guarded(mailbox, hung_after="4s") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[Supervised]:
+    """Nothing hangs, however busy the machine: what is restarted here is too large."""
+    with guarded(Mailbox(), memory_limit="400MB") as running:
+        yield running
+
+
+def processes(stack: Supervised) -> dict[str, int]:
+    """The processes before a test; every instance serves then and afterwards."""
     wait_serving(stack)
     return stack.pids()
 
@@ -110,8 +122,9 @@ def replaced(stack: Supervised, before: dict[str, int], *names: str) -> None:
 
 
 def test_an_instance_that_hangs_is_restarted_and_the_others_serve(
-    stack: Supervised, before: dict[str, int], mailbox: Mailbox
+    hanging: Supervised, mailbox: Mailbox
 ) -> None:
+    stack, before = hanging, processes(hanging)
     address = stack.stack.instances[0].address
     with pytest.raises(OSError), urllib.request.urlopen(f"http://{address}/hang"):
         # It is cut off when the grace of the restart is over.
@@ -132,9 +145,10 @@ def test_an_instance_that_hangs_is_restarted_and_the_others_serve(
 
 @pytest.mark.parametrize("page", ["hang", "freeze"])
 def test_a_visitor_whose_request_is_stuck_stops_one_instance_only(
-    stack: Supervised, before: dict[str, int], page: str
+    hanging: Supervised, page: str
 ) -> None:
     """HAProxy asks the next one when an instance dies; that one would be stuck, too."""
+    stack, before = hanging, processes(hanging)
     answers: list[int] = []
     site = stack.stack.balancer.local_address
     visitor = threading.Thread(target=lambda: answers.append(fetch(site, f"/{page}").status))
@@ -158,12 +172,12 @@ def test_a_visitor_whose_request_is_stuck_stops_one_instance_only(
 
 
 def test_an_instance_that_does_not_answer_is_restarted_and_a_stopped_one_is_not(
-    stack: Supervised,
-    before: dict[str, int],
+    hanging: Supervised,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Another guard of the same stack, that looks at once and is not as patient."""
+    stack, before = hanging, processes(hanging)
     monkeypatch.setattr(guard, "TIMEOUT", 2.0)
     watching = guard.Guard(
         Supervisor(stack.stack.supervisor_socket),
@@ -187,8 +201,9 @@ def test_an_instance_that_does_not_answer_is_restarted_and_a_stopped_one_is_not(
 
 
 def test_past_the_memory_limit_one_after_the_other_is_drained_and_restarted(
-    stack: Supervised, before: dict[str, int]
+    limited: Supervised,
 ) -> None:
+    stack, before = limited, processes(limited)
     names = {instance.name for instance in stack.stack.instances}
     for instance in stack.stack.instances:
         assert fetch(instance.address, "/grow/500").status == 200
@@ -203,16 +218,16 @@ def test_past_the_memory_limit_one_after_the_other_is_drained_and_restarted(
     # Each serves again before the next one goes.
     said = stack.log("guard")
     for name in names:
-        assert re.search(rf"{name} uses .*(?s:.)*?{name}: in rotation\n", said)
+        assert re.search(rf"{name} uses .*(?s:.)*?{name}: in rotation\n", said), said
     assert not re.search(r"restarting it\n(?!(?s:.)*?in rotation\n)(?s:.)*?restarting it\n", said)
     assert "MB of memory, the limit is 400 MB: restarting it" in said
     assert "drained after" in stack.log("instance2")
 
 
 def test_mail_that_cannot_be_sent_is_one_line(
-    home: Path, monkeypatch: pytest.MonkeyPatch, stack: Supervised
+    home: Path, monkeypatch: pytest.MonkeyPatch, limited: Supervised
 ) -> None:
-    nobody = stack.ports.spare + 1
+    nobody = limited.ports.spare + 1
     for name, text in furnish(home, nobody).items():
         monkeypatch.setenv(name, text)
     assert mail.send(["a@example.com"], "x", "y").startswith("sendmail ended with 75: ")
@@ -221,9 +236,8 @@ def test_mail_that_cannot_be_sent_is_one_line(
     assert "No such file or directory: 'sendmail'" in mail.send(["a@example.com"], "x", "y")
 
 
-def test_a_guard_that_dies_is_restarted_and_guards(
-    stack: Supervised, before: dict[str, int]
-) -> None:
+def test_a_guard_that_dies_is_restarted_and_guards(limited: Supervised) -> None:
+    stack, before = limited, processes(limited)
     os.kill(before["guard"], signal.SIGKILL)
     until("another guard", stack.pids, lambda now: now["guard"] not in (0, before["guard"]))
     assert fetch(stack.stack.instances[2].address, "/grow/500").status == 200
