@@ -10,14 +10,13 @@ prints the median of the rounds' ratios and their quartiles.
 
 from __future__ import annotations
 
-import http.client
 import statistics
 import sys
 
 import psutil
 
 from scripts.bootstrap import say
-from tests.support import ledger
+from tests.support import cpu, ledger
 from tests.support.harness import Site
 from zopestack.buildout.parts import AGENT
 from zopestack.features.address import Address
@@ -26,21 +25,13 @@ ROUNDS = 15
 REQUESTS = 1500
 
 
-def cpu_of(pid: int, address: Address) -> float:
+def cpu_of(process: psutil.Process, address: Address) -> float:
     """Milliseconds of CPU a request took, over one round."""
-    process = psutil.Process(pid)
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
-    before = process.cpu_times()
-    for _ in range(REQUESTS):
-        # As HAProxy sends it: otherwise the agent asks the database server first.
-        connection.request("GET", "/ledger/light", headers={"Zopestack-Reader": "1"})
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            sys.exit(f"{address} answered {answer.status}")
-    after = process.cpu_times()
-    connection.close()
-    return (after.user + after.system - before.user - before.system) * 1000 / REQUESTS
+    # As HAProxy sends it: otherwise the agent asks the database server first.
+    own = {"Zopestack-Reader": "1"}
+    return cpu.of_a_request(
+        lambda: cpu.used([process]), address, "/ledger/light", REQUESTS, headers=own
+    )
 
 
 def main() -> None:
@@ -63,20 +54,20 @@ def main() -> None:
         site.supervisorctl("restart", "instance2", check=True)
         with_agent, without = both = site.stack.instances
         pids = site.pids()
+        one_process, other_process = (psutil.Process(pids[each.name]) for each in both)
         second = f"with that of {other[0]}" if other else "without"
         ratios, figures = [], []
         for number in range(ROUNDS + 1):
-            one = cpu_of(pids[with_agent.name], with_agent.address)
-            two = cpu_of(pids[without.name], without.address)
+            one = cpu_of(one_process, with_agent.address)
+            two = cpu_of(other_process, without.address)
             if number:  # the first round only warms up
                 say(f"round {number}: {one:.3f} ms with the agent, {two:.3f} ms {second}")
                 ratios.append(one / two)
                 figures.append(two)
-        private = [psutil.Process(pids[each.name]).memory_full_info().uss / 2**20 for each in both]
-    low, median, high = statistics.quantiles(ratios, n=4)
+        private = [each.memory_full_info().uss / 2**20 for each in (one_process, other_process)]
     print(
-        f"CPU a request, with the agent over {second}: {median:.3f} "
-        f"(quartiles {low:.3f} to {high:.3f}), a page of {statistics.median(figures):.2f} ms; "
+        f"CPU a request, with the agent over {second}: {cpu.spread(ratios)}, "
+        f"a page of {statistics.median(figures):.2f} ms; "
         f"private memory {private[0]:.1f} MB over {private[1]:.1f} MB"
     )
 

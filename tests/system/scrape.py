@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import psutil
 
 from scripts.bootstrap import say
-from tests.support import figures, freeports
+from tests.support import cpu, figures, freeports
 from tests.support.fetch import fetch
 from tests.support.supervised import Supervised
 from zopestack.features.address import Address
@@ -31,12 +31,6 @@ from zopestack.supervisor.page import hour, look, status
 from zopestack.supervisor.page.watcher import FRESH
 
 SCRAPES = 20
-
-
-def cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used."""
-    used = psutil.Process(pid).cpu_times()
-    return used.user + used.system
 
 
 @dataclass(frozen=True)
@@ -57,16 +51,16 @@ class Cost:
         )
 
 
-def measured(address: Address, path: str, cpu: Callable[[], tuple[float, float]]) -> Cost:
+def measured(address: Address, path: str, used: Callable[[], tuple[float, float]]) -> Cost:
     """Ask so often that the cost of one is seen, and never so soon that an answer is an old one."""
     seconds, pause = [], threading.Event()
-    before = cpu()
+    before = used()
     for _ in range(SCRAPES):
         pause.wait(1.5 * FRESH)
         began = time.perf_counter()
         body = fetch(address, path).body
         seconds.append(time.perf_counter() - began)
-    gathering, agent = ((b - a) / SCRAPES for a, b in zip(before, cpu(), strict=True))
+    gathering, agent = ((b - a) / SCRAPES for a, b in zip(before, used(), strict=True))
     return Cost(path, body, seconds, gathering, agent)
 
 
@@ -105,12 +99,13 @@ def main() -> None:
                 fetch(each.address, path)
         pids = stack.pids()
         figures.listening(address)
+        metrics, agent = (psutil.Process(pids[name]) for name in ("metrics", "instance1"))
         costs = [
-            measured(address, path, lambda: (cpu(pids["metrics"]), cpu(pids["instance1"])))
+            measured(address, path, lambda: (cpu.used([metrics]), cpu.used([agent])))
             for path in ("/metrics", "/status.json")
         ]
         samples = hour_of(stack)
-        memory = psutil.Process(pids["metrics"]).memory_full_info()
+        memory = metrics.memory_full_info()
     body = costs[0].body
     answers = body.count(b'zopestack_answers{process="instance')
     print(
