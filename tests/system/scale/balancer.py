@@ -17,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -39,6 +40,42 @@ LANE = 250
 IDLE = 20.0
 
 REQUESTS, CLIENTS = 2000, 4
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one HAProxy needed.
+
+    :param checked: seconds that a check of its file took.
+    :param memory: MB with nothing to do.
+    :param reloading: MB while the worker of before is still there.
+    :param idle: seconds of CPU a second with nothing to do.
+    :param checks: health checks a second.
+    :param bytes: bytes of these a second.
+    :param reload: seconds until every instance was up again.
+    :param reload_cpu: seconds of CPU of it.
+    :param request: seconds of CPU a request.
+    """
+
+    instances: int
+    checked: float
+    memory: float
+    reloading: float
+    idle: float
+    checks: float
+    bytes: float
+    reload: float
+    reload_cpu: float
+    request: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.instances} instances: file checked in {self.checked:.2f} s; "
+            f"{self.memory:.0f} MB, {self.reloading:.0f} MB in a reload; "
+            f"{100 * self.idle:.1f}% of a core idle; {self.checks:.0f} checks/s, "
+            f"{self.bytes / 1000:.0f} kB/s; reload {self.reload:.1f} s, "
+            f"{self.reload_cpu:.2f} s CPU; {1e6 * self.request:.0f} us CPU a request"
+        )
 
 
 @contextmanager
@@ -128,8 +165,8 @@ class Measured:
         return (self.spent() - before - idle * (time.monotonic() - began)) / REQUESTS
 
 
-def measure(number: int, records: Path) -> float:
-    """Print the line of this number of instances; CPU seconds a request."""
+def measure(number: int, records: Path) -> Figures:
+    """One HAProxy with this number of instances."""
     lanes = [min(LANE, number - at) for at in range(0, number, LANE)]
     groups = {f"g{at}": {"instances": str(size)} for at, size in enumerate(lanes[1:], 1)}
     options = {"instances": lanes[0], "groups": "\n".join(f"{name} = /{name}" for name in groups)}
@@ -144,25 +181,26 @@ def measure(number: int, records: Path) -> float:
         request = one.request(idle)
         reload, cpu, both = one.reload()
     rate, size = ((b - a) / seconds for a, b in zip(then, now, strict=True))
-    print(
-        f"{number} instances: file checked in {checked:.2f} s; {memory:.0f} MB, {both:.0f} MB in a "
-        f"reload; {100 * idle:.1f}% of a core idle; {rate:.0f} checks/s, {size / 1000:.0f} kB/s; "
-        f"reload {reload:.1f} s, {cpu:.2f} s CPU; {1e6 * request:.0f} us CPU a request",
-        flush=True,
-    )
-    return request
+    return Figures(number, checked, memory, both, idle, rate, size, reload, cpu, request)
+
+
+def measured(numbers: Iterable[int]) -> Iterator[Figures]:
+    """One HAProxy after the other."""
+    records = Path(tempfile.mkdtemp(prefix="zs-"))
+    try:
+        yield from (measure(number, records) for number in numbers)
+    finally:
+        shutil.rmtree(records)
 
 
 def main() -> None:
     """Measure and print."""
-    records = Path(tempfile.mkdtemp(prefix="zs-"))
-    try:
-        numbers = tuple(map(int, sys.argv[1:])) or NUMBERS
-        found = [measure(number, records) for number in numbers]
-        ratios = ", ".join(f"{each / found[0]:.2f}" for each in found)
-        print(f"CPU a request over that with {numbers[0]}: {ratios}")
-    finally:
-        shutil.rmtree(records)
+    found = []
+    for figures in measured(map(int, sys.argv[1:] or NUMBERS)):
+        print(figures, flush=True)
+        found.append(figures)
+    ratios = ", ".join(f"{each.request / found[0].request:.2f}" for each in found)
+    print(f"CPU a request over that with {found[0].instances}: {ratios}")
 
 
 if __name__ == "__main__":

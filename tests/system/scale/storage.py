@@ -109,12 +109,20 @@ def postgresql() -> Iterator[Server]:
 class Figures:
     """What some clients did.
 
+    :param storage: ``zeo`` or ``postgresql``.
+    :param number: of clients.
+    :param writers: of them.
     :param rate: commits a second.
     :param took: milliseconds of one.
     :param server: milliseconds of CPU of the server a commit.
     :param clients: the same of all clients.
+    :param connections: of the server.
+    :param memory: MB of the server.
     """
 
+    storage: str
+    number: int
+    writers: int
     rate: float
     took: float
     server: float
@@ -150,6 +158,9 @@ def figures(server: Server, number: int, writers: int) -> Figures:
     commits = sum(int(count) for count, _ in told[:writers])
     took = statistics.median(float(each) for _, each in told[:writers])
     return Figures(
+        server.kind,
+        number,
+        writers,
         commits / seconds,
         took,
         1000 * (after - before) / commits,
@@ -172,36 +183,41 @@ def tell(processes: Sequence[subprocess.Popen[str]]) -> None:
         process.stdin.flush()
 
 
-def main() -> None:
-    """Measure and print."""
-    numbers = tuple(map(int, sys.argv[1:])) or NUMBERS
+def measured(numbers: Sequence[int]) -> Iterator[list[Figures]]:
+    """The rounds of each storage with each number of clients, of whom one writes, then all."""
     with zeo() as first, postgresql() as other:
         servers = (first, other)
         for server in servers:
             client.create(server.kind, server.address)
         for number in numbers:
             for writers in sorted({1, number}):
-                found: dict[str, list[Figures]] = {server.kind: [] for server in servers}
-                for _ in range(ROUNDS):
-                    for server in servers:
-                        found[server.kind].append(figures(server, number, writers))
-                for kind, rounds in found.items():
-                    print(line(kind, number, writers, rounds), flush=True)
+                rounds = [
+                    [figures(server, number, writers) for server in servers] for _ in range(ROUNDS)
+                ]
+                yield from map(list, zip(*rounds, strict=True))
 
 
-def line(kind: str, number: int, writers: int, rounds: Sequence[Figures]) -> str:
+def median(rounds: Sequence[Figures], name: str) -> float:
+    """That of one of the figures."""
+    return statistics.median(getattr(each, name) for each in rounds)
+
+
+def line(rounds: Sequence[Figures]) -> str:
     """The medians of some rounds."""
-
-    def median(name: str) -> float:
-        return statistics.median(getattr(each, name) for each in rounds)
-
-    server = sorted(each.server for each in rounds)
+    one, server = rounds[0], sorted(each.server for each in rounds)
     return (
-        f"{kind}, {number} clients, {writers} writing: {median('rate'):.0f} commits/s, "
-        f"{median('took'):.1f} ms each; CPU a commit: {median('server'):.2f} ms of the server "
-        f"({server[0]:.2f} to {server[-1]:.2f}), {median('clients'):.2f} ms of the clients; "
-        f"{median('connections'):.0f} connections, {median('memory'):.0f} MB"
+        f"{one.storage}, {one.number} clients, {one.writers} writing: "
+        f"{median(rounds, 'rate'):.0f} commits/s, {median(rounds, 'took'):.1f} ms each; CPU a "
+        f"commit: {median(rounds, 'server'):.2f} ms of the server ({server[0]:.2f} to "
+        f"{server[-1]:.2f}), {median(rounds, 'clients'):.2f} ms of the clients; "
+        f"{median(rounds, 'connections'):.0f} connections, {median(rounds, 'memory'):.0f} MB"
     )
+
+
+def main() -> None:
+    """Measure and print."""
+    for rounds in measured(tuple(map(int, sys.argv[1:])) or NUMBERS):
+        print(line(rounds), flush=True)
 
 
 if __name__ == "__main__":
