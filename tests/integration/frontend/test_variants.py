@@ -157,6 +157,13 @@ def test_hosts(buildout: Path, program: Path, options: dict[str, str], name: str
     check(buildout, program, {"hosts": HOSTS, "host": name, "groups": GROUPS, **options})
 
 
+def test_a_thousand_instances_of_fifty_hosts(buildout: Path, program: Path) -> None:
+    """The largest stack of docs/explanation/scale.rst."""
+    lines = [f"app{number} 127.0.1.{number} instances=20" for number in range(1, 51)]
+    hosts = "\n".join(("lb1 127.0.0.2 balancer", "db 127.0.0.3 storage", *lines))
+    check(buildout, program, {"hosts": hosts, "host": "lb1"})
+
+
 @given(options=DRAWN)
 @settings(
     max_examples=20,
