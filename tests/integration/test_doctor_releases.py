@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import describe, packages
-from zopestack.supervisor.doctor import pins
+from zopestack.supervisor.doctor import look, pins
 from zopestack.supervisor.doctor.finding import Severity
 from zopestack.supervisor.doctor.look import Look
 from zopestack.supervisor.stopped import Stopped
@@ -20,10 +20,10 @@ from zopestack.supervisor.stopped import Stopped
 
 def given(home: Path, installed: Mapping[str, str]) -> Look:
     """A look at a stack with these packages."""
-    look = Look(describe.read(home))
+    found = Look(describe.read(home))
     # In the place of what has been asked for once.
-    look.__dict__["distributions"] = installed
-    return look
+    found.__dict__["distributions"] = installed
+    return found
 
 
 @pytest.fixture
@@ -69,15 +69,41 @@ def test_an_index_that_does_not_answer(
         list(pins.releases(given(home, {"waitress": "3.0.2"})))
 
 
-def test_what_is_installed_is_asked_of_the_instance(home: Path) -> None:
-    look = Look(describe.read(home))
-    interpreter = look.stack.parts / "instance1/bin/interpreter"
+def interpreted(home: Path, script: str) -> Look:
+    """A look at a stack whose first instance has this script for its interpreter."""
+    found = Look(describe.read(home))
+    interpreter = found.stack.parts / "instance1/bin/interpreter"
     interpreter.parent.mkdir(parents=True)
-    interpreter.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    interpreter.write_text(f"#!/bin/sh\n{script}\n")
     interpreter.chmod(0o755)
-    assert look.distributions["waitress"] == version("waitress")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo first >&2; echo no module >&2; exit 3", "interpreter ended with 3: no module"),
+        ("exit 4", "interpreter ended with 4: "),
+        ("exec sleep 60", "interpreter has not ended within 0.1 s"),
+    ],
+)
+def test_an_interpreter_that_fails_is_one_line(
+    home: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    monkeypatch.setattr(look, "TIMEOUT", 0.1 if "sleep" in script else 60)
+    with pytest.raises(Stopped) as stopped:
+        interpreted(home, script).distributions  # noqa: B018
+    assert str(stopped.value).startswith(f"cannot tell what is installed: {home}/parts/")
+    assert str(stopped.value).endswith(said)
+
+
+def test_an_instance_that_is_not_made_yet_is_one_line(home: Path) -> None:
+    with pytest.raises(Stopped, match=r"interpreter: No such file or directory$"):
+        Look(describe.read(home)).distributions  # noqa: B018
+
+
+def test_what_is_installed_is_asked_of_the_instance(home: Path) -> None:
+    found = interpreted(home, f'exec {sys.executable} "$@"').distributions
+    assert found["waitress"] == version("waitress")
     # It is developed here.
-    assert "zopestack" not in look.distributions
-    interpreter.unlink()
-    with pytest.raises(Stopped, match="cannot tell what is installed: "):
-        assert Look(describe.read(home)).distributions
+    assert "zopestack" not in found

@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from itertools import islice
 from pathlib import Path
 
@@ -232,6 +233,26 @@ def test_the_doctor_finds_what_is_wrong_with_a_running_stack(site: Site) -> None
         site.wait_ready()
     assert said.returncode == 2
     assert said.stdout.startswith("error: instance2: STOPPED")
+
+
+def test_the_doctor_names_newer_releases(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an index of the test's, of what the instances are made of."""
+    installed = metadata.version("waitress")
+    newer = f"{installed}.1"
+    packages.wheel(tmp_path, "waitress", newer)
+    for name in [name for name in site.environment if name.startswith("PIP_")]:
+        monkeypatch.delitem(site.environment, name)
+    for name, value in (
+        ("PIP_CONFIG_FILE", os.devnull),
+        ("PIP_NO_INDEX", "1"),
+        ("PIP_FIND_LINKS", str(tmp_path)),
+    ):
+        monkeypatch.setitem(site.environment, name, value)
+    said = site.supervisorctl("doctor", "--releases").stdout
+    assert f"waitress {installed} ({newer})" in said
+    assert "Traceback" not in said
 
 
 def test_help(site: Site) -> None:

@@ -26,8 +26,8 @@ from zopestack.supervisor.gather import gathered
 from zopestack.supervisor.stopped import Stopped
 from zopestack.varnish.statistics import Statistics, statistics
 
-#: Timeout in seconds for HAProxy to say its version.
-TIMEOUT = 10
+#: Timeout in seconds for a program to say what it is. To start one takes long on a busy machine.
+TIMEOUT = 60
 
 #: Prints name and version of what is installed for an instance, but not of what is developed: an
 #: unrelated project may have its name in an index.
@@ -136,16 +136,24 @@ class Look:
     def distributions(self) -> dict[str, str]:
         """The version of each package that the first instance has.
 
-        :raises Stopped: where bin/buildout has not made that instance.
+        :raises Stopped: where its interpreter cannot tell, or bin/buildout has not made it.
         """
         interpreter = self.stack.parts / self.stack.pattern.name / "bin" / "interpreter"
+        # Not the exceptions' own texts, which have all of INSTALLED.
+        unknown = f"cannot tell what is installed: {interpreter}"
         try:
-            told = subprocess.run(
-                [interpreter, "-c", INSTALLED], capture_output=True, check=True, timeout=TIMEOUT
-            ).stdout
-        except (OSError, subprocess.SubprocessError) as why:
-            raise Stopped(f"cannot tell what is installed: {why}") from None
-        return {canonicalize_name(name): version for name, version in json.loads(told).items()}
+            done = subprocess.run(
+                [interpreter, "-c", INSTALLED], capture_output=True, check=False, timeout=TIMEOUT
+            )
+        except OSError as why:
+            raise Stopped(f"{unknown}: {why.strerror}") from None
+        except subprocess.TimeoutExpired:
+            raise Stopped(f"{unknown} has not ended within {TIMEOUT} s") from None
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip().splitlines() or [""]
+            raise Stopped(f"{unknown} ended with {done.returncode}: {said[-1]}")
+        found = json.loads(done.stdout)
+        return {canonicalize_name(name): version for name, version in found.items()}
 
     @cached_property
     def cores(self) -> int:
