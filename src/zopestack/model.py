@@ -6,15 +6,15 @@ or output. ``config`` builds and checks it; nobody downstream checks again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from zopestack.addresses import Addresses
+from zopestack.capacity import Capacity
 from zopestack.features.access_log import AccessLog
 from zopestack.features.acme import Acme
-from zopestack.features.address import Address
 from zopestack.features.admin import Admin
 from zopestack.features.affinity import Affinity
 from zopestack.features.backups import Backups
@@ -27,7 +27,7 @@ from zopestack.features.directories import Directories
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
 from zopestack.features.groups import Groups
-from zopestack.features.hosts import LOOPBACK, Hosts
+from zopestack.features.hosts import Hosts
 from zopestack.features.instances import Instance, Instances
 from zopestack.features.lanes import Lane
 from zopestack.features.lifecycle import Lifecycle
@@ -48,34 +48,11 @@ from zopestack.features.varnish import Varnish
 from zopestack.features.volto import Volto
 from zopestack.features.zope import Zope
 from zopestack.paths import Paths
-
-#: HAProxy needs two file descriptors a connection and does not start where the system
-#: grants fewer; most grant at least 20000.
-MOST_CONNECTIONS = 8000
-
-#: Requests at once for which Varnish has no page: more than HAProxy's queue takes by itself
-#: (option queue-limit).
-MOST_FETCHES = 2000
-
-#: File descriptors of HAProxy beside those that grow with the Stack.
-OWN_DESCRIPTORS = 27
+from zopestack.rendered import Rendered
 
 
 @dataclass(frozen=True)
-class Listener:
-    """An address that one of the processes opens, and the option that moves it.
-
-    :param section: where the option is.
-    """
-
-    process: str
-    address: Address
-    option: str
-    section: str = STACK
-
-
-@dataclass(frozen=True)
-class Stack(Paths):
+class Stack(Capacity, Addresses, Paths, Rendered):
     """A whole deployment, as one of its machines sees it.
 
     :param directory: the buildout's directory; ``bin`` and ``parts`` are the buildout's own.
@@ -185,118 +162,6 @@ class Stack(Paths):
         return given if given is not None else max(least)
 
     @property
-    def balances(self) -> bool:
-        """Whether HAProxy runs here."""
-        return self.hosts.here.balancer
-
-    @property
-    def balanced(self) -> tuple[Instance, ...]:
-        """The instances that HAProxy sends requests to, in the same order on every host."""
-        names = [each.name for each in self.hosts.hosts]
-        every = [each for each in (*self.instances, *self.elsewhere) if each.balanced]
-        return tuple(sorted(every, key=lambda each: names.index(each.host) if names else 0))
-
-    @property
-    def balanced_here(self) -> tuple[Instance, ...]:
-        """Those of them that run here."""
-        return tuple(instance for instance in self.instances if instance.balanced)
-
-    @property
-    def pattern(self) -> Instance:
-        """What is made as an instance is: the first one here. On a host without instances, one that
-        nobody starts, for what needs the eggs and the configuration of one.
-        """
-        if self.instances:
-            return self.instances[0]
-        first = self.elsewhere[0]
-        address, agent = (Address(LOOPBACK, each.port) for each in (first.address, first.agent))
-        return replace(first, address=address, agent=agent, host=self.hosts.host)
-
-    def lane(self, name: str) -> tuple[Instance, ...]:
-        """The instances of a lane, on all hosts."""
-        return tuple(instance for instance in self.balanced if instance.lane == name)
-
-    def lane_here(self, name: str) -> tuple[Instance, ...]:
-        """Those of them that run here."""
-        return tuple(instance for instance in self.balanced_here if instance.lane == name)
-
-    def lane_of(self, instance: Instance) -> Lane:
-        """The lane of an instance; of one that HAProxy sends nothing, the ordinary one, with whose
-        times it works.
-        """
-        return next((lane for lane in self.lanes if lane.name == instance.lane), self.lanes[0])
-
-    @property
-    def visited(self) -> tuple[Lane, ...]:
-        """The lanes for clients: first that of the ordinary requests."""
-        return tuple(lane for lane in self.lanes if lane.visited)
-
-    @property
-    def own_ports(self) -> tuple[int, ...]:
-        """Ports of a host name that mean this front end: its own, and the usual ones, which
-        a router or a firewall may forward here.
-        """
-        addresses = (*self.balancer.http_address, *self.tls.https_address)
-        return tuple(sorted({80, 443} | {each.port for each in addresses}))
-
-    @property
-    def threads(self) -> int:
-        """Requests of clients that the whole stack works on at once."""
-        return sum(instance.threads for instance in self.balanced)
-
-    @property
-    def connections(self) -> int:
-        """Clients connected at once. Each busy thread may have many clients waiting; 2000 is
-        HAProxy's default for a small machine.
-        """
-        most = MOST_CONNECTIONS - self.fetches
-        return self.balancer.max_connections or min(max(2000, 200 * self.threads), most)
-
-    @property
-    def fetches(self) -> int:
-        """Connections on which Varnish asks HAProxy for pages that it does not have."""
-        return MOST_FETCHES if self.varnish.in_front else 0
-
-    @property
-    def descriptors(self) -> int:
-        """File descriptors that HAProxy needs: two a connection, two for each server and its
-        health check, three a thread, one an address, and its own
-        (docs/explanation/measured.rst, "Descriptors of HAProxy").
-        """
-        addresses = len(self.balancer.bindings) + len(self.tls.bindings)
-        return (
-            2 * (self.connections + self.fetches + self.sizes.stats_connections)
-            + 2 * (2 if self.varnish.in_front else 0)
-            + 2 * (len(self.balanced) + len(self.volto.volto_address))
-            + 3 * self.balancer.nbthread
-            + addresses
-            # Both directions, and what comes in is passed on to a socket.
-            + 4 * len(self.hosts.other_balancers)
-            + OWN_DESCRIPTORS
-        )
-
-    def prioritized_share(self, lane: Lane) -> int:
-        """Requests of one client in progress up to which a login goes first in a lane: half of its
-        threads, since anybody may claim to be logged in.
-        """
-        return max(1, self._threads(lane) // 2)
-
-    def fair_share(self, lane: Lane) -> int:
-        """Requests of one client in progress, past which they wait behind everybody else's in a
-        lane. Browsers open 6 connections.
-        """
-        return max(6, 2 * self._threads(lane))
-
-    def upload_share(self, lane: Lane) -> int:
-        """Bytes of bodies that one client may be sending to one instance of a lane, beside one of
-        any size.
-        """
-        return self.limits.concurrent_uploads_per_address // lane.instances
-
-    def _threads(self, lane: Lane) -> int:
-        return sum(instance.threads for instance in self.lane(lane.name))
-
-    @property
     def sockets(self) -> tuple[Path, ...]:
         """Every unix socket."""
         shared = map(self.loader_socket, LOADERS) if self.memory.share_memory else ()
@@ -323,14 +188,6 @@ class Stack(Paths):
         return (*(["zeo"] * zeo), *instances, *own)
 
     @property
-    def scraped(self) -> tuple[Address, ...]:
-        """Where Prometheus finds all figures: at one address, or at each process that has some."""
-        if self.metrics.metrics_address:
-            return (self.metrics.metrics_address,)
-        haproxy = (self.balancer.stats_address,) if self.balances else ()
-        return (*haproxy, *(each.agent for each in self.instances))
-
-    @property
     def longest_answer(self) -> float:
         """Seconds until an instance of any lane has answered, its queue included: how long Varnish
         waits, and HAProxy for Varnish.
@@ -342,33 +199,6 @@ class Stack(Paths):
     def longest_stop(self) -> float:
         """From a stop signal to a kill, for whatever may take longest."""
         return max((self.stop_seconds, *(each.stopwaitsecs for each in self.own.all)))
-
-    def listeners(self) -> Iterator[Listener]:
-        """Every TCP address that the stack opens."""
-        if self.balances:
-            yield from self._of_haproxy()
-        if self.metrics.metrics_address:
-            yield Listener("metrics", self.metrics.metrics_address, "metrics-address")
-        if self.storage.serves:
-            yield Listener("zeo", self.storage.zeo_address, "zeo-address")
-        for instance in self.instances:
-            option = "base-port" if instance.balanced else "extra-instances"
-            yield Listener(instance.name, instance.address, option)
-            yield Listener(f"{instance.name}'s agent", instance.agent, "agent-base-port")
-        if self.varnish.in_front:
-            yield Listener("varnish", self.varnish.varnish_address, "varnish-address")
-        if self.control.port:
-            yield Listener("supervisord", self.control.port, "port", Control.section)
-
-    def _of_haproxy(self) -> Iterator[Listener]:
-        for address in self.balancer.http_address:
-            yield Listener("haproxy", address, "http-address")
-        for address in self.tls.https_address:
-            yield Listener("haproxy (https)", address, "https-address")
-        yield Listener("haproxy's status page", self.balancer.stats_address, "stats-address")
-        if self.hosts.other_balancers:
-            peers = self.hosts.peers(self.hosts.here)
-            yield Listener("haproxy (other balancers)", peers, "peers-port")
 
 
 def _features(section: str) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import jinja2
 
+from zopestack.addresses import Listener
 from zopestack.config.listeners import MAX_SOCKET_PATH
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
-from zopestack.model import Listener, Stack
+from zopestack.model import Stack
 from zopestack.supervisor import ports
 from zopestack.supervisor.client import Supervisor
 from zopestack_bench import Broken

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from zopestack.addresses import Listener
 from zopestack.features.address import Address
-from zopestack.model import Listener
 from zopestack.supervisor.ports import REASONS, refused
 
 

@@ -7,8 +7,9 @@ from itertools import combinations
 
 from zc.buildout import UserError
 
+from zopestack.addresses import Listener
 from zopestack.features.option import Refused
-from zopestack.model import Listener, Stack
+from zopestack.model import Stack
 
 #: The longest path of a unix socket is 107 bytes (unix(7)); HAProxy first binds it
 #: under a temporary name some 20 longer (its manual, "bind").

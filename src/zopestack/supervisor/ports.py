@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import psutil
 
+from zopestack.addresses import Listener
 from zopestack.features.address import Address
-from zopestack.model import Listener
 from zopestack.supervisor import group
 
 #: Explanations of the usual errors of bind(2).
