@@ -7,11 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from zopestack_bench import Broken, fronts
+from zopestack_bench.layouts import WAITRESS, Layout, layouts
 from zopestack_bench.ratios import NOT_MEASURED, Ratio, shown
 from zopestack_bench.record import STOLEN, Closed, Open, Outcome, Run
 
 #: The load of most promises.
 LOAD = Closed(8)
+
+#: What is compared on 2 cores, by name.
+ON_TWO = layouts(2)
+
+#: What [stack] makes of the defaults there, and what it is compared with most.
+DEFAULT, ONE, SINGLE = ON_TWO["2x1"], ON_TWO["1x4 direct"], ON_TWO["1x1 direct"]
 
 #: What stands beside a ratio of CPU.
 BESIDE = ("requests/s", "p99 ms")
@@ -33,8 +40,8 @@ class Claim:
     workload: str
     load: Closed | Open
     figure: str
-    this: str
-    that: str
+    this: Layout
+    that: Layout
     least: float | None = None
     most: float | None = None
     under: Closed | None = None
@@ -45,8 +52,8 @@ class Claim:
     @property
     def title(self) -> str:
         """What it is, in words."""
-        other = f"{self.that} with {self.under}" if self.under else self.that
-        return f"{self.workload} page, {self.load}: {self.figure} of {self.this} over {other}"
+        other = self.that.name + (f" with {self.under}" if self.under else "")
+        return f"{self.workload} page, {self.load}: {self.figure} of {self.this.name} over {other}"
 
     @property
     def expected(self) -> str:
@@ -79,17 +86,17 @@ class Claim:
 #: By the name that ``scripts/bench --claim`` takes. CPU a request is what a busy machine changes
 #: least, so it is promised where it says enough.
 PROMISES = (
-    Claim("gunicorn", "light", LOAD, "CPU ms", "2x1", "gunicorn", most=0.85),
-    Claim("uwsgi", "light", LOAD, "CPU ms", "2x1", "uwsgi", most=1.3),
+    Claim("gunicorn", "light", LOAD, "CPU ms", DEFAULT, ON_TWO["gunicorn"], most=0.85),
+    Claim("uwsgi", "light", LOAD, "CPU ms", DEFAULT, ON_TWO["uwsgi"], most=1.3),
     Claim("haproxy", "light", LOAD, "balancer CPU ms", fronts.GENERATED, fronts.BARE, most=1.3),
-    Claim("inline", "light", LOAD, "Zope CPU ms", "1x1 direct", "waitress", most=0.70),
-    Claim("idle", "cpu", LOAD, "CPU ms", "2x1", "1x1 direct", most=1.05, under=Closed(1)),
-    Claim("rate", "cpu", LOAD, "requests/s", "2x1", "1x4 direct", least=2.1),
-    Claim("latency", "cpu", LOAD, "p99 ms", "2x1", "1x4 direct", most=0.5),
-    Claim("two-threads", "cpu", LOAD, "requests/s", "2x2", "1x4 direct", least=1.8),
-    Claim("light", "light", LOAD, "requests/s", "2x1", "1x4 direct", least=1.9),
-    Claim("stock", "light", LOAD, "requests/s", "2x1", "stock HAProxy", least=1.7),
-    Claim("mixed", "mixed", LOAD, "requests/s", "2x1", "1x4 direct", least=2.0),
+    Claim("inline", "light", LOAD, "Zope CPU ms", SINGLE, WAITRESS, most=0.70),
+    Claim("idle", "cpu", LOAD, "CPU ms", DEFAULT, SINGLE, most=1.05, under=Closed(1)),
+    Claim("rate", "cpu", LOAD, "requests/s", DEFAULT, ONE, least=2.1),
+    Claim("latency", "cpu", LOAD, "p99 ms", DEFAULT, ONE, most=0.5),
+    Claim("two-threads", "cpu", LOAD, "requests/s", ON_TWO["2x2"], ONE, least=1.8),
+    Claim("light", "light", LOAD, "requests/s", DEFAULT, ONE, least=1.9),
+    Claim("stock", "light", LOAD, "requests/s", DEFAULT, ON_TWO["stock HAProxy"], least=1.7),
+    Claim("mixed", "mixed", LOAD, "requests/s", DEFAULT, ONE, least=2.0),
     *(
         Claim(name, "cpu", fronts.ARRIVALS, "p99 ms", crowd, fronts.UNDISTURBED, most=most)
         for name, crowd, most in (
@@ -111,25 +118,16 @@ FINDINGS = (
     Claim("", "light", LOAD, "CPU ms", fronts.GENERATED, fronts.BARE),
     Claim("", "light", LOAD, "requests/s", fronts.GENERATED, fronts.BARE),
     *(
-        Claim("", site, load, figure, f"affinity {kind}", "affinity none")
+        Claim("", site, load, figure, layout, fronts.AFFINITIES["none"])
         for site, load in fronts.READ
         for figure in ("cache hits %", "requests/s")
-        for kind in fronts.AFFINITIES[1:]
+        for kind, layout in fronts.AFFINITIES.items()
+        if kind != "none"
     ),
 )
 
 #: What ``scripts/bench --frontend`` measures.
 FRONTEND = (*(each for each in PROMISES if each.that == fronts.UNDISTURBED), *FINDINGS)
-
-
-def claims(run: Run) -> list[Claim]:
-    """Every promise that this run can tell about."""
-    return compared(run, PROMISES)
-
-
-def findings(run: Run) -> list[Claim]:
-    """What this run can tell of the rest."""
-    return compared(run, FINDINGS)
 
 
 def named(words: str) -> tuple[Claim, ...]:
@@ -150,17 +148,18 @@ def compared(run: Run, wanted: Iterable[Claim]) -> list[Claim]:
     """Those of the claims that this run can tell about, with what came out."""
     found = []
     for x in wanted:
-        this = run.find(x.workload, x.load, x.this, *(() if x.under else (x.that,)))
-        that = run.find(x.workload, x.under, x.that) if x.under else this
+        names = x.this.name, x.that.name
+        this = run.find(x.workload, x.load, *names[: 1 if x.under else 2])
+        that = run.find(x.workload, x.under, names[1]) if x.under else this
         if this and that:
             # With another load, rate and latency are others for that reason alone.
             beside = BESIDE if "CPU" in x.figure and not x.under else ()
-            stolen = _stolen(this, x.this) | _stolen(that, x.that)
+            stolen = _stolen(this, names[0]) | _stolen(that, names[1])
             found.append(
                 replace(
                     x,
-                    ratio=this.ratio(x.this, x.that, x.figure, that),
-                    beside={figure: this.ratio(x.this, x.that, figure) for figure in beside},
+                    ratio=this.ratio(*names, x.figure, that),
+                    beside={figure: this.ratio(*names, figure) for figure in beside},
                     stolen=len(stolen),
                 )
             )

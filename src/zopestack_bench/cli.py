@@ -6,7 +6,6 @@ import argparse
 import shlex
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -18,18 +17,17 @@ from zopestack_bench import (
     fronts,
     layouts,
     memory,
-    peers,
     plan,
     proc,
     record,
     report,
-    rounds,
     visitors,
 )
 from zopestack_bench.claims import Claim
-from zopestack_bench.farm import running
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import Layout
 from zopestack_bench.probe import fetch
-from zopestack_bench.target import Layout
+from zopestack_bench.rounds import Track
 from zopestack_bench.terminal import Progress, exits, minutes
 from zopestack_bench.workloads import Workload
 
@@ -75,7 +73,7 @@ class Bench:
         self.stack: Stack | None = None
         if arguments.url:
             self.workload, self.stack = _page(arguments.url)
-        missing = peers.missing()
+        missing = layouts.missing()
         if arguments.memory:
             self.layouts: dict[str, Layout] = {}
         elif self.claims:
@@ -104,17 +102,16 @@ class Bench:
             self.report()
             return
         # A page goes by its path in Zope, whatever the layout.
-        needed = layouts.counts(self.layouts.values())
-        with running(needed, self.say, self.stack, hosts=False) as farm, ExitStack() as lasting:
+        with Farm(self.layouts.values(), self.say, self.stack, hosts=False) as farm:
             if self.workload:
                 # One that does not answer is found before minutes of load.
                 fetch(farm.stack.instances[0].address, self.workload.paths[0])
             if self.arguments.frontend:
                 fronts.prepare(farm)
-            self.measure(rounds.Track(farm, self.layouts, lasting))
+            self.measure(Track(farm, self.layouts, self.say, self.workload))
         self.report()
 
-    def measure(self, track: rounds.Track) -> None:
+    def measure(self, track: Track) -> None:
         """Measure the claims, or everything that is compared."""
         quick, minutes = self.arguments.quick, self.arguments.minutes
         if minutes is None:
@@ -126,11 +123,11 @@ class Bench:
 
         self.say(f"measuring for {left() / 60:.1f} minutes at most")
         if self.claims:
-            plan.measure_claims(track, self.record, self.claims, left, self.say)
+            plan.measure_claims(track, self.record, self.claims, left)
         else:
             seconds = plan.FEW_SECONDS if quick else plan.SECONDS
             every = plan.everything(self.layouts, self.workload, seconds)
-            plan.measure(track, self.record, lambda _: every, left, self.say, self.workload)
+            plan.measure(track, self.record, lambda _: every, left)
 
     def report(self) -> None:
         """Write the report, and say what came out."""
@@ -165,16 +162,14 @@ def _compared(wanted: tuple[Claim, ...], missing: Mapping[str, str]) -> dict[str
     :raises Broken: where this machine does not have one of them.
     """
     for claim in wanted:
-        if claim.that in missing:
-            raise Broken(f"--claim {claim.name}: needs {claim.that}: {missing[claim.that]}")
-    known = {**layouts.layouts(2), **peers.peers(2), **fronts.layouts()}
-    known["waitress"] = peers.stock_waitress()
-    names = dict.fromkeys(name for claim in wanted for name in (claim.this, claim.that))
-    return {name: known[name] for name in names}
+        if claim.that.name in missing:
+            how = missing[claim.that.name]
+            raise Broken(f"--claim {claim.name}: needs {claim.that.name}: {how}")
+    return {side.name: side for claim in wanted for side in (claim.this, claim.that)}
 
 
 def _layouts(arguments: argparse.Namespace, missing: Mapping[str, str]) -> dict[str, Layout]:
-    known = {**layouts.layouts(arguments.instances), **peers.peers(arguments.instances)}
+    known = layouts.layouts(arguments.instances)
     found = {name: x for name, x in known.items() if name not in missing}
     words = arguments.only.split(",") if arguments.only else found
     return {name: found[name] for name in (_named(word.strip(), found) for word in words)}

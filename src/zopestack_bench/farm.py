@@ -8,17 +8,17 @@ memory for the largest one of each thread count only.
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import jinja2
 
 from zopestack.addresses import Listener
+from zopestack.backups.links import link_or_copy
 from zopestack.config.listeners import MAX_SOCKET_PATH
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
@@ -27,6 +27,7 @@ from zopestack.supervisor import ports
 from zopestack.supervisor.client import Supervisor
 from zopestack_bench import Broken
 from zopestack_bench.deployment import Buildout
+from zopestack_bench.layouts import TEMPLATES, Layout
 from zopestack_bench.probe import fetch
 
 #: Seconds for all instances to start.
@@ -39,42 +40,73 @@ FIRST_PORT, LAST_PORT = 10000, 20000
 #: How much of a unix socket's path the directories of a farm take.
 OWN_PATH = 46
 
-#: What the buildout of the farm, and the configuration of what runs on it, are made from.
-TEMPLATES = Path(__file__).parent / "templates"
-
 
 class Farm(Buildout):
-    """The running instances, ZEO and supervisord.
+    """The running instances, ZEO and supervisord; with it, in a directory of its own, all of it
+    ends with the body of ``with``.
 
-    :param counts: how many instances by number of threads.
+    :param layouts: that run on it: there are instances for the largest one of each number of
+        threads, and the programs of all.
+    :param say: called with each line of progress.
     :param theirs: the Stack of the user's own buildout, a copy of whose database is served; the
         built-in pages without one.
     :param hosts: whether the front end tells the hosts of the user's ``sites`` apart, or takes
         every path as one in Zope.
     :param settings: further options of [stack].
+    :ivar threads: of each instance.
+    :ivar addresses: of the programs that are none of the stack, by name.
     """
 
     def __init__(
         self,
-        directory: Path,
-        counts: Mapping[int, int],
+        layouts: Iterable[Layout],
+        say: Callable[[str], None] = print,
         theirs: Stack | None = None,
         hosts: bool = True,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self.directory = directory.resolve()
-        self.settings = settings or {}
+        self.say, self.settings = say, settings or {}
         self.theirs, self.hosts = theirs, hosts
-        self.threads = [threads for threads, count in counts.items() for _ in range(count)]
+        most: dict[int, int] = {}
+        self.peers = {}
+        for layout in layouts:
+            most[layout.threads] = max(most.get(layout.threads, 0), layout.instances)
+            if layout.command:
+                self.peers[layout.program] = layout
+        self.threads = [threads for threads in sorted(most) for _ in range(most[threads])]
         if theirs:
             # The user's file may have sections for as many as it makes.
             self.threads += [1] * (len(theirs.instances) - len(self.threads))
 
-    def start(self, say: Callable[[str], None]) -> None:
+    def __enter__(self) -> Farm:
         """Build, start, and wait until every instance serves.
+
+        The copy of a user's site goes beside its own data, whose blobs can be linked there and
+        which has room for it, unless a socket's path would be too long.
 
         :raises Broken: where a step fails.
         """
+        var = self.theirs.var if self.theirs else None
+        if var and len(str(var).encode()) + OWN_PATH > MAX_SOCKET_PATH:
+            var = None
+        with ExitStack() as held:
+            directory = tempfile.TemporaryDirectory(prefix="bench-", dir=var)
+            self.directory = Path(held.enter_context(directory)).resolve()
+            held.callback(self.stop)
+            self._build()
+            self._start()
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        self._held.close()
+
+    def _build(self) -> None:
+        first = free_ports(3 + 2 * len(self.threads) + len(self.peers))
+        row = range(first, first + len(self.peers))
+        self.addresses = {
+            name: Address("127.0.0.1", port) for name, port in zip(self.peers, row, strict=True)
+        }
         text = rendered(
             "buildout.cfg.j2",
             extends=Path("buildout.cfg" if self.theirs else "versions.cfg").resolve(),
@@ -83,52 +115,37 @@ class Farm(Buildout):
             here=self.directory,
             threads=self.threads,
             settings=self.settings,
-            port=free_ports(3 + 2 * len(self.threads)),
+            port=row.stop,
+            peers={name: self._command(layout) for name, layout in self.peers.items()},
         )
         self.write(text)
-        say(f"building {len(self.threads)} instances in {self.directory}")
+        self.say(f"building {len(self.threads)} instances in {self.directory}")
         self.buildout("-q")
+
+    def _start(self) -> None:
         if self.theirs:
-            say(f"copying the database of {self.theirs.var}")
+            self.say(f"copying the database of {self.theirs.var}")
             _copy(self.theirs, self.stack)
-        say("starting them")
-        self.launch(PATIENCE, say)
+        self.say("starting them")
+        self.launch(PATIENCE, self.say)
         # Every layout brings a balancer of its own.
         Supervisor(self.stack.supervisor_socket).rpc.stopProcess("haproxy")
         if not self.theirs:
             fetch(self.stack.instances[0].address, "/bench-setup")
 
+    def _command(self, layout: Layout) -> tuple[str, str]:
+        """A peer's program, and its arguments."""
+        program, _, arguments = layout.command.format(
+            instances=layout.instances,
+            address=self.addresses[layout.program],
+            directory=self.directory,
+            interpreter=self.directory / "parts/instance1/bin/interpreter",
+        ).partition(" ")
+        return program, arguments
+
     def instances(self, count: int, threads: int) -> tuple[Instance, ...]:
         """So many instances of so many threads."""
         return tuple(x for x in self.stack.instances if x.threads == threads)[:count]
-
-
-@contextmanager
-def running(
-    counts: Mapping[int, int],
-    say: Callable[[str], None],
-    theirs: Stack | None = None,
-    hosts: bool = True,
-    settings: Mapping[str, str] | None = None,
-) -> Iterator[Farm]:
-    """A farm in a directory of its own, started; all of it ends with the body.
-
-    The copy of a user's site goes beside its own data, whose blobs can be linked there and which
-    has room for it, unless a socket's path would be too long.
-
-    :param counts, theirs, hosts, settings: as of the :class:`Farm`.
-    :raises Broken: where a step fails.
-    """
-    var = theirs.var if theirs else None
-    if var and len(str(var).encode()) + OWN_PATH > MAX_SOCKET_PATH:
-        var = None
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=var) as directory:
-        farm = Farm(Path(directory), counts, theirs, hosts, settings)
-        try:
-            farm.start(say)
-            yield farm
-        finally:
-            farm.stop()
 
 
 def rendered(name: str, **values: object) -> str:
@@ -168,7 +185,4 @@ def _copy(theirs: Stack, ours: Stack) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    link_or_copy(Path(source), Path(source), Path(target))

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from zopestack_bench.farm import TEMPLATES, Farm
-from zopestack_bench.layouts import generated
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import TEMPLATES, Layout
 from zopestack_bench.probe import fetch
 from zopestack_bench.record import Closed, Open
 from zopestack_bench.slow import Slow
-from zopestack_bench.target import Layout
 from zopestack_bench.workloads import DOWNLOAD, SHELVES
 
 #: Slow clients beside the measured ones (issues 4 and 12).
@@ -36,70 +35,56 @@ ALONE, BUSY = Closed(1), Closed(4)
 #: Objects an instance keeps in its ZODB cache where shelves are read: a bit more than half.
 CACHE = 4000
 
-UNDISTURBED = "undisturbed"
-SLOW_READERS = f"{READERS.number} slow readers"
-SLOW_SENDERS = f"{SENDERS.number} slow senders"
-SLOW_BOTH = f"{READERS.number} slow readers, {FEW_SENDERS.number} slow senders"
-NO_SLOTS_READERS = f"{READERS.number} slow readers, no slots.lua"
-
 #: Which site is read by how many.
 READ = (("large site", ALONE), ("large site", BUSY), ("small site", ALONE))
-
-AFFINITIES = ("none", "cookie", "authenticated", "path")
-
-GENERATED = "as generated"
-BARE = "bare HAProxy"
-NO_SLOTS = "no slots.lua"
-NO_LOG = "no access log"
-NO_RULES = "no rules"
-COUNTED = "limited client"
 
 #: Templates that take the place of the product's and leave one part out.
 WITHOUT_SLOTS, WITHOUT_RULES = TEMPLATES / "no-slots", TEMPLATES / "no-rules"
 
+_layout = partial(Layout, instances=2, threads=1)
+_visited = partial(_layout, client=CLIENT)
+_loaded = f"while {READERS.number} clients download 5 MB at {READERS.speed // 1000} kB/s"
+_sending = "send a header now and then and never finish"
 
-def layouts() -> dict[str, Layout]:
-    """Everything that is compared, by name."""
-    loaded = f"while {READERS.number} clients download 5 MB at {READERS.speed // 1000} kB/s"
-    sending = "send a header now and then and never finish"
-    layout = partial(Layout, instances=2, threads=1, serve=generated)
-    visited = partial(layout, client=CLIENT)
-    found = [
-        visited(UNDISTURBED, "no other clients"),
-        visited(SLOW_READERS, loaded, slow=(READERS,)),
-        visited(SLOW_SENDERS, f"while {SENDERS.number} clients {sending}", slow=(SENDERS,)),
-        visited(
-            SLOW_BOTH,
-            f"{loaded}, and {FEW_SENDERS.number} {sending}",
-            slow=(READERS, FEW_SENDERS),
-        ),
-        visited(
-            NO_SLOTS_READERS,
-            f"{loaded}, and HAProxy counts a download as a busy thread",
-            slow=(READERS,),
-            templates=WITHOUT_SLOTS,
-        ),
-        layout(GENERATED, "HAProxy with everything that bin/buildout writes"),
-        layout(
-            BARE,
-            "HAProxy with one thread, leastconn, maxconn, and nothing else",
-            templates=TEMPLATES / "bare",
-        ),
-        layout(NO_SLOTS, "without slots.lua", templates=WITHOUT_SLOTS),
-        layout(NO_LOG, "without the access log", settings={"access-log": "off"}),
-        layout(NO_RULES, "without the rules that check requests", templates=WITHOUT_RULES),
-        # Requests of a client that is not on this machine are counted, here never over the limit.
-        visited(
-            COUNTED,
-            "the client's requests are counted",
-            settings={"requests-per-address": "1000000"},
-        ),
-    ]
-    found += [
-        layout(f"affinity {kind}", f"affinity = {kind}", settings={"affinity": kind})
-        for kind in AFFINITIES
-    ]
-    return {layout.name: layout for layout in found}
+UNDISTURBED = _visited("undisturbed", "no other clients")
+SLOW_READERS = _visited(f"{READERS.number} slow readers", _loaded, slow=(READERS,))
+SLOW_SENDERS = _visited(
+    f"{SENDERS.number} slow senders",
+    f"while {SENDERS.number} clients {_sending}",
+    slow=(SENDERS,),
+)
+SLOW_BOTH = _visited(
+    f"{READERS.number} slow readers, {FEW_SENDERS.number} slow senders",
+    f"{_loaded}, and {FEW_SENDERS.number} {_sending}",
+    slow=(READERS, FEW_SENDERS),
+)
+NO_SLOTS_READERS = _visited(
+    f"{READERS.number} slow readers, no slots.lua",
+    f"{_loaded}, and HAProxy counts a download as a busy thread",
+    slow=(READERS,),
+    templates=WITHOUT_SLOTS,
+)
+GENERATED = _layout("as generated", "HAProxy with everything that bin/buildout writes")
+BARE = _layout(
+    "bare HAProxy",
+    "HAProxy with one thread, leastconn, maxconn, and nothing else",
+    templates=TEMPLATES / "bare",
+)
+NO_SLOTS = _layout("no slots.lua", "without slots.lua", templates=WITHOUT_SLOTS)
+NO_LOG = _layout("no access log", "without the access log", settings={"access-log": "off"})
+NO_RULES = _layout("no rules", "without the rules that check requests", templates=WITHOUT_RULES)
+
+#: Requests of a client that is not on this machine are counted, here never over the limit.
+COUNTED = _visited(
+    "limited client",
+    "the client's requests are counted",
+    settings={"requests-per-address": "1000000"},
+)
+
+AFFINITIES = {
+    kind: _layout(f"affinity {kind}", f"affinity = {kind}", settings={"affinity": kind})
+    for kind in ("none", "cookie", "authenticated", "path")
+}
 
 
 def prepare(farm: Farm) -> None:

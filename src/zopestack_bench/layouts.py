@@ -1,44 +1,56 @@
-"""The project's own layouts: an instance alone, or some behind the generated HAProxy."""
+"""What is measured: layouts, each one way to serve the same Zope."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from typing import Any
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 
-from zopestack.features.instances import Instance
-from zopestack.features.option import options
-from zopestack.haproxy.runtime import Runtime
-from zopestack.model import FEATURES, OPTIONS, Stack
-from zopestack.render.files import balancer
-from zopestack.supervisor.client import Supervisor
-from zopestack.supervisor.readiness import listens
-from zopestack_bench import Broken, proc
-from zopestack_bench.farm import Farm
-from zopestack_bench.probe import fetch, until
-from zopestack_bench.target import Layout, Target, roots, tail
+from zopestack_bench.slow import Slow
 
-#: supervisord's states of a program that starts or runs, and of one that does not.
-STARTS = ("STARTING", "RUNNING")
-STOPPED = ("STOPPED", "EXITED", "FATAL")
+#: What the benchmark's own files are made from.
+TEMPLATES = Path(__file__).parent / "templates"
+
+#: Where gunicorn, uWSGI and waitress find Zope.
+APPLICATION = "zopestack_bench.wsgi:application"
 
 
-def layouts(number: int) -> dict[str, Layout]:
-    """The layouts of the project itself, by name.
+@dataclass(frozen=True)
+class Layout:
+    """One way to serve a Zope.
 
-    :param number: N, how many instances share the machine besides the fixed ones.
+    :param name: short, for tables and plots: instances x threads, or the peer's name.
+    :param help: one sentence for the report.
+    :param threads: of each instance that it uses.
+    :param program: what takes requests, a program of the farm's supervisord; empty for the
+        instance itself.
+    :param command: how to start that program, if it is none of the stack: ``{instances}``,
+        ``{address}``, ``{directory}`` and ``{interpreter}``, the Python that has the instances' own
+        eggs, are filled in. It is started once for all rounds, since that takes seconds.
+    :param embeds: whether that program has Zope in its own processes.
+    :param settings: options of [stack] that differ from the farm's.
+    :param templates: templates in place of the product's, as ``templates`` of [stack].
+    :param client: the address that requests come from; empty for 127.0.0.1, which the generated
+        HAProxy limits less than others.
+    :param slow: slow clients that it has while it runs.
     """
-    found = [
-        Layout("1x4 direct", "one instance with 4 threads, no balancer", 1, 4, direct),
-        Layout("1x1 direct", "one instance with 1 thread, no balancer", 1, 1, direct),
-    ]
-    counts = [(1, 1), (2, 2), (2, 1), (number, 1), (number, 2)]
-    found += [generated_layout(count, threads) for count, threads in counts]
-    return {layout.name: layout for layout in found}
+
+    name: str
+    help: str
+    instances: int
+    threads: int
+    program: str = "haproxy"
+    command: str = ""
+    embeds: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    templates: Path | None = None
+    client: str = ""
+    slow: tuple[Slow, ...] = ()
 
 
-def generated_layout(count: int, threads: int, settings: Mapping[str, str] | None = None) -> Layout:
+def generated(count: int, threads: int, settings: Mapping[str, str] | None = None) -> Layout:
     """So many instances of so many threads behind the generated HAProxy.
 
     :param settings: options of [stack] to try: nbthread, affinity and switch-interval.
@@ -50,105 +62,96 @@ def generated_layout(count: int, threads: int, settings: Mapping[str, str] | Non
         f"HAProxy{' with ' if chosen else ''}{', '.join(chosen)}",
         count,
         threads,
-        generated,
         settings=settings or {},
     )
 
 
-def counts(wanted: Iterable[Layout]) -> dict[int, int]:
-    """How many instances a farm needs for these layouts, by number of threads."""
-    most: dict[int, int] = {}
-    for layout in wanted:
-        most[layout.threads] = max(most.get(layout.threads, 0), layout.instances)
-    return dict(sorted(most.items()))
+def layouts(number: int) -> dict[str, Layout]:
+    """The layouts of the project and its peers by name, as far as they serve more than one claim.
 
-
-@contextmanager
-def direct(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """The first instance itself, without a balancer."""
-    instances = farm.instances(1, layout.threads)
-    yield Target(instances[0].address, roots(farm, instances), instances)
-
-
-@contextmanager
-def generated(farm: Farm, layout: Layout) -> Iterator[Target]:
-    """Behind HAProxy, configured and run as bin/buildout does: supervisord starts it and keeps
-    its log, which is part of what it costs.
-
-    :raises Broken: where HAProxy does not start; with the last lines of its log.
+    :param number: N, how many instances share the machine besides the fixed ones, and processes
+        of one thread each peer has.
     """
-    instances = farm.instances(layout.instances, layout.threads)
-    found = {name: OPTIONS[name].parse(text) for name, text in layout.settings.items()}
-    if layout.templates:
-        found["templates"] = layout.templates
-    stack = _with(replace(farm.stack, instances=instances), found)
-    with ExitStack() as lasting:
-        if "switch-interval" in found:
-            lasting.enter_context(_switching(instances, found["switch-interval"]))
-        yield lasting.enter_context(_haproxy(farm, stack))
+    same = "the same Zope and ZODB cache, no balancer, no log; it closes every connection"
+    counts = [(1, 1), (2, 2), (2, 1), (number, 1), (number, 2)]
+    found = [
+        Layout("1x4 direct", "one instance with 4 threads, no balancer", 1, 4, ""),
+        Layout("1x1 direct", "one instance with 1 thread, no balancer", 1, 1, ""),
+        *(generated(count, threads) for count, threads in counts),
+        Layout(
+            "stock HAProxy",
+            f"{number}x1 behind HAProxy's defaults: a thread a core, no maxconn, no log",
+            number,
+            1,
+            templates=TEMPLATES / "stock",
+        ),
+        # No jail: as root, varnishd would drop to a user who cannot read our directory.
+        Layout(
+            "varnish",
+            f"{number}x1 behind Varnish's director",
+            number,
+            1,
+            "director",
+            f"{_varnishd()} -j none -F -a {{address}} -f {{directory}}/default.vcl "
+            "-s malloc,32m -n {directory}/varnish",
+        ),
+        # With its default, synchronous workers.
+        Layout(
+            "gunicorn",
+            f"gunicorn with {number} sync workers: {same}",
+            number,
+            1,
+            "gunicorn",
+            f"{{interpreter}} -m gunicorn {APPLICATION} --workers {{instances}} "
+            "--no-control-socket --bind {address}",
+            embeds=True,
+        ),
+        # With processes of one thread each. They load Zope after the fork: its connection to ZEO
+        # does not survive one. It closes every connection without saying so, which clients take
+        # for an error.
+        Layout(
+            "uwsgi",
+            f"uWSGI with {number} processes: {same}",
+            number,
+            1,
+            "uwsgi",
+            "{interpreter} -c \"__import__('pyuwsgi').run('"
+            f"--module {APPLICATION} --processes {{instances}} --master --lazy-apps "
+            "--enable-threads --disable-logging --die-on-term --add-header Connection:close "
+            "--http-socket {address}'.split())\"",
+            embeds=True,
+        ),
+    ]
+    return {layout.name: layout for layout in found}
 
 
-def _with(stack: Stack, settings: Mapping[str, Any]) -> Stack:
-    """The Stack with other values of these options."""
-    changed = {
-        name: {
-            option.name.replace("-", "_"): settings[option.name]
-            for option in options(feature)
-            if option.name in settings
-        }
-        for name, feature in FEATURES.items()
+#: The server that the agent's own takes the place of: one process with one thread. It closes no
+#: connection.
+WAITRESS = Layout(
+    "waitress",
+    "the same Zope on waitress's own server, one thread, no balancer, no log",
+    1,
+    1,
+    "waitress",
+    f"{{interpreter}} -m waitress -- --listen={{address}} --threads=1 {APPLICATION}",
+    embeds=True,
+)
+
+
+def missing() -> dict[str, str]:
+    """The peers this machine does not have, and how to get them."""
+    pip = ".venv/bin/pip install"
+    compiled = "(a wheel; where there is none it needs a C compiler)"
+    known = {
+        "varnish": (_varnishd(), "apt-get install varnish"),
+        "gunicorn": (find_spec("gunicorn"), f"{pip} gunicorn"),
+        "uwsgi": (find_spec("pyuwsgi"), f"{pip} pyuwsgi {compiled}"),
     }
-    return replace(stack, **{x: replace(getattr(stack, x), **own) for x, own in changed.items()})
+    return {name: how for name, (there, how) in known.items() if not there}
 
 
-@contextmanager
-def _switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None]:
-    """Another switch interval in the running instances, set through a built-in page."""
-    before = [float(fetch(each.address, "/bench-switch-interval")) for each in instances]
-    try:
-        for each in instances:
-            fetch(each.address, f"/bench-switch-interval?seconds={seconds!r}")
-        yield
-    finally:
-        for each, own in zip(instances, before, strict=True):
-            fetch(each.address, f"/bench-switch-interval?seconds={own!r}")
-
-
-@contextmanager
-def _haproxy(farm: Farm, stack: Stack) -> Iterator[Target]:
-    """The farm's own program ``haproxy``, configured for a Stack."""
-    for path, text in balancer(stack).items():
-        path.write_text(text, encoding="utf-8")
-    supervisor = Supervisor(stack.supervisor_socket)
-    address, runtime = stack.balancer.local_address, Runtime(stack.haproxy_socket)
-
-    def state() -> str:
-        return supervisor.processes()["haproxy"].state
-
-    def listening() -> bool:
-        # HAProxy listens on its unix socket a moment after it does on its addresses.
-        return listens(address) and bool(runtime.command("show info"))
-
-    # Do not wait for startsecs: it listens long before.
-    supervisor.rpc.startProcess("haproxy", False)
-    try:
-        until("HAProxy to listen", lambda: listening() or state() not in STARTS)
-        if state() not in STARTS:
-            log = stack.logs / "haproxy.out.log"
-            raise Broken(f"HAProxy does not start with {stack.haproxy_conf}:\n{tail(log)}")
-        pids = {**roots(farm, stack.instances), "balancer": (farm.pid("haproxy"),)}
-        yield Target(address, pids, stack.instances, runtime, _helpers(farm, supervisor))
-    finally:
-        if state() not in STOPPED:
-            supervisor.rpc.stopProcess("haproxy", False)
-        until("HAProxy to stop", state, lambda found: found in STOPPED)
-
-
-def _helpers(farm: Farm, supervisor: Supervisor) -> tuple[int, ...]:
-    counted = {"haproxy", "zeo", *(instance.name for instance in farm.stack.instances)}
-    programs = {each.pid for name, each in supervisor.processes().items() if name in counted}
-    served = {pid for program in programs if program for pid in proc.family(program)}
-    return tuple(pid for pid in proc.family(supervisor.pid()) if pid not in served)
+def _varnishd() -> str:
+    return shutil.which("varnishd") or shutil.which("varnishd", path="/usr/sbin") or ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from zopestack.model import Stack
+from zopestack.supervisor import group
 from zopestack.supervisor.client import Supervisor
 from zopestack_bench import proc
-from zopestack_bench.farm import Farm, running
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import generated
 from zopestack_bench.probe import fetch
 from zopestack_bench.record import Run, Weighed
 from zopestack_bench.workloads import WORKLOADS
@@ -42,7 +44,8 @@ def measure(
     for count in (each for each in counts if each >= least):
         for shared in (False, True):
             settings = {"share-memory": "on" if shared else "off", "warm-up": paths[0]}
-            with running({1: count}, say, theirs, hosts=False, settings=settings) as farm:
+            layouts = [generated(count, 1)]
+            with Farm(layouts, say, theirs, hosts=False, settings=settings) as farm:
                 taken = Weighed(count, shared, _megabytes(farm, paths))
             run.memory.append(taken)
             say(f"{count} instances, share-memory {settings['share-memory']}: {taken}")
@@ -54,4 +57,4 @@ def _megabytes(farm: Farm, paths: Sequence[str]) -> float:
         for number in range(REQUESTS):
             fetch(instance.address, paths[number % len(paths)])
     everything = proc.family(Supervisor(farm.stack.supervisor_socket).pid())
-    return sum(map(proc.pss, everything)) / (1 << 20)
+    return sum(map(group.share, everything)) / (1 << 20)

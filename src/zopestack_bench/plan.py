@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from zopestack_bench import Broken, rounds
+from zopestack_bench import Broken
 from zopestack_bench.claims import Claim, compared
 from zopestack_bench.ratios import WIDTH
 from zopestack_bench.record import Closed, Experiment, Open, Outcome, Run
 from zopestack_bench.rounds import Track
-from zopestack_bench.workloads import KNOWN, LIBRARY, Workload
+from zopestack_bench.workloads import LIBRARY, Workload
 
 #: Seconds of load in a measurement; in a quick run and of pages that count what they do, one
 #: second has to do.
@@ -53,7 +53,7 @@ def of_claims(wanted: Iterable[Claim]) -> list[Experiment]:
     sides: dict[tuple[str, Closed | Open], dict[str, None]] = {}
     for claim in wanted:
         for load, layout in ((claim.load, claim.this), (claim.under or claim.load, claim.that)):
-            sides.setdefault((claim.workload, load), {})[layout] = None
+            sides.setdefault((claim.workload, load), {})[layout.name] = None
     return [
         Experiment(workload, load, tuple(names), FEW_SECONDS if workload in LIBRARY else SECONDS)
         for (workload, load), names in sides.items()
@@ -76,8 +76,6 @@ def measure(
     run: Run,
     wanted: Callable[[int], list[Experiment]],
     left: Callable[[], float],
-    say: Callable[[str], None],
-    own: Workload | None = None,
 ) -> None:
     """Add the outcomes of as many rounds as there is time for to a run that has none yet.
 
@@ -85,7 +83,6 @@ def measure(
 
     :param wanted: what the next round is to measure, after so many; nothing ends the run.
     :param left: seconds that are left.
-    :param own: a page of the user's.
     :raises Broken: where there is no time for one round.
     """
     outcomes: dict[tuple[str, Closed | Open], Outcome] = {}
@@ -103,27 +100,23 @@ def measure(
             if took.get(key, duration([each])) > began:
                 if number == 1:
                     run.notes.append(f"no time for {each.workload}, {each.load}, and the rest")
-                    say(run.notes[-1])
+                    track.say(run.notes[-1])
                 return
             outcome = outcomes.setdefault(key, Outcome(each, []))
             run.outcomes[:] = outcomes.values()
-            rounds.add(track, outcome, number, own or KNOWN[each.workload], say, each.layouts)
+            track.add(outcome, number, each.layouts)
             took[key] = began - left()
 
 
 def measure_claims(
-    track: Track,
-    run: Run,
-    claims: tuple[Claim, ...],
-    left: Callable[[], float],
-    say: Callable[[str], None],
+    track: Track, run: Run, claims: tuple[Claim, ...], left: Callable[[], float]
 ) -> None:
     """Add rounds to a run until the ratio of each claim is narrow, or the time is over.
 
     A claim whose ratio is narrow is measured no more, so the rest have more rounds. Which claims
     stayed wide is noted in the run.
 
-    :param left, say: as of :func:`measure`.
+    :param left: as of :func:`measure`.
     :raises Broken: where there is no time for one round.
     """
 
@@ -136,15 +129,16 @@ def measure_claims(
         if not number:
             return of_claims(claims)
         found = wide()
-        say(f"after round {number}, {len(found)} of {len(claims)} ratios are not narrow enough yet")
+        wide_ones = f"{len(found)} of {len(claims)} ratios"
+        track.say(f"after round {number}, {wide_ones} are not narrow enough yet")
         for claim in found:
-            say(f"  {claim.title}: {claim.ratio}")
+            track.say(f"  {claim.title}: {claim.ratio}")
         return of_claims(found)
 
-    measure(track, run, wanted, left, say)
+    measure(track, run, wanted, left)
     if late := wide():
         run.notes.append(
             f"the time was over while the spread of these was wider than {WIDTH:.0%} of the "
             f"median, or had too few rounds: {'; '.join(claim.title for claim in late)}"
         )
-        say(run.notes[-1])
+        track.say(run.notes[-1])

@@ -58,14 +58,6 @@ def family(pid: int) -> tuple[int, ...]:
         return (pid,)
 
 
-def pss(pid: int) -> int:
-    """Bytes of memory, each page divided among the processes that map it; 0 where not shown."""
-    try:
-        return int(psutil.Process(pid).memory_full_info().pss)
-    except psutil.Error:
-        return 0
-
-
 def rescheduling() -> int | None:
     """Rescheduling interrupts of the whole machine since it started: one core tells another to
     run something else. None where the kernel does not count them."""

@@ -11,7 +11,7 @@ import jinja2
 
 from zopestack.columns import columns
 from zopestack_bench import plots, record
-from zopestack_bench.claims import LOAD, claims, findings
+from zopestack_bench.claims import FINDINGS, LOAD, PROMISES, compared
 from zopestack_bench.ratios import Ratio, shown
 from zopestack_bench.record import Outcome, Run
 from zopestack_bench.workloads import KNOWN
@@ -65,8 +65,8 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
         run=run,
         disturbed=run.others > record.DISTURBED,
         lead=lead(run),
-        claims=claims(run),
-        findings=findings(run),
+        claims=compared(run, PROMISES),
+        findings=compared(run, FINDINGS),
         wide=_base64(drawn),
         narrow=_base64(plots.draw(run, plots.NARROW)),
         tables=[(x.experiment, x.rounds, *table(x)) for x in run.outcomes if x.samples],
@@ -77,7 +77,8 @@ def html(run: Run, drawn: dict[str, bytes]) -> str:
 def summary(run: Run) -> str:
     """What the run says of the promises, for a terminal; empty where it says nothing of them."""
     lines = []
-    for head, found in (("promise", "expected"), claims(run)), (("besides", ""), findings(run)):
+    for head, wanted in (("promise", "expected"), PROMISES), (("besides", ""), FINDINGS):
+        found = compared(run, wanted)
         rows = [(x.title, x.expected, x.ratio.verdict, x.context, x.verdict) for x in found]
         lines += columns([(*head, "measured (spread)", "beside", ""), *rows]) if rows else []
     if run.weighed:

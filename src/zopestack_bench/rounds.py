@@ -6,19 +6,20 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
+from zopestack.supervisor import group
 from zopestack_bench import Broken, proc
 from zopestack_bench import load as generator
 from zopestack_bench.farm import Farm, counters
+from zopestack_bench.layouts import Layout
 from zopestack_bench.probe import status
 from zopestack_bench.record import STOLEN, Closed, Experiment, Measured, Open, Outcome, Sample
 from zopestack_bench.slow import slow_clients
-from zopestack_bench.target import Layout, Target
-from zopestack_bench.workloads import Workload, host_and_path
+from zopestack_bench.target import Target, running
+from zopestack_bench.workloads import KNOWN, Workload, host_and_path
 
 #: Seconds of load before a layout is measured with a workload for the first time: each process
 #: compiles templates, and fills caches, for pages that it has not served before.
@@ -32,37 +33,48 @@ COUNTING = ("/bench-cpu", "/bench-shelf/")
 
 
 class Track:
-    """Where layouts run: each when its turn comes; those that take long to start, once."""
+    """Where layouts are measured, each when its turn comes.
 
-    def __init__(self, farm: Farm, layouts: Mapping[str, Layout], lasting: ExitStack) -> None:
-        self.farm = farm
-        self.layouts = layouts
-        self._lasting = lasting
-        self._started: dict[str, Target] = {}
+    :param say: called with a line of each sample.
+    :param own: pages of the user's in place of the built-in ones.
+    """
+
+    def __init__(
+        self,
+        farm: Farm,
+        layouts: Mapping[str, Layout],
+        say: Callable[[str], None],
+        own: Workload | None = None,
+    ) -> None:
+        self.farm, self.layouts = farm, layouts
+        self.say, self.own = say, own
         self._served: set[tuple[str, str]] = set()
 
-    @contextmanager
-    def running(self, name: str) -> Iterator[Target]:
-        """The layout, ready for requests."""
-        layout = self.layouts[name]
-        if not layout.lasting:
-            with layout.running(self.farm) as target:
-                yield target
-            return
-        if name not in self._started:
-            target = self._lasting.enter_context(layout.running(self.farm))
-            target.settle()
-            self._started[name] = target
-        yield self._started[name]
+    def add(self, outcome: Outcome, number: int, names: tuple[str, ...] = ()) -> None:
+        """Add a round with this number to an outcome.
 
-    def warm_up(self, name: str, target: Target, workload: Workload, load: Closed | Open) -> None:
+        :param names: the layouts to measure; all of the experiment unless given.
+        """
+        experiment = outcome.experiment
+        workload = self.own or KNOWN[experiment.workload]
+        for name in names or experiment.layouts:
+            with running(self.farm, self.layouts[name]) as target:
+                self._warm_up(self.layouts[name], target, workload, experiment.load)
+                sample = measure(name, number, target, workload, experiment)
+            outcome.samples.append(sample)
+            what = f"{workload.name}, {experiment.load}, round {number}"
+            self.say(f"{what}: {name:14} {_said(sample)}")
+
+    def _warm_up(
+        self, layout: Layout, target: Target, workload: Workload, load: Closed | Open
+    ) -> None:
         """Send requests that are not counted, as many at once as there are threads; twice as
         many, and longer, the first time, so that no thread is left out.
 
         :param load: that follows; no more clients than it has, so that caches hold what they will
             hold then.
         """
-        layout, pair = self.layouts[name], (name, workload.name)
+        pair = (layout.name, workload.name)
         first = pair not in self._served
         self._served.add(pair)
         threads = layout.instances * layout.threads * (2 if first else 1)
@@ -73,28 +85,9 @@ class Track:
         )
 
 
-def add(
-    track: Track,
-    outcome: Outcome,
-    number: int,
-    workload: Workload,
-    say: Callable[[str], None],
-    names: tuple[str, ...] = (),
-) -> None:
-    """Add a round with this number to an outcome.
-
-    :param names: the layouts to measure; all of the experiment unless given.
-    """
-    experiment = outcome.experiment
-    for name in names or experiment.layouts:
-        with track.running(name) as target:
-            track.warm_up(name, target, workload, experiment.load)
-            sample = measure(name, number, target, workload, experiment)
-        outcome.samples.append(sample)
-        say(f"{workload.name}, {experiment.load}, round {number}: {name:14} {_said(sample)}")
-
-
-def answered(track: Track, workload: Workload, say: Callable[[str], None]) -> Workload:
+def answered(
+    farm: Farm, layout: Layout, workload: Workload, say: Callable[[str], None]
+) -> Workload:
     """The workload with what has a good response without a login, asked for once so that caches
     are warm.
 
@@ -102,14 +95,10 @@ def answered(track: Track, workload: Workload, say: Callable[[str], None]) -> Wo
     """
     distinct = tuple(dict.fromkeys(workload.paths))
     say(f"asking for {len(distinct)} page{'s' if len(distinct) > 1 else ''} once")
-    largest = max(track.layouts.values(), key=lambda layout: layout.instances)
-    with track.running(largest.name) as target:
-        statuses = {
-            asked: status(target.address, path, host)
-            for asked in distinct
-            for host, path in (host_and_path(asked, target.address),)
-        }
-    bad = [path for path, found in statuses.items() if not 0 < found < HTTPStatus.BAD_REQUEST]
+    with running(farm, layout) as target:
+        asked = {path: host_and_path(path, target.address) for path in distinct}
+        found = {path: status(target.address, at, host) for path, (host, at) in asked.items()}
+    bad = [path for path in distinct if not 0 < found[path] < HTTPStatus.BAD_REQUEST]
     if len(bad) == len(distinct):
         raise Broken(f"no page can be read without a login, {distinct[0]} for one")
     if bad:
@@ -154,7 +143,7 @@ def measure(
         after = proc.rescheduling()
     found = figures(measured, used, None if interrupts is None else (after or 0) - interrupts)
     found |= a_request(counted, count(target, workload))
-    memory = {role: sum(map(proc.pss, pids)) / 1e6 for role, pids in processes.items()}
+    memory = {role: sum(map(group.share, pids)) / 1e6 for role, pids in processes.items()}
     found["Zope memory MB"] = memory.get("zope")
     found["memory MB"] = sum(memory.values()) if memory else None
     found["stolen %"] = 100 * stolen / passed / (os.cpu_count() or 1)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from zopestack.columns import columns
+from zopestack_bench.layouts import Layout
 from zopestack_bench.ratios import ENOUGH
 from zopestack_bench.record import Experiment, Outcome
-from zopestack_bench.target import Layout
 
 #: The figure by which layouts are judged.
 SCORE = "requests/s"

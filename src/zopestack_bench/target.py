@@ -1,20 +1,33 @@
-"""What is measured: layouts, each one way to serve a Zope, and a layout that is running."""
+"""A layout that is running: where it takes requests, and which processes it has."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
-from zopestack.haproxy.runtime import Runtime
-from zopestack_bench import proc
-from zopestack_bench.farm import Farm
-from zopestack_bench.probe import until
-from zopestack_bench.slow import Slow, slow_clients
+from zopestack.features.option import options
+from zopestack.model import FEATURES, OPTIONS, Stack
+from zopestack.render.files import balancer
+from zopestack.supervisor.client import Supervisor
+from zopestack_bench import Broken, proc
+from zopestack_bench.farm import Farm, rendered
+from zopestack_bench.layouts import Layout
+from zopestack_bench.probe import PATIENCE, fetch, status, until
+from zopestack_bench.slow import slow_clients
+
+#: supervisord's states of a program that starts or runs, and of one that does not.
+STARTS = ("STARTING", "RUNNING")
+STOPPED = ("STOPPED", "EXITED", "FATAL")
+
+#: What is better than any of them.
+ANSWERS = "answers"
+
+#: How much of the log of a program that does not start is shown.
+LOG_BYTES = 1000
 
 #: Processes that use less than this share of a core over so many seconds are idle.
 SETTLED_SHARE = 0.1
@@ -23,23 +36,20 @@ SETTLED_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Target:
-    """A layout that is running: where it takes requests, and which processes it has.
+    """A layout that is running.
 
     :param roots: ids of its first processes by role: ``zope``, ``balancer``, ``zeo``.
     :param instances: the instances of the farm that it uses.
-    :param runtime: HAProxy's runtime API, where HAProxy balances.
     :param helpers: supervisord and what it runs beside instances, ZEO and HAProxy, such as the
         writer of the access log. They are counted without their descendants: those of
         supervisord are every process of the farm.
     :param crowd: processes of slow clients: neither cost of the layout nor another user's.
-    :param client: the address that requests come from; empty for 127.0.0.1, which the generated
-        HAProxy limits less than others.
+    :param client: as of the :class:`Layout`.
     """
 
     address: Address
     roots: Mapping[str, tuple[int, ...]]
     instances: tuple[Instance, ...] = ()
-    runtime: Runtime | None = None
     helpers: tuple[int, ...] = ()
     crowd: tuple[int, ...] = ()
     client: str = ""
@@ -68,47 +78,117 @@ class Target:
         until("the layout to be idle", idle)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """One way to serve a Zope.
+@contextmanager
+def running(farm: Farm, layout: Layout) -> Iterator[Target]:
+    """The layout on a farm, ready for requests.
 
-    :param name: short, for tables and plots: instances x threads, or the peer's name.
-    :param help: one sentence for the report.
-    :param threads: of each instance that it uses.
-    :param serve: starts it on a farm, and stops it again.
-    :param lasting: whether it is started once for all rounds, since that takes seconds.
-    :param settings: options of [stack] that differ from the farm's.
-    :param templates: templates in place of the product's, as ``templates`` of [stack].
-    :param client: as of the :class:`Target`.
-    :param slow: slow clients that it has while it runs.
+    :raises Broken: where its program does not start; with the last lines of its log.
     """
-
-    name: str
-    help: str
-    instances: int
-    threads: int
-    serve: Callable[[Farm, Layout], AbstractContextManager[Target]] = field(repr=False)
-    lasting: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
-    templates: Path | None = None
-    client: str = ""
-    slow: tuple[Slow, ...] = ()
-
-    @contextmanager
-    def running(self, farm: Farm) -> Iterator[Target]:
-        """The layout on a farm, ready for requests."""
-        with (
-            self.serve(farm, self) as target,
-            slow_clients(target.address, self.slow) as crowd,
-        ):
-            yield replace(target, client=self.client, crowd=crowd)
+    instances = () if layout.embeds else farm.instances(layout.instances, layout.threads)
+    with ExitStack() as held:
+        if layout.command:
+            address = _peer(farm, layout)
+        elif layout.program:
+            address = held.enter_context(_haproxy(farm, layout, instances))
+        else:
+            address = instances[0].address
+        processes = farm.supervised()
+        roots: dict[str, tuple[int, ...]] = {"zeo": (processes["zeo"].pid,)}
+        if layout.program:
+            role = "zope" if layout.embeds else "balancer"
+            roots[role] = (processes[layout.program].pid,)
+        if instances:
+            roots["zope"] = tuple(processes[each.name].pid for each in instances)
+        crowd = held.enter_context(slow_clients(address, layout.slow))
+        helpers = _helpers(farm) if layout.program == "haproxy" else ()
+        yield Target(address, roots, instances, helpers, crowd, layout.client)
 
 
-def roots(farm: Farm, instances: tuple[Instance, ...]) -> dict[str, tuple[int, ...]]:
-    """The processes of these instances and of ZEO."""
-    return {"zope": tuple(farm.pid(x.name) for x in instances), "zeo": (farm.pid("zeo"),)}
+def _peer(farm: Farm, layout: Layout) -> Address:
+    """The address of a peer; it runs until the farm ends."""
+    address = farm.addresses[layout.program]
+    if farm.supervised()[layout.program].state not in STARTS:
+        vcl = rendered("default.vcl.j2", instances=farm.instances(layout.instances, 1))
+        (farm.directory / "default.vcl").write_text(vcl, encoding="utf-8")
+        _start(farm, layout.program, address)
+        Target(address, {"zope": (farm.pid(layout.program),)}).settle()
+    return address
 
 
-def tail(log: Path) -> str:
-    """The last lines of a log, for the message of an error."""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:])
+@contextmanager
+def _haproxy(farm: Farm, layout: Layout, instances: tuple[Instance, ...]) -> Iterator[Address]:
+    """HAProxy, configured and run as bin/buildout does: supervisord starts it and keeps its log,
+    which is part of what it costs."""
+    found = {name: OPTIONS[name].parse(text) for name, text in layout.settings.items()}
+    if layout.templates:
+        found["templates"] = layout.templates
+    stack = _with(replace(farm.stack, instances=instances), found)
+    for path, text in balancer(stack).items():
+        path.write_text(text, encoding="utf-8")
+    with ExitStack() as held:
+        if "switch-interval" in found:
+            held.enter_context(_switching(instances, found["switch-interval"]))
+        held.callback(_stop, farm, layout.program)
+        _start(farm, layout.program, stack.balancer.local_address)
+        yield stack.balancer.local_address
+
+
+def _with(stack: Stack, settings: Mapping[str, object]) -> Stack:
+    """The Stack with other values of these options."""
+    changed = {
+        name: {
+            option.name.replace("-", "_"): settings[option.name]
+            for option in options(feature)
+            if option.name in settings
+        }
+        for name, feature in FEATURES.items()
+    }
+    return replace(stack, **{x: replace(getattr(stack, x), **own) for x, own in changed.items()})
+
+
+@contextmanager
+def _switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None]:
+    """Another switch interval in the running instances, set through a built-in page."""
+    before = [float(fetch(each.address, "/bench-switch-interval")) for each in instances]
+    try:
+        for each in instances:
+            fetch(each.address, f"/bench-switch-interval?seconds={seconds!r}")
+        yield
+    finally:
+        for each, own in zip(instances, before, strict=True):
+            fetch(each.address, f"/bench-switch-interval?seconds={own!r}")
+
+
+def _start(farm: Farm, program: str, address: Address) -> None:
+    """Start a program, and wait until it answers: gunicorn listens before it has loaded Zope."""
+    rpc = Supervisor(farm.stack.supervisor_socket).rpc
+    # Do not wait for startsecs: it answers long before.
+    rpc.startProcess(program, False)
+
+    def seen() -> str:
+        return ANSWERS if status(address) else farm.supervised()[program].state
+
+    if until(f"{program} to answer", seen, lambda state: state not in STARTS) != ANSWERS:
+        log = rpc.readProcessStdoutLog(program, -LOG_BYTES, 0)
+        raise Broken(f"{program} does not start:\n{log}")
+
+
+def _stop(farm: Farm, program: str) -> None:
+    rpc = Supervisor(farm.stack.supervisor_socket).rpc
+
+    def state() -> str:
+        return farm.supervised()[program].state
+
+    if state() not in STOPPED:
+        rpc.stopProcess(program, False)
+    # Then at the latest, supervisord kills it.
+    longest = farm.stack.longest_stop + PATIENCE
+    until(f"{program} to stop", state, lambda found: found in STOPPED, longest)
+
+
+def _helpers(farm: Farm) -> tuple[int, ...]:
+    counted = {"haproxy", "zeo", *farm.addresses, *(each.name for each in farm.stack.instances)}
+    programs = {each.pid for name, each in farm.supervised().items() if name in counted}
+    served = {pid for program in programs if program for pid in proc.family(program)}
+    supervisord = Supervisor(farm.stack.supervisor_socket).pid()
+    return tuple(pid for pid in proc.family(supervisord) if pid not in served)

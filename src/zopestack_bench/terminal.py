@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from zopestack.supervisor.interruption import interruptible
 from zopestack_bench import Broken
 
 
@@ -27,10 +27,9 @@ def minutes(text: str) -> float:
 def exits(stopped: str) -> Iterator[None]:
     """End with one message: where something is wrong, or on Ctrl-C, SIGTERM and SIGHUP, so that
     what was started is stopped."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     try:
-        yield
+        with interruptible():
+            yield
     except Broken as why:
         sys.exit(f"{why}")
     except KeyboardInterrupt:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from zopestack.features import cpus
 from zopestack.features.instances import VISITORS
-from zopestack.model import Stack
+from zopestack.supervisor import group
 from zopestack.supervisor.health import ask
-from zopestack_bench import Broken, edit, proc, rounds, visitors
-from zopestack_bench.farm import Farm, running
-from zopestack_bench.layouts import counts, generated_layout
-from zopestack_bench.record import Closed, Experiment, Outcome
+from zopestack_bench import Broken, edit, visitors
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import Layout, generated
+from zopestack_bench.record import Closed, Experiment
+from zopestack_bench.rounds import Track, answered
 from zopestack_bench.search import Search
-from zopestack_bench.target import Layout
 from zopestack_bench.terminal import Progress, exits, minutes
 from zopestack_bench.workloads import WORKLOADS, Workload
 
@@ -56,25 +54,6 @@ examples:
 """
 
 
-@dataclass(frozen=True)
-class Task:
-    """What to tune for.
-
-    :param clients: of the closed loop.
-    :param memory: bytes that Zope, ZEO and HAProxy may take.
-    :param seconds: the time for measuring.
-    :param current: instances and threads in use.
-    :param stack: of the user's buildout, a copy of whose site is measured.
-    """
-
-    workload: Workload
-    clients: int
-    memory: int
-    seconds: float
-    current: tuple[int, int]
-    stack: Stack | None = None
-
-
 def main() -> None:
     """Run ``scripts/tune``; exits with 1 and one message where something is wrong."""
     arguments = _arguments()
@@ -82,43 +61,54 @@ def main() -> None:
         if arguments.write:
             # What keeps the file from being changed is found before minutes of measuring.
             edit.changed(BUILDOUT, dict.fromkeys(OPTIONS, "1"))
-        found = advise(_task(arguments), Progress().say)
+        found = advise(arguments, Progress().say)
         print(*found.report(), sep="\n")
         if arguments.write and found.changes():
             edit.write(BUILDOUT, found.changes())
             print(f"\n{BUILDOUT} is changed; bin/buildout && bin/supervisorctl update applies it")
 
 
-def advise(task: Task, say: Callable[[str], None]) -> Search:
-    """Try layouts and settings within the time and memory of the task.
+def advise(arguments: argparse.Namespace, say: Callable[[str], None]) -> Search:
+    """Try layouts and settings within the time and memory that are given.
 
     :param say: called with each line of progress.
     :raises Broken: where the instances do not come up or no page answers.
     """
-    plain = candidates(task)
-    current = next(each for each in plain if (each.instances, each.threads) == task.current)
-    with running(counts(plain), say, task.stack) as farm, ExitStack() as lasting:
-        tried = plain + alternatives(current, _in_use(farm), task.workload.paths, cpus.usable())
-        track = rounds.Track(farm, {layout.name: layout for layout in tried}, lasting)
-        workload = rounds.answered(track, task.workload, say)
-
-        def measure(outcome: Outcome, number: int) -> None:
-            rounds.add(track, outcome, number, workload, say)
-
+    stack, workload = visitors.own_stack(), WORKLOADS[arguments.workload]
+    replays = bool(arguments.url or arguments.log)
+    if replays:
+        if stack is None:
+            raise Broken("--url and --log are for this buildout's site; run bin/buildout first")
+        paths = visitors.paths(arguments.url, arguments.log, stack)
+        workload = Workload("site", paths, "the user's site")
+    serving = stack.lane(VISITORS) if stack else ()
+    current = (len(serving), serving[0].threads) if serving else (cpus.usable(), 1)
+    budget = arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE)
+    plain = candidates(current, budget)
+    used = next(each for each in plain if (each.instances, each.threads) == current)
+    with Farm(plain, say, stack if replays else None) as farm:
+        tried = plain + alternatives(used, _in_use(farm), workload.paths, cpus.usable())
+        largest = max(plain, key=lambda layout: layout.instances)
+        workload = answered(farm, largest, workload, say)
+        track = Track(farm, {layout.name: layout for layout in tried}, say, workload)
         memory = {layout.name: float(_memory(farm, layout)) for layout in plain}
-        experiment = Experiment(workload.name, Closed(task.clients), (), SECONDS)
-        search = Search(measure, experiment, tried, current, memory, task.memory, say)
-        search.run(task.seconds)
+        experiment = Experiment(workload.name, Closed(arguments.clients), (), SECONDS)
+        search = Search(track.add, experiment, tried, used, memory, budget, say)
+        search.run(arguments.minutes * 60)
     return search
 
 
-def candidates(task: Task) -> list[Layout]:
-    """What is tried: up to two instances a core, as far as memory is likely to go."""
+def candidates(current: tuple[int, int], memory: float) -> list[Layout]:
+    """What is tried: up to two instances a core, as far as memory is likely to go.
+
+    :param current: instances and threads in use.
+    :param memory: bytes that Zope, ZEO and HAProxy may take.
+    """
     cores = cpus.usable()
-    affordable = max(1, int(task.memory / INSTANCE_BYTES))
+    affordable = max(1, int(memory / INSTANCE_BYTES))
     numbers = sorted({1, max(1, cores // 2), cores, cores + (cores + 1) // 2, 2 * cores})
     pairs = [(n, t) for t in THREADS for n in numbers if n <= affordable]
-    return [generated_layout(*pair) for pair in dict.fromkeys([*pairs, task.current])]
+    return [generated(*pair) for pair in dict.fromkeys([*pairs, current])]
 
 
 def alternatives(
@@ -134,7 +124,7 @@ def alternatives(
     if layout.instances > 1 and len(set(paths)) > 1 and in_use["affinity"] in ("none", "path"):
         values["affinity"] = ("none", "path")
     return [
-        generated_layout(layout.instances, layout.threads, {option: value})
+        generated(layout.instances, layout.threads, {option: value})
         for option, found in values.items()
         for value in found
         if value != in_use[option]
@@ -156,27 +146,7 @@ def _in_use(farm: Farm) -> dict[str, str]:
 
 def _memory(farm: Farm, layout: Layout) -> int:
     programs = ["zeo", *(x.name for x in farm.instances(layout.instances, layout.threads))]
-    return sum(proc.pss(farm.pid(name)) for name in programs)
-
-
-def _task(arguments: argparse.Namespace) -> Task:
-    stack = visitors.own_stack()
-    replays = bool(arguments.url or arguments.log)
-    if replays and stack is None:
-        raise Broken("--url and --log are for this buildout's site; run bin/buildout first")
-    workload = WORKLOADS[arguments.workload]
-    if stack and replays:
-        paths = visitors.paths(arguments.url, arguments.log, stack)
-        workload = Workload("site", paths, "the user's site")
-    serving = stack.lane(VISITORS) if stack else ()
-    return Task(
-        workload,
-        arguments.clients,
-        arguments.memory or int(psutil.virtual_memory().available * MEMORY_SHARE),
-        arguments.minutes * 60,
-        (len(serving), serving[0].threads) if serving else (cpus.usable(), 1),
-        stack if replays else None,
-    )
+    return sum(group.share(farm.pid(name)) for name in programs)
 
 
 def _bytes(text: str) -> int:

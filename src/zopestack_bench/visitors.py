@@ -37,16 +37,6 @@ HERE = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A line of ``option httplog``, which does not tell the host."""
-
-    instance: str
-    status: str
-    request: str
-    host: str = ""
-
-
-@dataclass(frozen=True)
 class Logged:
     """A request in a log.
 
@@ -95,20 +85,20 @@ def logged(log: Path) -> tuple[Logged, ...]:
 
 
 def _logged(line: str) -> Iterator[Logged]:
-    entry = access_line.parsed(line) or _of_httplog(line)
+    instance, status, asked, host = _fields(line)
     # <NOSRV> and the like: HAProxy answered itself, with a redirect for instance.
-    if not entry or entry.status[0] not in "23":
-        return
-    if entry.instance.startswith("<") and entry.instance != "<CACHE>":
-        return
-    request = REQUEST.fullmatch(entry.request)
+    good = status[:1] in ("2", "3") and (not instance.startswith("<") or instance == "<CACHE>")
+    request = REQUEST.fullmatch(asked) if good else None
     if request and "#" not in request["path"]:
-        yield Logged((request["host"] or entry.host.strip("-")).lower(), request["path"])
+        yield Logged((request["host"] or host.strip("-")).lower(), request["path"])
 
 
-def _of_httplog(line: str) -> Entry | None:
-    found = HTTPLOG.search(line)
-    return Entry(**found.groupdict()) if found else None
+def _fields(line: str) -> tuple[str, str, str, str]:
+    """Instance, status, request and host of a line; empty where it does not say."""
+    if ours := access_line.parsed(line):
+        return ours.instance, ours.status, ours.request, ours.host
+    other = HTTPLOG.search(line)
+    return (other["instance"], other["status"], other["request"], "") if other else ("",) * 4
 
 
 def from_url(url: str, stack: Stack) -> str:

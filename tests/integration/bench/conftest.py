@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from zopestack.features.address import Address
-from zopestack_bench.farm import Farm
-from zopestack_bench.target import Layout, Target
+from zopestack_bench import rounds
+from zopestack_bench.layouts import Layout
+from zopestack_bench.target import Target
 
 
 class KnownServer(ThreadingHTTPServer):
@@ -127,11 +130,17 @@ def serve() -> Iterator[Callable[..., KnownServer]]:
         yield lambda **known: stack.enter_context(running(KnownServer(**known)))
 
 
-def answering(server: KnownServer, name: str) -> Layout:
-    """A layout that is such a server."""
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., rounds.Track]:
+    """Make a track of layouts that are such servers, by name; its other arguments by name."""
 
-    @contextmanager
-    def serve(farm: Farm, layout: Layout) -> Iterator[Target]:
-        yield Target(server.address, {})
+    def track(servers: Mapping[str, KnownServer], **others: Any) -> rounds.Track:
+        @contextmanager
+        def started(farm: None, layout: Layout) -> Iterator[Target]:
+            yield Target(servers[layout.name].address, {"zope": (os.getpid(),)})
 
-    return Layout(name, "", 1, 1, serve)
+        monkeypatch.setattr(rounds, "running", started)
+        found = {name: Layout(name, "", 1, 1) for name in servers}
+        return rounds.Track(None, found, **{"say": print, **others})  # type: ignore[arg-type]
+
+    return track

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.bench.conftest import KnownServer, answering
+from tests.integration.bench.conftest import KnownServer
 from zopestack_bench import Broken, rounds
 from zopestack_bench.rounds import Track
 from zopestack_bench.workloads import Workload
 
 
-def track(server: KnownServer) -> Track:
-    return Track(None, {"1x1": answering(server, "1x1")}, ExitStack())  # type: ignore[arg-type]
-
-
 def test_pages_that_answer_with_an_error_are_left_out_and_named(
-    serve: Callable[..., KnownServer],
+    serve: Callable[..., KnownServer], answer: Callable[..., Track]
 ) -> None:
     server, said = serve(fails_every=3), list[str]()
     workload = Workload("site", ("/a", "/b", "/c", "/a"), "")
-    kept = rounds.answered(track(server), workload, said.append)
+    track = answer({"1x1": server})
+    kept = rounds.answered(track.farm, track.layouts["1x1"], workload, said.append)
     # Each page is asked for once, and what is replayed keeps its order and its repetitions.
     assert server.asked == 3
     assert kept.paths == ("/a", "/b", "/a")
@@ -30,7 +26,8 @@ def test_pages_that_answer_with_an_error_are_left_out_and_named(
 
 
 def test_where_no_page_answers_there_is_nothing_to_measure(
-    serve: Callable[..., KnownServer],
+    serve: Callable[..., KnownServer], answer: Callable[..., Track]
 ) -> None:
     with pytest.raises(Broken, match="no page can be read without a login, /a for one"):
-        rounds.answered(track(serve(fails_every=1)), Workload("site", ("/a", "/b"), ""), print)
+        track = answer({"1x1": serve(fails_every=1)})
+        rounds.answered(track.farm, track.layouts["1x1"], Workload("site", ("/a", "/b"), ""), print)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.integration.bench.conftest import answering
 from zopestack_bench import Broken, cli, plan, record, rounds, tune
-from zopestack_bench.layouts import counts, layouts
-from zopestack_bench.peers import peers
-from zopestack_bench.workloads import WORKLOADS
+from zopestack_bench.farm import Farm
+from zopestack_bench.layouts import layouts
 
-KNOWN = {**layouts(2), **peers(2)}
+KNOWN = layouts(2)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +83,9 @@ def test_every_promise_has_layouts_that_share_a_farm():
     wanted = cli.claims.named("all")
     assert [claim.name for claim in wanted] == [claim.name for claim in cli.claims.PROMISES]
     found = cli._compared(wanted, {})
-    assert counts(found.values()) == {1: 2, 2: 2, 4: 1}
-    assert {claim.this for claim in wanted} | {claim.that for claim in wanted} == set(found)
+    assert Farm(found.values()).threads == [1, 1, 2, 2, 4]
+    names = {side.name for claim in wanted for side in (claim.this, claim.that)}
+    assert names == set(found)
 
 
 def test_a_promise_over_a_server_that_is_missing_says_how_to_get_it():
@@ -97,7 +95,7 @@ def test_a_promise_over_a_server_that_is_missing_says_how_to_get_it():
 
 
 @pytest.fixture
-def bench(serve, tmp_path, monkeypatch):
+def bench(serve, answer, tmp_path, monkeypatch):
     """A short run, and layouts that are a known server."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bench", "--quick", "--only", "1x1,2x1", "--out", "out"])
@@ -106,10 +104,8 @@ def bench(serve, tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "FEW_SECONDS", 0.1)
     monkeypatch.setattr(plan, "CLIENTS", (1,))
     monkeypatch.setattr(rounds, "FIRST_WARM_UP", 0)
-    with ExitStack() as lasting:
-        layouts = {name: answering(made.server, name) for name in made.layouts}
-        made.track = rounds.Track(None, layouts, lasting)
-        yield made
+    made.track = answer(dict.fromkeys(made.layouts, made.server))
+    return made
 
 
 def test_everything_is_measured_to_a_report(bench, capsys):
@@ -146,31 +142,20 @@ def test_a_round_for_which_there_is_no_time_is_not_begun(bench, monkeypatch):
 
 
 def test_a_farm_has_the_instances_of_the_largest_layout_of_each_thread_count():
-    assert counts(KNOWN.values()) == {1: 2, 2: 2, 4: 1}
-    assert counts({**layouts(8), **peers(8)}.values()) == {1: 8, 2: 8, 4: 1}
+    assert Farm(KNOWN.values()).threads == [1, 1, 2, 2, 4]
+    assert Farm(layouts(8).values()).threads == [1] * 8 + [2] * 8 + [4]
 
 
-def task(**changed):
-    given = {
-        "workload": WORKLOADS["cpu"],
-        "clients": 8,
-        "memory": 10 * 1024**3,
-        "seconds": 60,
-        "current": (2, 1),
-    }
-    return tune.Task(**{**given, **changed})
-
-
-def names(wanted):
-    return {layout.name for layout in tune.candidates(wanted)}
+def names(current, memory=10 * 1024**3):
+    return {layout.name for layout in tune.candidates(current, memory)}
 
 
 def test_candidates_hold_what_is_in_use_and_keep_to_the_memory(monkeypatch):
     monkeypatch.setattr(tune.cpus, "usable", lambda: 4)
-    found = names(task(current=(3, 4)))
+    found = names((3, 4))
     assert "3x4" in found
     assert {f"{n}x{t}" for n in (1, 2, 4, 6, 8) for t in (1, 2)} < found
-    small = names(task(memory=2.5 * tune.INSTANCE_BYTES))
+    small = names((2, 1), 2.5 * tune.INSTANCE_BYTES)
     assert small == {"1x1", "2x1", "1x2", "2x2"}
 
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.integration.bench.conftest import KnownServer, answering
+from tests.integration.bench.conftest import KnownServer
 from zopestack_bench import Broken, plan, ratios, rounds
 from zopestack_bench.claims import PROMISES, Claim
+from zopestack_bench.layouts import Layout
 from zopestack_bench.ratios import ENOUGH
 from zopestack_bench.record import Closed, Experiment, Open, Run
 from zopestack_bench.rounds import Track
 from zopestack_bench.workloads import Workload
 
+A, B, C = (Layout(name, "", 1, 1) for name in "ABC")
+
 #: Arrivals at a fixed rate make as many requests a second of every layout.
-SURE = Claim("sure", "light", Open(20), "requests/s", "A", "B", most=1)
+SURE = Claim("sure", "light", Open(20), "requests/s", A, B, most=1)
 
 #: No server of this kind has a queue, so there is never a ratio.
-NEVER = Claim("never", "light", Open(20), "queue ms", "A", "C", most=1)
+NEVER = Claim("never", "light", Open(20), "queue ms", A, C, most=1)
 
 SECONDS = 0.1
 
@@ -32,16 +34,17 @@ def run() -> Run:
 
 
 @pytest.fixture
-def track(serve: Callable[..., KnownServer], monkeypatch: pytest.MonkeyPatch) -> Iterator[Track]:
+def track(
+    serve: Callable[..., KnownServer],
+    answer: Callable[..., Track],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Track:
     monkeypatch.setattr(plan, "SECONDS", SECONDS)
     # Every spread is, however busy this machine is.
     monkeypatch.setattr(ratios, "WIDTH", 100)
     monkeypatch.setattr(rounds, "FIRST_WARM_UP", 0)
-    monkeypatch.setattr(plan, "KNOWN", {"light": Workload("light", ("/",), "", warm_up=0.05)})
-    server = serve()
-    with ExitStack() as lasting:
-        found = {name: answering(server, name) for name in ("A", "B", "C")}
-        yield Track(None, found, lasting)  # type: ignore[arg-type]
+    page = Workload("light", ("/",), "", warm_up=0.05)
+    return answer(dict.fromkeys("ABC", serve()), own=page)
 
 
 def times(run: Run) -> Counter[str]:
@@ -50,7 +53,8 @@ def times(run: Run) -> Counter[str]:
 
 def test_rounds_end_when_the_ratio_is_narrow(track: Track, run: Run) -> None:
     said: list[str] = []
-    plan.measure_claims(track, run, (SURE,), lambda: 1000.0, said.append)
+    track.say = said.append
+    plan.measure_claims(track, run, (SURE,), lambda: 1000.0)
     assert times(run) == {"A": ENOUGH, "B": ENOUGH}
     assert [s.layout for s in run.outcomes[0].samples[:4]] == ["A", "B", "A", "B"]
     assert run.outcomes[0].rounds == ENOUGH
@@ -67,7 +71,8 @@ def test_what_is_sure_is_measured_no_more_and_the_end_names_what_is_not(
     def left() -> float:
         return 1000.0 if times(run)["C"] < most else -1.0
 
-    plan.measure_claims(track, run, (SURE, NEVER), left, said.append)
+    track.say = said.append
+    plan.measure_claims(track, run, (SURE, NEVER), left)
     # Both claims need A, so B alone is left out.
     assert times(run) == {"A": most, "B": ENOUGH, "C": most}
     assert run.notes[0].endswith(f"had too few rounds: {NEVER.title}")
@@ -76,19 +81,18 @@ def test_what_is_sure_is_measured_no_more_and_the_end_names_what_is_not(
 
 def test_a_round_for_which_there_is_no_time_is_not_begun(track: Track, run: Run) -> None:
     with pytest.raises(Broken, match=r"^--minutes: one round takes about \d+ s, .* 0 s are left"):
-        plan.measure_claims(track, run, (SURE,), lambda: 2 * SECONDS, lambda line: None)
+        plan.measure_claims(track, run, (SURE,), lambda: 2 * SECONDS)
     assert times(run) == {}
 
 
 def test_what_the_time_does_not_reach_in_the_first_round_is_said(track: Track, run: Run) -> None:
     idle = replace(SURE, load=Closed(2), under=Closed(1))
-    said: list[str] = []
 
     def left() -> float:
         # The first experiment takes ten times what it was taken for.
         return 3.0 if not run.outcomes else 0.5
 
-    plan.measure_claims(track, run, (idle,), left, said.append)
+    plan.measure_claims(track, run, (idle,), left)
     assert times(run) == {"A": 1}
     assert run.notes[0] == "no time for light, 1 client, and the rest"
     assert run.notes[1].endswith(f"had too few rounds: {idle.title}")
@@ -100,7 +104,7 @@ def test_loads_that_are_compared_take_turns_within_a_round(track: Track, run: Ru
     def left() -> float:
         return 1000.0 if times(run)["B"] < 2 else -1.0
 
-    plan.measure_claims(track, run, (idle,), left, lambda line: None)
+    plan.measure_claims(track, run, (idle,), left)
     loads = [(str(x.experiment.load), [s.layout for s in x.samples]) for x in run.outcomes]
     assert loads == [("2 clients", ["A", "A"]), ("1 client", ["B", "B"])]
     assert run.outcomes[0].ratio("A", "B", "requests/s", run.outcomes[1]).rounds == 2

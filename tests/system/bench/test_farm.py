@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,48 +14,52 @@ import pytest
 
 from tests.support import describe
 from tests.support.describe import TEMPLATES
+from zopestack.haproxy.runtime import Runtime
 from zopestack.render.files import render
 from zopestack.supervisor.client import Supervisor
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.readiness import listens
 from zopestack_bench import Broken, fronts, load, proc, rounds
+from zopestack_bench.claims import FRONTEND, PROMISES
 from zopestack_bench.farm import Farm, counters
-from zopestack_bench.layouts import generated_layout, layouts
-from zopestack_bench.peers import missing, peers, stock_waitress
+from zopestack_bench.layouts import WAITRESS, Layout, generated, layouts, missing
 from zopestack_bench.probe import fetch, until
 from zopestack_bench.record import Closed, Experiment, Open, Outcome
-from zopestack_bench.target import Target
+from zopestack_bench.target import Target, running
 from zopestack_bench.workloads import BLOB, DOWNLOAD, LIBRARY, WORKLOADS
 
 VERSIONS = Path(__file__).parents[3] / "versions.cfg"
 
-KNOWN = {**layouts(2), **peers(2), "waitress": stock_waitress()}
+KNOWN = {**layouts(2), "waitress": WAITRESS}
 
 #: Those that this machine has and that two instances of one thread suffice for.
 THERE = [name for name, x in KNOWN.items() if name not in missing() and x.threads == 1]
 
 
+#: A peer that does not start.
+ENDS = Layout("ends", "", 1, 1, "ends", "/bin/ls --no-such-option", embeds=True)
+
+
 @pytest.fixture(scope="module")
-def farm(tmp_path_factory):
-    """Two instances of one thread."""
-    directory = tmp_path_factory.mktemp("farm")
-    found = Farm(directory, {1: 2})
-    try:
-        found.start(print)
-        pids = [found.pid(name) for name in ("zeo", "instance1", "instance2")]
+def farm():
+    """Two instances of one thread, and every peer."""
+    with Farm([ENDS, *(KNOWN[name] for name in THERE)]) as found:
         yield found
-    finally:
-        found.stop()
+        pids = proc.family(Supervisor(found.stack.supervisor_socket).pid())
+        address = found.stack.instances[0].address
     # Nothing is left behind.
     until("the processes to end", lambda: not any(map(alive, pids)), timeout=30)
-    assert not listens(found.stack.instances[0].address)
+    assert not found.directory.exists()
+    assert not listens(address)
 
 
 def _assert_every_process_is_counted_once(farm: Farm, target: Target) -> None:
     counted = [pid for pids in target.processes.values() for pid in pids]
     everything = proc.family(Supervisor(farm.stack.supervisor_socket).pid())
+    # Those of other layouts, which stay.
+    peers = {pid for name in farm.addresses for pid in proc.family(farm.pid(name)) if pid}
     assert len(counted) == len(set(counted))
-    assert set(counted) == set(everything)
+    assert set(counted) == {*everything} - peers
 
 
 def writes(farm: Farm) -> int:
@@ -67,9 +70,8 @@ def writes(farm: Farm) -> int:
 @pytest.mark.parametrize("name", THERE)
 def test_every_write_that_is_counted_is_in_the_database(farm, name):
     before = writes(farm)
-    with KNOWN[name].running(farm) as target:
-        if KNOWN[name].lasting:
-            target.settle()
+    layout = KNOWN[name]
+    with running(farm, layout) as target:
         measured = load.run(target.address, WORKLOADS["write"].paths, Closed(4), 1)
         processes = target.processes
         assert proc.usage(processes["zope"]).cpu > 0
@@ -77,16 +79,17 @@ def test_every_write_that_is_counted_is_in_the_database(farm, name):
     expected = before + measured.requests
     until("every write", lambda: writes(farm), lambda found: found >= expected, 10)
     assert writes(farm) == expected
-    # What the layout brought is gone with it.
-    assert not listens(target.address) or name.endswith("direct")
+    # HAProxy is gone with its layout; what takes long to start stays.
+    assert listens(target.address) is (layout.program != "haproxy")
+    if layout.command:
+        with running(farm, layout) as again:
+            assert again.roots == target.roots
 
 
 def test_a_sample_has_every_figure(farm):
     names = ("1x1 direct", "2x1")
     outcome = Outcome(Experiment("cpu", Closed(2), names, 1), [])
-    with ExitStack() as lasting:
-        track = rounds.Track(farm, {name: KNOWN[name] for name in names}, lasting)
-        rounds.add(track, outcome, 1, WORKLOADS["cpu"], print)
+    rounds.Track(farm, {name: KNOWN[name] for name in names}, print).add(outcome, 1)
     direct, balanced = outcome.samples
     for sample in outcome.samples:
         assert sample.measured.requests > 0
@@ -104,12 +107,13 @@ def test_a_sample_has_every_figure(farm):
 
 def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
     settings = {"switch-interval": "0.5ms", "nbthread": "2", "affinity": "path"}
-    layout = generated_layout(2, 1, settings)
+    layout = generated(2, 1, settings)
     instances = farm.instances(2, 1)
     usual = [ask(each).switch_interval for each in instances]
-    with layout.running(farm) as target:
+    haproxy = Runtime(farm.stack.haproxy_socket)
+    with running(farm, layout) as target:
         assert [ask(each).switch_interval for each in instances] == [0.0005, 0.0005]
-        assert "Nbthread: 2\n" in target.runtime.command("show info")
+        assert "Nbthread: 2\n" in haproxy.command("show info")
         before = [ask(each).requests for each in instances]
         for _ in range(20):
             fetch(target.address, "/bench-light")
@@ -119,17 +123,22 @@ def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
         assert sum(served) == 20
         assert max(served) >= 15
     assert [ask(each).switch_interval for each in instances] == usual
-    plain = generated_layout(2, 1)
-    with plain.running(farm) as target:
-        assert "Nbthread: 1\n" in target.runtime.command("show info")
+    plain = generated(2, 1)
+    with running(farm, plain):
+        assert "Nbthread: 1\n" in haproxy.command("show info")
 
 
-FRONTS = fronts.layouts()
+FRONTS = {
+    side.name: side
+    for claim in (*FRONTEND, *PROMISES)
+    for side in (claim.this, claim.that)
+    if side.name not in KNOWN and side is not fronts.NO_SLOTS_READERS
+}
 
 
-@pytest.mark.parametrize("name", [name for name in FRONTS if name != fronts.NO_SLOTS_READERS])
+@pytest.mark.parametrize("name", FRONTS)
 def test_every_front_end_that_is_compared_answers(farm, name):
-    with FRONTS[name].running(farm) as target:
+    with running(farm, FRONTS[name]) as target:
         measured = load.run(target.address, ("/bench-light",), Open(20), 1, source=target.client)
         assert (measured.requests, measured.errors) == (20, {})
         assert len(target.crowd) == name.count("slow ")
@@ -139,8 +148,7 @@ def test_every_front_end_that_is_compared_answers(farm, name):
 
 
 def test_without_slots_no_page_is_answered_while_downloads_last(farm):
-    layout = FRONTS[fronts.NO_SLOTS_READERS]
-    with layout.running(farm) as target:
+    with running(farm, fronts.NO_SLOTS_READERS) as target:
         measured = load.run(target.address, ("/bench-light",), Open(5), 1, patience=1)
     assert (measured.requests, measured.errors) == (0, {"timeout": 5})
 
@@ -169,10 +177,10 @@ def test_what_is_left_out_of_a_front_end_is_left_out(farm):
 
 
 def test_a_limited_client_is_counted_and_this_machine_is_not(farm):
-    for name, counted in ((fronts.COUNTED, True), (fronts.GENERATED, False)):
-        with FRONTS[name].running(farm) as target:
+    for layout, counted in ((fronts.COUNTED, True), (fronts.GENERATED, False)):
+        with running(farm, layout) as target:
             load.run(target.address, ("/bench-light",), Open(20), 0.5, source=target.client)
-            table = target.runtime.command("show table requests")
+            table = Runtime(farm.stack.haproxy_socket).command("show table requests")
             assert (f"key={mapped(fronts.CLIENT)}" in table) is counted
 
 
@@ -180,10 +188,10 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
     fronts.prepare(farm)
     hits = {}
     for kind in ("none", "path"):
-        layout = FRONTS[f"affinity {kind}"]
+        layout = fronts.AFFINITIES[kind]
         workload = LIBRARY["large site"]
         experiment = Experiment(workload.name, Closed(1), (layout.name,), 1)
-        with layout.running(farm) as target:
+        with running(farm, layout) as target:
             # Every shelf some times over, one after the other: each preferred server is free.
             for _ in range(3):
                 shelves = tuple(dict.fromkeys(workload.paths))
@@ -196,16 +204,22 @@ def test_affinity_keeps_a_visitor_s_objects_in_one_cache(farm):
 
 
 def test_a_front_end_haproxy_refuses_is_an_error_with_its_last_lines(farm, tmp_path):
-    layout = FRONTS[fronts.GENERATED]
+    layout = fronts.GENERATED
     describe.template(
         tmp_path, "own", "haproxy.cfg.j2", "stats hide-version\n", "no-such-keyword\n"
     )
     refused = replace(layout, templates=tmp_path / "own")
-    with pytest.raises(Broken, match="no-such-keyword"), refused.running(farm):
+    with pytest.raises(Broken, match="no-such-keyword"), running(farm, refused):
         pass
     # The next one starts.
-    with layout.running(farm) as target:
+    with running(farm, layout) as target:
         assert fetch(target.address, "/bench-light") == b"light\n"
+
+
+def test_a_peer_that_ends_is_an_error_with_its_last_lines(farm):
+    said = r"^ends does not start:(?s:.*)no-such-option"
+    with pytest.raises(Broken, match=said), running(farm, ENDS):
+        pass
 
 
 def test_the_pages_are_what_they_are_said_to_be(farm):

@@ -10,8 +10,8 @@ import pytest
 
 from tests.support import describe
 from tests.support.harness import Site, until
-from zopestack_bench import cli, search, tune
-from zopestack_bench.farm import running
+from zopestack_bench import cli, search, target, tune
+from zopestack_bench.farm import Farm
 from zopestack_bench.probe import status
 
 PAGE = """<i tal:content="request/URL"></i>"""
@@ -20,6 +20,13 @@ SECTIONS = """
 [instance]
 zcml-additional =
     <include package="Products.Five" />
+
+[supervisor]
+port = {port}
+user = admin
+password = secret
+programs =
+    900 beside /bin/sleep [1000000]
 """
 
 #: What may not change.
@@ -29,12 +36,14 @@ FILES = ("buildout.cfg", ".installed.cfg", "parts", "bin", "my-templates", "extr
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     """One instance behind https, with /Plone/page shown as www.example.com/page."""
-    with Site(SECTIONS, instances=1) as running:
+    with Site(instances=1) as running:
         last = "stats hide-version\n"
         describe.template(running.directory, "my-templates", "haproxy.cfg.j2", last, last)
         (running.directory / "extra.cfg").write_text("http-response set-header X-Extra yes\n")
         running.configure(
-            SECTIONS,
+            SECTIONS.format(port=running.ports.spare + 1),
+            metrics_address=f"127.0.0.1:{running.ports.spare + 2}",
+            backup="daily 02:30 keep 14",
             sites="www.example.com = /Plone",
             https_address=f"127.0.0.1:{running.ports.spare}",
             tls_certificate="self-signed",
@@ -97,10 +106,15 @@ def test_a_page_is_measured_by_its_path_in_zope_whatever_the_sites(
     monkeypatch.setattr(sys, "argv", ["bench", "--url", "/Plone/page"])
     bench = cli.Bench(cli._arguments())
     assert bench.workload
-    with running({1: 1}, print, bench.stack, hosts=False) as farm:
+    with Farm([bench.layouts["1x1"]], print, bench.stack, hosts=False) as farm:
+        # Nothing of theirs is started again.
+        ours, theirs = ({each.address for each in x.stack.listeners()} for x in (farm, site))
+        assert not ours & theirs
+        assert "beside" in site.supervised()
+        assert "beside" not in farm.supervised()
         for name in ("1x1", "1x1 direct"):
-            with bench.layouts[name].running(farm) as target:
-                assert status(target.address, bench.workload.paths[0]) == 200
+            with target.running(farm, bench.layouts[name]) as running:
+                assert status(running.address, bench.workload.paths[0]) == 200
 
 
 def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) -> None:

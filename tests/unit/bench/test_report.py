@@ -14,9 +14,8 @@ import pytest
 from tests.unit.bench import records
 from tests.unit.bench.records import sample
 from zopestack_bench import cli, fronts, plots, record, report, rounds
-from zopestack_bench.claims import FRONTEND, PROMISES, claims, findings
+from zopestack_bench.claims import FINDINGS, FRONTEND, PROMISES, compared
 from zopestack_bench.layouts import layouts
-from zopestack_bench.peers import peers
 from zopestack_bench.plan import END, FEW_SECONDS, duration, everything, of_claims
 from zopestack_bench.ratios import Ratio
 from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Run, Sample
@@ -96,14 +95,14 @@ def test_the_page_shows_the_medians_and_the_claims(run, written):
     # Of 66, 132 and 198 requests/s, and of the same ratio in every round.
     assert "132" in page.text
     assert "2.20 (2.20 to 2.20)" in page.text
-    by_title = {claim.title: claim for claim in claims(run)}
+    by_title = {claim.title: claim for claim in compared(run, PROMISES)}
     assert by_title["cpu page, 8 clients: requests/s of 2x1 over 1x4 direct"].met
     assert by_title["cpu page, 8 clients: p99 ms of 2x1 over 1x4 direct"].met
     assert not any("gunicorn" in title for title in by_title)
 
 
 def test_a_layout_under_load_is_compared_with_one_that_has_a_single_client(run):
-    (cost,) = (claim for claim in claims(run) if claim.under)
+    (cost,) = (claim for claim in compared(run, PROMISES) if claim.under)
     assert cost.title == "cpu page, 8 clients: CPU ms of 2x1 over 1x1 direct with 1 client"
     # The same CPU for 660 requests and for 400, in each of three rounds.
     assert cost.ratio.median == pytest.approx(400 / 660)
@@ -112,7 +111,9 @@ def test_a_layout_under_load_is_compared_with_one_that_has_a_single_client(run):
 
 def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     run.outcomes.append(
-        records.outcome("cpu", fronts.ARRIVALS, {fronts.UNDISTURBED: 10, fronts.SLOW_READERS: 5})
+        records.outcome(
+            "cpu", fronts.ARRIVALS, {fronts.UNDISTURBED.name: 10, fronts.SLOW_READERS.name: 5}
+        )
     )
     lines = report.summary(run).splitlines()
     kept, lost = (next(x for x in lines if name in x) for name in ("2x1 over 1x4", "slow readers"))
@@ -123,7 +124,7 @@ def test_the_terminal_shows_every_promise_and_whether_it_is_kept(run):
     assert "at most 1.5" in lost
     assert "2.00 (2.00 to 2.00)" in lost
     assert lost.endswith("not kept")
-    assert len(lines) == 1 + len(claims(run)) + 1 + len(run.weighed)
+    assert len(lines) == 1 + len(compared(run, PROMISES)) + 1 + len(run.weighed)
 
 
 @pytest.mark.parametrize(
@@ -155,23 +156,23 @@ def stealing(run: Run, percent: float, layout: str) -> None:
 
 def test_rate_and_latency_stand_beside_cpu_and_are_marked_where_time_was_stolen(run, tmp_path):
     run.outcomes = [records.outcome("light", Closed(8), {"2x1": 20.0, "gunicorn": 10.0})]
-    (claim,) = claims(run)
+    (claim,) = compared(run, PROMISES)
     assert (claim.name, claim.ratio.median) == ("gunicorn", pytest.approx(0.5))
     assert claim.context == "requests/s 2.00, p99 ms 0.50"
     stealing(run, 5.0, "gunicorn")
-    assert "stolen" not in claims(run)[0].context
+    assert "stolen" not in compared(run, PROMISES)[0].context
     stealing(run, 5.1, "gunicorn")
     marked = "requests/s 2.00, p99 ms 0.50, stolen time above 5% in 2 rounds"
-    assert claims(run)[0].context == marked
+    assert compared(run, PROMISES)[0].context == marked
     assert marked in report.summary(run)
     assert marked in (report.write(run, tmp_path)).read_text(encoding="utf-8")
     # The ratio of CPU is what it was.
-    assert claims(run)[0].ratio == claim.ratio
+    assert compared(run, PROMISES)[0].ratio == claim.ratio
 
 
 def test_a_promised_rate_is_marked_where_time_was_stolen(run):
     stealing(run, 20, "2x1")
-    by_name = {claim.name: claim for claim in claims(run)}
+    by_name = {claim.name: claim for claim in compared(run, PROMISES)}
     assert by_name["rate"].context == "stolen time above 5% in 2 rounds"
     assert by_name["two-threads"].context == ""
     assert by_name["idle"].context == ""
@@ -185,14 +186,14 @@ def test_every_promise_has_a_name_of_its_own_and_a_bound():
 
 
 def test_what_nothing_is_promised_of_is_a_table_of_its_own(run, tmp_path):
-    none, path = (f"affinity {kind}" for kind in ("none", "path"))
+    none, path = (fronts.AFFINITIES[kind].name for kind in ("none", "path"))
     run.outcomes = [records.outcome("large site", fronts.ALONE, {none: 10, path: 20})]
     samples = []
     for found in run.outcomes[0].samples:
         hits = 90.0 if found.layout == path else 60.0
         samples.append(replace(found, figures={**found.figures, "cache hits %": hits}))
     run.outcomes[0].samples[:] = samples
-    by_title = {claim.title: claim for claim in findings(run)}
+    by_title = {claim.title: claim for claim in compared(run, FINDINGS)}
     title = "large site page, 1 client: cache hits % of affinity path over affinity none"
     assert by_title[title].ratio.median == pytest.approx(1.5)
     assert by_title[title].verdict == ""
@@ -309,7 +310,7 @@ def test_what_pages_count_is_shown_for_each_request():
 
 @pytest.mark.parametrize("number", [1, 2, 4, 16])
 def test_only_layouts_that_are_there_are_asked_for(number):
-    there = {**layouts(number), **peers(number)}
+    there = layouts(number)
     for few in (there, {"2x1": there["2x1"]}, {"gunicorn": there["gunicorn"]}):
         for experiments in (everything(few), everything(few, WORKLOADS["cpu"])):
             assert {name for x in experiments for name in x.layouts} <= set(few)
@@ -317,7 +318,7 @@ def test_only_layouts_that_are_there_are_asked_for(number):
 
 
 def test_a_quick_run_has_three_rounds_on_two_cores():
-    there = {**layouts(2), **peers(2)}
+    there = layouts(2)
     # A minute is left to build and start the instances.
     assert 3 * duration(everything(there, seconds=FEW_SECONDS)) <= cli.QUICK * 60 - END - 40
 

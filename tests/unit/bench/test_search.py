@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from zopestack_bench import tune
 from zopestack_bench.edit import END
-from zopestack_bench.layouts import generated_layout
+from zopestack_bench.layouts import Layout, generated
 from zopestack_bench.record import Closed, Experiment, Measured, Outcome, Sample
 from zopestack_bench.search import AGAIN, Search
-from zopestack_bench.target import Layout
 from zopestack_bench.tune import alternatives
 
 #: Bytes that a layout takes where a test does not say.
@@ -53,7 +52,7 @@ def layout(name: str) -> Layout:
     shape, *words = name.split()
     instances, threads = map(int, shape.split("x"))
     options = dict(zip(words[::2], words[1::2], strict=True))
-    return generated_layout(instances, threads, options)
+    return generated(instances, threads, options)
 
 
 def search(
@@ -227,7 +226,7 @@ def test_what_is_found_is_put_into_buildout_cfg_where_that_is_asked_for(
     before = "[stack]\nrecipe = zopestack\n"
     (home / "buildout.cfg").write_text(before)
     monkeypatch.chdir(home)
-    monkeypatch.setattr(tune, "advise", lambda task, say: ours)
+    monkeypatch.setattr(tune, "advise", lambda arguments, say: ours)
     monkeypatch.setattr(sys, "argv", ["tune"])
     tune.main()
     assert (home / "buildout.cfg").read_text() == before
