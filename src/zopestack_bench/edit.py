@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zc.buildout import configparser
 
 from zopestack import files
+from zopestack.adopt.original import Original, Unreadable
 from zopestack_bench import Broken
 
 #: The lines around the block.
 BEGIN = "# Found by scripts/tune: these values win over those above. Delete the block to undo it."
 END = "# End of the block of scripts/tune."
-
-Sections = Mapping[str, Mapping[str, str]]
 
 
 def write(path: Path, options: Mapping[str, str]) -> None:
@@ -44,14 +43,10 @@ def changed(path: Path, options: Mapping[str, str]) -> str:
         # Line ends stay as they are.
         with open(path, encoding="utf-8", newline="") as file:
             text = file.read()
-        here, there = _parsed(text, path), _extended(path)
-    except (OSError, UnicodeDecodeError, configparser.Error) as why:
+        own = configparser.parse(io.StringIO(text), str(path))
+        name = _stack(Original(path.resolve()), own, options)
+    except (OSError, UnicodeDecodeError, configparser.Error, Unreadable, ValueError) as why:
         raise Broken(f"{path} cannot be changed: {why}") from None
-    name = _stack(here) or _stack(there)
-    if not name:
-        raise Broken(f"{path} cannot be changed: no section has recipe = zopestack")
-    _check(path, name, here, "", options)
-    _check(path, name, there, ", in a file it extends,", options)
     end = "\r\n" if "\r\n" in text else "\n"
     earlier = re.search(rf"{re.escape(BEGIN)}(.*){re.escape(END)}", text, re.DOTALL)
     if earlier:
@@ -61,45 +56,24 @@ def changed(path: Path, options: Mapping[str, str]) -> str:
     return end.join((text.rstrip(), "", BEGIN, f"[{name}]", *lines, END, ""))
 
 
-def _stack(sections: Sections) -> str:
-    """The section of the stack; where another one takes it over with ``<=``, that one."""
-    own = [name for name, options in sections.items() if options.get("recipe") == "zopestack"]
-    takers = [
-        name for name, options in sections.items() if {*own} & {*options.get("<", "").split()}
-    ]
-    return (takers or own or [""])[0]
+def _stack(original: Original, own: Mapping[str, Mapping[str, str]], wanted: Iterable[str]) -> str:
+    """The section of the stack; where another one takes it over with ``<=``, that one.
 
-
-def _check(
-    path: Path, stack: str, sections: Sections, where: str, options: Mapping[str, str]
-) -> None:
-    """Whether no other line would win over the block, or add to it."""
-    for name, section in sections.items():
-        for key, value in section.items():
-            option, _, sign = key.partition(" ")
-            line = f"{path} cannot be changed: [{name}] {option} {sign}= {value}{where}"
-            if option not in options:
-                continue
-            if re.fullmatch(r"instance\d*", name):
-                raise Broken(f"{line} wins over the same option of the stack; delete it first")
-            if name == stack and sign and not where:
-                raise Broken(f"{line} adds to what another file has; use =")
-
-
-def _parsed(text: str, path: Path) -> dict[str, dict[str, str]]:
-    parsed: dict[str, dict[str, str]] = configparser.parse(io.StringIO(text), str(path))
-    return parsed
-
-
-def _extended(path: Path) -> dict[str, dict[str, str]]:
-    """The sections of the files that a buildout file extends, as far as they are on this machine;
-    a later one wins, and each wins over what it extends itself."""
-    buildout = _parsed(path.read_text(encoding="utf-8"), path).get("buildout", {})
-    names = f"{buildout.get('extends', '')} {buildout.get('optional-extends', '')}".split()
-    found: dict[str, dict[str, str]] = {}
-    for other in (path.resolve().parent / name for name in names if "://" not in name):
-        if other.exists():
-            for sections in (_extended(other), _parsed(other.read_text(encoding="utf-8"), other)):
-                for name, options in sections.items():
-                    found.setdefault(name, {}).update(options)
-    return found
+    :param own: what the file itself says.
+    :param wanted: the options that the block will have.
+    :raises ValueError: where there is none, or another line would win over the block, or add to it.
+    """
+    found = [name for name in original.names if original.recipe(name) == "zopestack"]
+    taken = {base for name in found for base in original.bases(name)}
+    stack = next((name for name in found if name not in taken), "")
+    if not stack:
+        raise ValueError("no section has recipe = zopestack")
+    for option in wanted:
+        for name in original.names:
+            if re.fullmatch(r"instance\d*", name) and option in original.options(name):
+                line = original.place(name, option)
+                raise ValueError(f"{line} wins over the same option of the stack; delete it first")
+        for key, value in own.get(stack, {}).items():
+            if key in (f"{option} +", f"{option} -"):
+                raise ValueError(f"[{stack}] {key}= {value} adds to what another file has; use =")
+    return stack

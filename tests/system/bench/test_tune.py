@@ -120,7 +120,9 @@ def test_a_page_is_measured_by_its_path_in_zope_whatever_the_sites(
 def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) -> None:
     configuration = site.directory / "buildout.cfg"
     text = configuration.read_text()
-    configuration.write_text(text + "\n[instance1]\nthreads = 1\n")
+    changed = text + "\n[instance1]\nthreads = 1\n"
+    configuration.write_text(changed)
+    line = len(changed.splitlines())
     try:
         command = (sys.executable, "-m", "zopestack_bench.tune", "--url", "/page", "--write")
         done = site.run(*command, check=False)
@@ -128,6 +130,6 @@ def test_what_would_keep_the_file_from_being_changed_is_found_first(site: Site) 
         configuration.write_text(text)
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "buildout.cfg cannot be changed: [instance1] threads = 1 wins over the same option of "
-        "the stack; delete it first"
+        f"buildout.cfg cannot be changed: [instance1] threads (buildout.cfg:{line}) wins over the "
+        "same option of the stack; delete it first"
     ]
