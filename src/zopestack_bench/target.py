@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from xmlrpc.client import Fault
 
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
@@ -179,7 +180,8 @@ def _stop(farm: Farm, program: str) -> None:
     def state() -> str:
         return farm.supervised()[program].state
 
-    if state() not in STOPPED:
+    # It may have ended by itself.
+    with suppress(Fault):
         rpc.stopProcess(program, False)
     # Then at the latest, supervisord kills it.
     longest = farm.stack.longest_stop + PATIENCE
