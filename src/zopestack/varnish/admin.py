@@ -81,5 +81,7 @@ class Admin:
         return True
 
     def _known(self) -> dict[str, str]:
+        """The rules that it has, without those that end once no request follows them."""
         answer = json.loads(self.command("vcl.list", "-j"))
-        return {each["name"]: each["status"] for each in answer if isinstance(each, dict)}
+        known = {each["name"]: each["status"] for each in answer if isinstance(each, dict)}
+        return {name: status for name, status in known.items() if status != "discarded"}
