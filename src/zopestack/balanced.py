@@ -8,6 +8,7 @@ from zopestack.features.address import Address
 from zopestack.features.hosts import LOOPBACK, Hosts
 from zopestack.features.instances import Instance
 from zopestack.features.lanes import Lane
+from zopestack.features.varnish import Varnish
 
 
 class Balanced:
@@ -17,6 +18,7 @@ class Balanced:
     instances: tuple[Instance, ...]
     elsewhere: tuple[Instance, ...]
     lanes: tuple[Lane, ...]
+    varnish: Varnish
 
     @property
     def balances(self) -> bool:
@@ -29,6 +31,13 @@ class Balanced:
         names = [each.name for each in self.hosts.hosts]
         every = [each for each in (*self.instances, *self.elsewhere) if each.balanced]
         return tuple(sorted(every, key=lambda each: names.index(each.host) if names else 0))
+
+    @property
+    def several_balancers(self) -> bool:
+        """Whether more than one gives requests to an instance: HAProxy of several hosts, or Varnish
+        beside it. Then the agents know who has learned of what.
+        """
+        return self.hosts.several or self.varnish.gives
 
     @property
     def balanced_here(self) -> tuple[Instance, ...]:

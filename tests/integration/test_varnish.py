@@ -30,11 +30,12 @@ from zopestack.varnish import program
 from zopestack.varnish.admin import Admin
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Supervised]:
+@pytest.fixture(scope="module", params=["front", "balancer"])
+def shared(request: pytest.FixtureRequest) -> Iterator[Supervised]:
     """Two instances, and Varnish in front of them."""
-    timings = Timings(stop=1, check_interval=0.2)
-    options = {"varnish": "front", "stop_grace": "10s", "timeout_queue": "2s"}
+    # An agent that nobody has asked for four times as long takes nobody for its balancer.
+    timings = Timings(stop=1, check_interval=0.2 if request.param == "front" else 1)
+    options = {"varnish": request.param, "stop_grace": "10s", "timeout_queue": "2s"}
     with Supervised(timings=timings, instances=2, **options) as running:
         running.start()
         yield running
@@ -119,13 +120,15 @@ def test_where_no_instance_has_answered_in_time_visitors_get_the_last_page(
 ) -> None:
     """Though all of them serve."""
     page, file = kept_beyond_its_time(stack, "busy"), tmp_path / "released"
+    # HAProxy does not count what Varnish gives to an instance.
+    slots = stack.stack.threads * (2 if stack.stack.varnish.gives else 1)
     every = [
         threading.Thread(target=ask, args=(stack, f"/hold{file}?{number}"))
-        for number in range(stack.stack.threads)
+        for number in range(slots)
     ]
     for visit in every:
         visit.start()
-    until("every thread to be busy", lambda: busy_threads(stack) == stack.stack.threads)
+    until("every slot to be taken", lambda: given(stack) == slots)
     # Again: what has failed takes no page's place.
     assert [ask(stack, "/keep/1/busy").text for _ in range(2)] == [page] * 2
     other = ask(stack, "/keep/1/none")
@@ -137,9 +140,10 @@ def test_where_no_instance_has_answered_in_time_visitors_get_the_last_page(
     assert ask(stack, "/keep/1/busy").text != page
 
 
-def busy_threads(stack: Supervised) -> int:
+def given(stack: Supervised) -> int:
+    """Requests that the instances have been given and have not answered."""
     reports = map(health, stack.stack.instances)
-    return sum(report.busy for report in reports if report)
+    return sum(report.in_flight for report in reports if report)
 
 
 def test_instances_that_are_killed_cost_no_page_that_is_kept(stack: Supervised) -> None:
@@ -198,6 +202,21 @@ def test_changed_rules_are_taken_up_and_every_page_stays(stack: Supervised) -> N
     assert stack.pids()["varnish"] == before["varnish"]
 
 
+def test_rules_that_a_request_still_follows_are_in_nobodys_way(
+    stack: Supervised, tmp_path: Path
+) -> None:
+    """Varnish keeps them until it has ended, and takes them for gone."""
+    file = tmp_path / "released"
+    visit = threading.Thread(target=ask, args=(stack, f"/hold{file}"))
+    visit.start()
+    until("it to be under way", lambda: in_flight(stack))
+    for timeout in ("4s", "5s"):
+        stack.configure(timeout_queue=timeout)
+        ctl(stack, "update")
+    file.touch()
+    visit.join()
+
+
 def known(stack: Supervised) -> list[Mapping[str, str]]:
     """The rules that Varnish has; those that end once no request follows them are not among it."""
     varnish = Admin(stack.stack.varnish.executable, stack.stack.varnish_directory)
@@ -233,7 +252,7 @@ def test_more_memory_and_more_instances_lose_no_visitor(stack: Supervised) -> No
 
 def words(stack: Supervised) -> list[str]:
     """The command of Varnish."""
-    (process,) = psutil.Process(stack.pids()["varnish"]).children()
+    (process,) = until("it to run", lambda: psutil.Process(stack.pids()["varnish"]).children())
     return process.cmdline()
 
 

@@ -291,7 +291,7 @@ NAMED_WRONG = [
     ),
     bad("a line of haproxy.cfg as a rule", "groups", "rest = agent a'b", "not a part of a header"),
     bad("a method that is refused", "groups", "dav = method LOCK", "methods that reach Zope"),
-    bad("no such place of Varnish", "varnish", "behind", "off or front", buildout=True),
+    bad("no such place of Varnish", "varnish", "behind", "front or balancer", buildout=True),
     bad("Varnish of little memory", "varnish-memory", "1MB", "a size from 16MB", varnish="front"),
     bad("Varnish of no unit", "varnish-memory", "lots", "a size from 16MB", varnish="front"),
     bad("purges of everybody", "varnish-address", "*:6081", LOOPBACK, varnish="front"),
@@ -301,6 +301,9 @@ NAMED_WRONG = [
     bad("another program", "varnishd", "/bin/true", "is not varnishd", varnish="front"),
     bad("two caches", "static-cache", "4MB", "off beside varnish", varnish="front"),
     bad("cookies and Varnish", "affinity", "cookie", "none, authenticated", varnish="front"),
+    bad("a cache it cannot purge", "static-cache", "4MB", "off beside", varnish="balancer"),
+    bad("whom it does not prefer", "affinity", "path", "none beside varnish", varnish="balancer"),
+    bad("where it does not pass", "compression", "on", "off beside varnish", varnish="balancer"),
     bad("a group called Varnish", "groups", "varnish = /a", "that nothing else", varnish="front"),
     bad("Volto without a Plone site", "volto-address", "3000", "a line of sites with a Plone site"),
     bad(

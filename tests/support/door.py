@@ -34,6 +34,9 @@ from zopestack.supervisor.health import ask
 from zopestack.varnish.run import prepare
 from zopestack_bench.probe import TooLate
 
+#: What Varnish tells HAProxy, if it asks that next; an instance that it asks sees it, too.
+TO_HAPROXY = {"zopestack-client", "zopestack-direct", "zopestack-priority", "zopestack-taken"}
+
 #: An answer's first line; 100 Continue is none.
 STATUS = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d) ")
 
@@ -186,8 +189,19 @@ class Door(Deployment):
         return Runtime(self.stack.haproxy_socket).servers()
 
     def handed(self) -> int:
-        """Requests that HAProxy has sent to an instance so far, each attempt counted."""
-        return sum(server.total for server in self.servers().values())
+        """Requests that an instance has been sent so far, each attempt counted."""
+        given = self._given_by_varnish() if self.stack.varnish.gives else 0
+        return given + sum(server.total for server in self.servers().values())
+
+    def _given_by_varnish(self) -> int:
+        words = ("varnishstat", "-n", self.stack.varnish_directory, "-1", "-j", "-f", "VBE.*.req")
+        told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        names = {instance.server for instance in self.stack.instances}
+        return sum(
+            int(counted["value"])
+            for name, counted in json.loads(told)["counters"].items()
+            if name.split(".")[-2] in names
+        )
 
     def figures(self) -> dict[str, dict[str, str]]:
         """HAProxy's figures: ``figures()["zope/instance1"]["slim"]``."""

@@ -33,6 +33,7 @@ from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.render.files import balancer, render, varnish
 from zopestack.supervisor.client import Process, Supervisor
+from zopestack.supervisor.seen import seen
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -198,10 +199,12 @@ class Supervised(Deployment):
         until(
             "HAProxy to send to all",
             runtime.servers,
-            lambda seen: (
-                len(seen) == len(self.stack.instances) and all(s.up for s in seen.values())
+            lambda known: (
+                len(known) == len(self.stack.instances) and all(s.up for s in known.values())
             ),
         )
+        if self.stack.several_balancers:
+            until("Varnish to send to all", lambda: all(s.up for s in seen(self.stack).values()))
 
     def log(self, name: str) -> str:
         """What a program has said."""

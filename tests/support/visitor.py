@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Self
 
@@ -13,12 +14,20 @@ from zopestack.features.address import Address
 class Visitors:
     """A few of them, each with a connection of its own for every request.
 
+    :param headers: that they send beside the usual ones.
     :ivar failures: what they got instead of 200.
     :ivar served: how many good answers they got.
     """
 
-    def __init__(self, address: Address, number: int = 2, path: str = "/") -> None:
+    def __init__(
+        self,
+        address: Address,
+        number: int = 2,
+        path: str = "/",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.address = address
+        self.headers = headers
         self.path = path
         self.failures: list[str] = []
         self.served = 0
@@ -39,7 +48,7 @@ class Visitors:
         # Nobody is as quick as this without a pause, and the machine has other work.
         while not self._leave.wait(0.01):
             try:
-                status = fetch(self.address, self.path).status
+                status = fetch(self.address, self.path, headers=self.headers).status
             except (OSError, HTTPException) as why:
                 self.failures.append(repr(why))
                 continue

@@ -211,6 +211,13 @@ CASES = [
         figures={"varnish": Statistics(hits=5, stale=0, others=195, used=0)},
     ),
     Case(
+        service.errors,
+        WARNING,
+        "20 of 1000 requests to backend varnish",
+        {"varnish": "balancer"},
+        figures={"statistics": [WELL, {**WELL, "pxname": "varnish", "hrsp_5xx": "20"}]},
+    ),
+    Case(
         service.queue,
         WARNING,
         "waited 1500 ms on average; 7 wait now",
@@ -243,6 +250,11 @@ def test_a_healthy_stack_has_nothing(home: Path) -> None:
     look = Given(home, BACKUP, {})
     # Whether it runs is seen in a real one (tests/system/test_operating.py).
     assert [f for each in CHECKS if each is not service.running for f in each(look)] == []
+
+
+def test_where_varnish_gives_requests_it_need_not_answer_many(home: Path) -> None:
+    told = {"varnish": Statistics(hits=5, stale=0, others=195, used=0)}
+    assert list(service.cache(Given(home, {"varnish": "balancer"}, told))) == []
 
 
 def test_a_disk_without_room_for_a_pack(home: Path) -> None:

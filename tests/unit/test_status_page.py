@@ -123,6 +123,15 @@ def test_rates_are_what_has_grown_in_a_second(stack: Stack) -> None:
     assert rates.of_stack(then, now) == rates.Rates(5.0, 0.5)
 
 
+def test_where_varnish_gives_requests_the_agents_count_them(home: Path) -> None:
+    """HAProxy does not see them at the instances."""
+    stack = describe.read(home, {"instances": "1", "threads": "2", "varnish": "balancer"})
+    then, silent = seen(stack, 5.0, agent(), BEFORE), seen(stack, 15.0, None, AFTER)
+    now = seen(stack, 15.0, agent(requests=30, failed=3), AFTER)
+    assert rates.of_stack(then, now) == rates.Rates(2.0, 0.2)
+    assert rates.of_stack(then, silent) == rates.Rates()
+
+
 def test_who_begins_anew_is_counted_from_zero(stack: Stack) -> None:
     """An instance that was restarted, and a HAProxy that was reloaded."""
     then = seen(stack, 5.0, agent(), AFTER)

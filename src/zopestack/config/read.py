@@ -167,8 +167,7 @@ def read(
         if spread.here.balancer:
             features["balancer"] = _with_program(features["balancer"])
         features["varnish"] = _with_varnish(features["varnish"])
-        several = spread.several
-        features["varnish"].check_beside(values["static-cache"], values["affinity"], several)
+        features["varnish"].check_beside(values, spread.several)
         # Of no part.
         sections = {
             each: options

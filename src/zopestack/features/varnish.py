@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from zopestack.features.address import Address
@@ -13,9 +14,31 @@ from zopestack.features.parsers import loopback_address, program_path, size
 #: The oldest series that the tests run.
 OLDEST_VARNISH = (7, 1)
 
-#: Values of the option: none, or between HAProxy's rules for clients and its queue.
-OFF, FRONT = "off", "front"
-KINDS = (OFF, FRONT)
+#: Values of the option: none; between HAProxy's rules for clients and its queue; or the same, and
+#: with instances to which it gives requests itself.
+OFF, FRONT, BALANCER = "off", "front", "balancer"
+KINDS = (OFF, FRONT, BALANCER)
+
+#: Instances that a balancing Varnish tries, before it leaves a request to HAProxy's queue. Each one
+#: more costs a request less in the queue, and a request that kills its instance one instance more.
+TRIES = 2
+
+#: What is refused beside Varnish, by option: what is accepted instead, and why.
+BESIDE = {
+    "static-cache": ((0,), "off", "its purges do not reach that cache"),
+    "affinity": (
+        ("none", "authenticated", "path"),
+        "none, authenticated or path",
+        "a response that sets a cookie is kept for nobody",
+    ),
+}
+
+#: The same, beside one that balances.
+BESIDE_BALANCER = BESIDE | {
+    "affinity": (("none",), "none", "it knows no preferred server"),
+    "compression": (((),), "off", "HAProxy compresses in a backend that its requests do not pass"),
+    "backend-extra": ((None,), "empty", "its requests do not pass that backend"),
+}
 
 #: The least that is of use, and in which Varnish starts.
 LEAST_MEMORY = 16 << 20
@@ -54,7 +77,7 @@ KNOWN_HEADERS = (
 
 def _kind(text: str) -> str:
     if text not in KINDS:
-        raise ValueError(" or ".join(KINDS))
+        raise ValueError(f"{', '.join(KINDS[:-1])} or {KINDS[-1]}")
     return text
 
 
@@ -90,7 +113,8 @@ class Varnish(Feature):
         _kind,
         OFF,
         "Whether Varnish keeps pages for visitors without a login: ``front`` puts it between "
-        "HAProxy's rules for clients and HAProxy's queue. See :doc:`/howto/varnish`.",
+        "HAProxy's rules for clients and HAProxy's queue. With ``balancer`` it also gives requests "
+        "to instances itself while nobody waits in that queue. See :doc:`/howto/varnish`.",
     )
     varnish_memory: int = option(_memory, "256MB", "Memory for the pages that Varnish keeps.")
     varnish_address: Address = option(
@@ -115,7 +139,12 @@ class Varnish(Feature):
     @property
     def in_front(self) -> bool:
         """Whether Varnish answers some requests before they reach HAProxy's queue."""
-        return self.varnish == FRONT
+        return self.varnish != OFF
+
+    @property
+    def gives(self) -> bool:
+        """Whether Varnish gives requests to instances itself."""
+        return self.varnish == BALANCER
 
     @property
     def executable(self) -> Path:
@@ -138,9 +167,10 @@ class Varnish(Feature):
         """A list of the names of headers, all of them known, as a pattern."""
         return f"^(({'|'.join(KNOWN_HEADERS)})(,|$))*$"
 
-    def check_beside(self, static_cache: int, affinity: str, several_hosts: bool) -> None:
+    def check_beside(self, values: Mapping[str, object], several_hosts: bool) -> None:
         """Check against what other options say.
 
+        :param values: of the options, by name.
         :param several_hosts: whether the stack runs on several.
         :raises Refused: for what does not work beside Varnish.
         """
@@ -150,13 +180,6 @@ class Varnish(Feature):
             raise Refused(
                 "varnish", "off beside hosts: instances of another host could not purge its pages"
             )
-        if static_cache:
-            raise Refused(
-                "static-cache", "off beside varnish = front, whose purges do not reach that cache"
-            )
-        if affinity == "cookie":
-            raise Refused(
-                "affinity",
-                "none, authenticated or path beside varnish = front: a response that sets a cookie "
-                "is kept for nobody",
-            )
+        for name, (accepted, words, why) in (BESIDE_BALANCER if self.gives else BESIDE).items():
+            if values[name] not in accepted:
+                raise Refused(name, f"{words} beside varnish = {self.varnish}: {why}")

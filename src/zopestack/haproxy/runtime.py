@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import cert_time_to_seconds
@@ -182,12 +182,17 @@ def servers(statistics: Iterable[Mapping[str, str]]) -> dict[str, Server]:
     return {each.name: each for each in _servers(statistics) if is_lane(each.lane)}
 
 
-def backends(statistics: Iterable[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
-    """Return the row of each lane itself by its name, from the rows of ``show stat``."""
+def backends(
+    statistics: Iterable[Mapping[str, str]], others: Collection[str] = ()
+) -> dict[str, Mapping[str, str]]:
+    """Return the row of each lane itself by its name, from the rows of ``show stat``.
+
+    :param others: names of backends that are no lanes, to return as well.
+    """
     return {
         row["pxname"]: row
         for row in statistics
-        if row["svname"] == BACKEND and is_lane(row["pxname"])
+        if row["svname"] == BACKEND and (is_lane(row["pxname"]) or row["pxname"] in others)
     }
 
 

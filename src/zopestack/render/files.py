@@ -18,13 +18,15 @@ from zopestack import __file__ as package_file
 from zopestack import stack_file
 from zopestack.features import volto
 from zopestack.features.databases import MAIN
+from zopestack.features.instances import VISITORS
 from zopestack.features.relstorage import Relstorage
+from zopestack.features.varnish import TRIES
 from zopestack.model import Stack
 from zopestack.render import dashboard, lanes, maps, pages
 from zopestack.render.alerts import alerts
 from zopestack.render.programs import programs
 from zopestack.render.units import units
-from zopestack.render.varnish import VIRTUAL_ROOT
+from zopestack.render.varnish import NEARLY, VIRTUAL_ROOT
 
 #: First line of every generated file.
 GENERATED = "Made by bin/buildout from [stack] in buildout.cfg. Edit that; changes here are lost."
@@ -78,7 +80,15 @@ def varnish(stack: Stack) -> dict[Path, str]:
         return {}
     path = stack.varnish_vcl
     environment = _environment(stack.directories.templates)
-    text = _render(environment, f"{path.name}.j2", stack=stack, virtual_root=VIRTUAL_ROOT)
+    text = _render(
+        environment,
+        f"{path.name}.j2",
+        stack=stack,
+        virtual_root=VIRTUAL_ROOT,
+        given=stack.lane(VISITORS),
+        tries=TRIES,
+        too_long=NEARLY * stack.durations.server,
+    )
     return {path: text}
 
 

@@ -15,6 +15,10 @@ VIRTUAL_ROOT = "^/VirtualHostBase/[^/]+/[^/]+(.*)/VirtualHostRoot(/_vh_[^/]+)*"
 #: Bytes of Varnish's own log, a ring in shared memory that nobody reads unless a person does.
 LOG = 16 << 20
 
+#: The part of timeout-server after which a request is not tried again at another instance. Not all
+#: of it: the clock that says when a request came may differ from the timer that ends it.
+NEARLY = 0.9
+
 #: Seconds, where HAProxy ends sooner what takes too long.
 DAY = 24 * 3600
 

@@ -17,7 +17,7 @@ from zopestack.haproxy.runtime import Runtime
 from zopestack.model import Stack
 from zopestack.probe import probe
 from zopestack.render.own_programs import own_programs
-from zopestack.supervisor import group, ports
+from zopestack.supervisor import group, ports, seen
 from zopestack.supervisor.client import ANSWER, Process, Supervisor
 from zopestack.supervisor.health import DRAINING, ask
 from zopestack.supervisor.wanted import ended
@@ -173,7 +173,7 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
         instance.name
         for instance in stack.balanced_here
         if instance.name not in missing
-        and not servers[instance.server].up
+        and not (servers[instance.server].up and _known(stack, instance))
         and not stack.drained(instance).exists()
     ]
     if missing.keys() & {each.name for each in stack.balanced_here} or down:
@@ -184,6 +184,11 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
     addresses = stack.balancer.http_address
     silent = [each for each in addresses if not _answers(each.reachable, path, worst)]
     return f"does not answer on {silent[0]}" if silent else ""
+
+
+def _known(stack: Stack, instance: Instance) -> bool:
+    """Whether Varnish, too, knows that an instance serves, where it gives it requests."""
+    return not stack.varnish.gives or seen.server(instance).up
 
 
 def _answers(address: Address, path: str, worst: int) -> bool:

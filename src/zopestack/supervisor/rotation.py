@@ -149,12 +149,12 @@ class Rotation:
             self._wait_rotation(instance, up=True)
 
     def servers(self) -> dict[str, Server]:
-        """Return the instances as HAProxy sees them, by its name for them. With several hosts, as
-        all balancers see them, which their agents know.
+        """Return the instances as HAProxy sees them, by its name for them. With several balancers,
+        as all of them see them, which the agents know.
 
         :raises Stopped: if HAProxy does not answer.
         """
-        if self.stack.hosts.several:
+        if self.stack.several_balancers:
             return seen.seen(self.stack)
         return of_haproxy(self.runtime.servers)
 
@@ -267,7 +267,7 @@ class Rotation:
             return
 
         def there() -> bool:
-            several = self.stack.hosts.several
+            several = self.stack.several_balancers
             server = seen.server(instance) if several else self.servers().get(instance.server)
             if server is None:
                 raise Stopped(f"{instance.name} is unknown to HAProxy; run `update`")

@@ -1,7 +1,8 @@
-"""The instances of several hosts as their balancers see them.
+"""The instances as several balancers see them: HAProxy of several hosts, or Varnish beside it.
 
-A host without HAProxy has no runtime API to ask. But each agent knows which balancers ask for the
-health of its instance, and what they have been told: any host of the stack may ask it for that.
+A host without HAProxy has no runtime API to ask, and Varnish does not say since when it knows. But
+each agent knows which balancers ask for the health of its instance, and what they have been told:
+any host of the stack may ask it for that.
 """
 
 from __future__ import annotations

@@ -69,7 +69,9 @@ class Case:
         assert send() == expected.status
         seen = door.seen()
         assert tuple((request.path, request.body) for request in seen) == expected.reached
-        assert door.handed() - before == len(seen) + expected.by_waitress
+        # Varnish refuses some of these itself.
+        refused = {expected.by_waitress, 0} if door.stack.varnish.gives else {expected.by_waitress}
+        assert door.handed() - before - len(seen) in refused
         for request in seen:
             assert request.headers["x-forwarded-for"] == "127.0.0.1"
             assert request.headers["x-forwarded-proto"] == scheme

@@ -26,6 +26,7 @@ from zopestack.features.metrics import Metrics
 from zopestack.features.option import options
 from zopestack.features.rotation import Rotation
 from zopestack.features.storage import Storage
+from zopestack.features.varnish import BALANCER, BESIDE, BESIDE_BALANCER, FRONT
 from zopestack.features.zope import Zope
 from zopestack.model import OPTIONS
 
@@ -87,7 +88,7 @@ VALUES = {
     "callback-instances": ("1", "3"),
     "groups": (GROUPS, "a = /a"),
     "static-cache": ("1MB", "4095MB"),
-    "varnish": ("front",),
+    "varnish": ("front", "balancer"),
     "varnish-memory": ("16MB",),
     "varnish-address": ("127.0.0.1:6082",),
     "varnish-cookies": ("consent other_1",),
@@ -178,11 +179,8 @@ def test_values_together(buildout: Path, program: Path, options: dict[str, str])
     if options.get("sites") == "* = /":
         # Volto shows no site that is Zope's root.
         options.pop("volto-address", None)
-    if options.get("varnish") == "front":
-        # What Varnish is refused beside.
-        options = {
-            name: options[name] for name in options if name not in ("static-cache", "affinity")
-        }
+    refused = {FRONT: BESIDE, BALANCER: BESIDE_BALANCER}.get(options.get("varnish"), {})
+    options = {name: options[name] for name in options if name not in refused}
     check(buildout, program, {**needed, **options})
 
 

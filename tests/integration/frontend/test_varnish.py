@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.support.door import Door, statuses
+from tests.support.door import TO_HAPROXY, Door, statuses
 from tests.support.farm import Farm
 from tests.support.fetch import Response, fetch
 from tests.support.polling import until
@@ -22,10 +22,10 @@ VISITOR = "127.0.0.2"
 _tries = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def door(farm: Farm) -> Iterator[Door]:
+@pytest.fixture(scope="module", params=["front", "balancer"])
+def door(farm: Farm, request: pytest.FixtureRequest) -> Iterator[Door]:
     options = {"sites": SITES, "varnish_cookies": "consent"}
-    with farm.door(instances=1, varnish="front", **options) as running:
+    with farm.door(instances=1, varnish=request.param, **options) as running:
         yield running
 
 
@@ -185,11 +185,20 @@ def test_an_instance_is_told_of_the_client_as_without_varnish(door: Door) -> Non
     assert request.headers["x-forwarded-for"] == VISITOR
     own = {name for name in request.headers if name.startswith("zopestack")}
     # It asks ZEO for what is new, unless the page is known not to be kept.
-    assert own == {"zopestack-sent"}
+    assert own - (TO_HAPROXY if door.stack.varnish.gives else set()) == {"zopestack-sent"}
     again = door.reach("/client?again", {"Host": "a.example"}, source=VISITOR)
     assert "zopestack-reader" in again.headers
     line = f"id={request.headers['x-request-id']} {VISITOR} "
     until("its line", lambda: line in door.log.read_text())
+
+
+def test_a_client_takes_nothing_away_from_what_an_instance_is_told(door: Door) -> None:
+    """Varnish does not pass on what ``Connection`` names."""
+    named = "close, Host, X-Forwarded-For, X-Request-ID, Zopestack-Sent, Zopestack-Client"
+    headers = {"Host": "a.example", "Connection": named}
+    request = door.reach("/client?connection", headers, source=VISITOR)
+    assert request.headers["x-forwarded-for"] == VISITOR
+    assert {"host", "x-request-id", "zopestack-sent"} <= set(request.headers)
 
 
 def test_nothing_of_varnish_is_shown_outside(door: Door, page: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from zopestack.haproxy.runtime import backends
 from zopestack.supervisor.doctor.finding import ENOUGH, Finding, Severity, check
@@ -39,7 +39,7 @@ def running(look: Look) -> Iterator[Finding]:
 @check
 def errors(look: Look) -> Iterator[Finding]:
     """Requests that ended with an error of the server."""
-    for name, row in backends(look.statistics).items():
+    for name, row in _serving(look).items():
         total, failed = int(row["req_tot"] or 0), int(row["hrsp_5xx"] or 0)
         if total > ENOUGH and failed > TOLERABLE * total:
             yield Finding(
@@ -52,7 +52,7 @@ def errors(look: Look) -> Iterator[Finding]:
 @check
 def impatience(look: Look) -> Iterator[Finding]:
     """Requests whose client has gone before the answer."""
-    for name, row in backends(look.statistics).items():
+    for name, row in _serving(look).items():
         total, left = int(row["req_tot"] or 0), int(row["cli_abrt"] or 0)
         if total > ENOUGH and left > TOLERABLE * total:
             yield Finding(
@@ -78,11 +78,16 @@ def queue(look: Look) -> Iterator[Finding]:
 
 @check
 def cache(look: Look) -> Iterator[Finding]:
-    """Varnish that passes nearly everything to the instances."""
-    seen = look.varnish
+    """Varnish that is there to keep pages, and passes nearly everything to the instances."""
+    seen = None if look.stack.varnish.gives else look.varnish
     if seen and seen.requests > ENOUGH and seen.share < USEFUL:
         yield Finding(
             Severity.ADVICE,
             f"Varnish has answered {seen.hits} of {seen.requests} requests by itself",
             "in Plone, the control panel Caching; docs/howto/varnish.rst",
         )
+
+
+def _serving(look: Look) -> dict[str, Mapping[str, str]]:
+    """HAProxy's rows of the backends whose requests reach an instance at once."""
+    return backends(look.statistics, ("varnish",) if look.stack.varnish.gives else ())

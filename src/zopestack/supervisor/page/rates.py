@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zopestack.supervisor.page.look import Seen
@@ -38,7 +38,12 @@ def of_instance(name: str, then: Seen, now: Seen) -> Rates:
 
 
 def of_stack(then: Seen, now: Seen) -> Rates:
-    """The rates of all lanes, by HAProxy: also of what no instance has answered."""
+    """The rates of all lanes, by HAProxy: also of what no instance has answered. By the agents,
+    where Varnish gives requests to instances, too.
+    """
+    if now.stack.varnish.gives:
+        every = [of_instance(each.name, then, now) for each in now.stack.balanced_here]
+        return _together([each for each in every if each.requests is not None])
     seconds = now.at - then.at
     if then.backends is None or now.backends is None or seconds <= 0:
         return Rates()
@@ -50,6 +55,12 @@ def of_stack(then: Seen, now: Seen) -> Rates:
         for column in ("req_tot", "hrsp_5xx")
     )
     return Rates(requests / seconds, errors / seconds)
+
+
+def _together(rates: Sequence[Rates]) -> Rates:
+    if not rates:
+        return Rates()
+    return Rates(sum(each.requests or 0 for each in rates), sum(each.errors or 0 for each in rates))
 
 
 def time_of(share: float, then: Seen, now: Seen) -> float | None:
