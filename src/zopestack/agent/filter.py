@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from zopestack.agent import admin, forms, mounts, reach, server, stacks, untrusted, users
+from zopestack.agent import admin, away, forms, mounts, reach, server, stacks, untrusted, users
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.balancers import Balancers
 from zopestack.agent.configuration import Configuration
@@ -48,7 +48,7 @@ def attach(application: Application) -> Application:
     threads = Threads(own.threads)
     server.install(threads, Arrivals(own.body_timeout), Peers(own.hosts))
     conflicts = Conflicts(application, own.conflicts)
-    own_writes = OwnWrites(conflicts)
+    own_writes = OwnWrites(away.WhileAway(conflicts))
     interrupts = Interrupts(Once(own_writes, own.stuck_after), own.request_timeout)
     meter = Meter(interrupts, threads)
     balancers = Balancers(own.drain_delay, own.haproxy, own.server)
@@ -79,6 +79,7 @@ def attach(application: Application) -> Application:
     admin.install()
     forms.install()
     conflicts.install()
+    away.install()
     drain.install()
     interrupts.start()
     hang.start()

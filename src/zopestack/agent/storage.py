@@ -33,6 +33,13 @@ def zeo_clients() -> Iterator[Any]:
             yield database.storage
 
 
+def relational() -> Iterator[Any]:
+    """Yield the storages of RelStorage."""
+    for database in databases():
+        if reach.is_relational(database.storage):
+            yield database.storage
+
+
 def unreachable() -> list[str]:
     """Return the names of databases whose server is unreachable.
 

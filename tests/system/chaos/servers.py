@@ -16,6 +16,9 @@ from zopestack.supervisor.health import ask
 #: The site says that it cannot answer now, or that it does not know whether it has written.
 AWAY = re.compile(r"GET 50[03]|POST 50[03]")
 
+#: The site does not know whether it has written.
+UNKNOWN = re.compile(r"POST 500")
+
 
 class Server(Protocol):
     """A database server of a test's own."""
@@ -45,12 +48,19 @@ def cut_off(found: list[str]) -> bool:
     return all(why.startswith("storage unreachable: ") for why in found)
 
 
-def scenarios(server: Server, *ways: tuple[str, AbstractContextManager[object]]) -> list[Scenario]:
-    """What can happen to a server, and in which further ways it may be away."""
+def scenarios(
+    server: Server,
+    *ways: tuple[str, AbstractContextManager[object]],
+    allowed: re.Pattern[str] = AWAY,
+) -> list[Scenario]:
+    """What can happen to a server, and in which further ways it may be away.
+
+    :param allowed: the failures that may be.
+    """
     usual = (("kill -9 the server", _killed(server)), ("stop the server", _ended(server)))
     return [
-        *(Scenario(name, partial(_away, way=way), AWAY) for name, way in (*usual, *ways)),
-        Scenario("restart the server", partial(_restarted, server=server), AWAY),
+        *(Scenario(name, partial(_away, way=way), allowed) for name, way in (*usual, *ways)),
+        Scenario("restart the server", partial(_restarted, server=server), allowed),
     ]
 
 
