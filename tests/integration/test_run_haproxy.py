@@ -39,6 +39,7 @@ def run(home: Path) -> Iterator[Callable[..., Stack]]:
     def start(**options: str) -> Stack:
         addresses = {
             "instances": "1",
+            "timeout-queue": "1s",
             "http-address": f"{ports.http}",
             "stats-address": f"{ports.stats}",
             "base-port": f"{ports.base}",
@@ -290,7 +291,7 @@ def test_a_log_that_is_renamed_is_begun_anew(home: Path, writer: Writer, pipe: B
 
 def test_it_is_supervised() -> None:
     """It is started again where it is killed, and no line of HAProxy's is lost."""
-    with Supervised(idle=True, instances=1) as stack:
+    with Supervised(idle=True, instances=1, timeout_queue="1s") as stack:
         stack.start()
         front = stack.stack.balancer.http_address[0]
         log = stack.stack.access_log

@@ -13,7 +13,8 @@ class Queue(Feature):
     timeout_queue: int = option(
         seconds,
         "30s",
-        "How long a request waits for an idle thread before it gets 503.",
+        "How long a request waits for an idle thread before it gets 503. While no instance serves, "
+        "requests wait as well, until that has lasted so long.",
         per_group=True,
     )
     queue_limit: int = option(
