@@ -1,4 +1,4 @@
-"""Whether HAProxy accepts the configuration of a Stack, before anything is put in place."""
+"""Whether HAProxy, Varnish and keepalived accept their configuration, before it is put in place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from zc.buildout import UserError
 
 from zopestack import files
-from zopestack.buildout import certificates
+from zopestack.buildout import certificates, keepalived
 from zopestack.haproxy import program
 from zopestack.haproxy.blame import blame
 from zopestack.haproxy.program import NO_STATE, Verdict
@@ -32,12 +32,12 @@ logger = logging.getLogger(__name__)
 def check(
     stack: Stack, material: Mapping[Path, str | Path], name: str, options: Mapping[str, str]
 ) -> None:
-    """Render every file and have HAProxy check its own; nothing is put in place.
+    """Render every file and have each program check its own; nothing is put in place.
 
     :param material: what :func:`certificates.material` has returned.
     :param name: of the section.
     :param options: its options.
-    :raises UserError: where HAProxy, or the contract, refuses a template or the user's own lines.
+    :raises UserError: where a program, or the contract, refuses a template or the user's own lines.
     :raises TemplateProblem: for a template that is missing or broken.
     """
     if not stack.balances:
@@ -58,12 +58,17 @@ def check(
             f"{where} makes a haproxy.cfg that HAProxy does not accept; nothing was changed. "
             f"It says:\n{said}"
         )
-    if refused := refused_rules(stack):
-        where = f"[{name}] templates = {options.get('templates', '')}\n "
-        raise UserError(
-            f"{where} makes a varnish.vcl that Varnish does not accept; nothing was changed. "
-            f"It says:\n{refused}"
-        )
+    others = (
+        (stack.varnish_vcl, "Varnish", refused_rules),
+        (stack.keepalived_conf, "keepalived", keepalived.refusal),
+    )
+    for path, who, refusal in others:
+        if refused := refusal(stack):
+            where = f"[{name}] templates = {options.get('templates', '')}\n "
+            raise UserError(
+                f"{where} makes a {path.name} that {who} does not accept; nothing was changed. "
+                f"It says:\n{refused}"
+            )
     if said:
         logger.warning("HAProxy accepts the configuration and says:\n%s", said)
 

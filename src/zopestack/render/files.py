@@ -118,15 +118,19 @@ def operated(stack: Stack, digests: Mapping[str, str]) -> dict[Path, str]:
             )
             for where in stack.monitoring_files
         },
-        **_keepalived(environment, stack),
+        **keepalived(stack),
         stack.stack_file: stack_file.dumps(stack),
     }
 
 
-def _keepalived(environment: jinja2.Environment, stack: Stack) -> dict[Path, str]:
+def keepalived(stack: Stack) -> dict[Path, str]:
+    """keepalived's configuration: where it goes and its text; nothing without an address to move.
+
+    :raises TemplateProblem: for a template that is missing or broken.
+    """
     if not stack.hosts.moves_address:
         return {}
-    path = stack.keepalived_conf
+    path, environment = stack.keepalived_conf, _environment(stack.directories.templates)
     return {path: _render(environment, f"{path.name}.j2", stack=stack)}
 
 
