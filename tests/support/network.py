@@ -12,6 +12,8 @@ Nothing of it is in the network of the machine, and all of it ends with its proc
 from __future__ import annotations
 
 import ctypes
+import select
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -165,11 +167,55 @@ class Network:
         self._ip("link", "set", host.name, state)
 
     @contextmanager
+    def slow(self, host: Machine, seconds: float) -> Iterator[None]:
+        """Have every frame from and to a host take so many seconds longer meanwhile."""
+        self._ip("link", "add", "far", "type", "veth", "peer", "near")
+        for each in ("far", "near"):
+            self._ip("link", "set", each, "up")
+        command = [sys.executable, "-m", "tests.support.slow_link", str(seconds), host.name, "near"]
+        enter = ("nsenter", f"--target={self.switch.pid}", "--net")
+        with subprocess.Popen([*enter, *command], stdout=subprocess.PIPE, text=True) as cable:
+            assert cable.stdout
+            assert cable.stdout.readline() == "ready\n"
+            self._ip("link", "set", host.name, "nomaster")
+            self._ip("link", "set", "far", "master", "switch")
+            try:
+                yield
+            finally:
+                cable.kill()
+                self._ip("link", "del", "far")
+                self._ip("link", "set", host.name, "master", "switch")
+
+    def keeps_open(self, host: Machine | None, where: tuple[str, int]) -> bool:
+        """Whether a connection on which nothing is said is kept open, and not closed at once.
+
+        :param host: from where; None for the switch.
+        """
+        with self._entered((host.init if host else self.switch).pid):
+            try:
+                with socket.create_connection(where, timeout=60) as connection:
+                    ended = select.select([connection], [], [], 1)[0]
+                    return not ended or bool(connection.recv(1))
+            except ConnectionResetError:
+                return False
+
+    @contextmanager
     def outside(self) -> Iterator[None]:
         """Have this thread, and those that it starts, connect from the switch."""
+        with self._entered(self.switch.pid):
+            yield
+
+    @contextmanager
+    def at(self, host: Machine) -> Iterator[None]:
+        """Have this thread, and what it starts, use a host's network."""
+        with self._entered(host.init.pid):
+            yield
+
+    @contextmanager
+    def _entered(self, pid: int) -> Iterator[None]:
         libc = ctypes.CDLL(None, use_errno=True)
         with open("/proc/thread-self/ns/net") as before:
-            with open(f"/proc/{self.switch.pid}/ns/net") as there:
+            with open(f"/proc/{pid}/ns/net") as there:
                 _enter(libc, there.fileno())
             try:
                 yield

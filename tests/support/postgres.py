@@ -41,15 +41,22 @@ class Postgres(DatabaseServer):
 
     ends = signal.SIGINT
 
+    #: Where it listens, beside its socket, and which addresses may connect; empty for nowhere.
+    listens, clients = "", ""
+
     def prepare(self) -> None:
         secret = self.home / "password"
         secret.write_text(PASSWORD, encoding="utf-8")
         secret.chmod(0o644)
         made = ("-D", self.home / "data", "-U", "zope", f"--pwfile={secret}", "-A", "scram-sha-256")
         self.make(binary("initdb"), *made, "--no-sync")
+        if self.clients:
+            with (self.home / "data/pg_hba.conf").open("a", encoding="utf-8") as rules:
+                rules.write(f"host all all {self.clients} scram-sha-256\n")
 
     def command(self) -> list[str | Path]:
-        options = {"listen_addresses": "", "unix_socket_directories": self.home, "fsync": "off"}
+        options: dict[str, object] = {"listen_addresses": self.listens, "fsync": "off"}
+        options["unix_socket_directories"] = self.home
         options["max_connections"] = CONNECTIONS
         given = [word for name, text in options.items() for word in ("-c", f"{name}={text}")]
         return [binary("postgres"), "-D", self.home / "data", *given]

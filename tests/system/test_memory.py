@@ -28,7 +28,9 @@ def test_it_is_little_and_does_not_grow_with_the_instances() -> None:
 
 def beside(instances: int) -> dict[str, int]:
     """Bytes of each process: what is its own and its share of the rest (PSS)."""
-    with Supervised(idle=True, instances=instances, memory_limit="2GB") as stack:
+    with Supervised(
+        idle=True, instances=instances, memory_limit="2GB", timeout_queue="1s"
+    ) as stack:
         stack.start()
         # The access log's process holds most once it has written.
         assert fetch(stack.stack.balancer.local_address, "/").status == 503

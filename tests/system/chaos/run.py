@@ -115,6 +115,7 @@ def hurt(site: Site, todo: Sequence[Scenario], page: str = THREAD) -> Outcome:
 def _figure(site: Site, crowd: Crowd, scenario: Scenario) -> Figure:
     say(scenario.name)
     crowd.until_written()
+    crowd.take()
     whole = scenario.act(site)
     seen = crowd.take()
     kinds = seen.failures.items()

@@ -41,14 +41,23 @@ class Visitor(threading.Thread):
     """One connection, one request after the other, until it is told to leave.
 
     :param page: the path of what it reads.
+    :param patience: seconds to wait for an answer.
     """
 
-    def __init__(self, number: int, address: Address, page: str, leave: threading.Event) -> None:
+    def __init__(
+        self,
+        number: int,
+        address: Address,
+        page: str,
+        leave: threading.Event,
+        patience: float = PATIENCE,
+    ) -> None:
         super().__init__(name=f"visitor {number}", daemon=True)
         self.number = number
         self.address = address
         self.page = page
         self.leave = leave
+        self.patience = patience
         self.tally = Tally()
         self.lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
@@ -97,7 +106,7 @@ class Visitor(threading.Thread):
         try:
             if self._connection is None:
                 self._connection = http.client.HTTPConnection(
-                    self.address.host, self.address.port, timeout=PATIENCE
+                    self.address.host, self.address.port, timeout=self.patience
                 )
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
@@ -122,12 +131,16 @@ class Crowd:
     :param size: how many connections are kept busy.
     :param page: the path of what they read.
     :param first: the number of the first visitor.
+    :param patience: seconds that they wait for an answer.
     """
 
-    def __init__(self, address: Address, size: int, page: str, first: int = 0) -> None:
+    def __init__(
+        self, address: Address, size: int, page: str, first: int = 0, patience: float = PATIENCE
+    ) -> None:
         self.leave = threading.Event()
         numbers = range(first, first + size)
-        self.visitors = [Visitor(number, address, page, self.leave) for number in numbers]
+        self.visitors = [Visitor(each, address, page, self.leave, patience) for each in numbers]
+        self._seen = Tally()
         #: What each visitor was promised, over all scenarios.
         self.acknowledged: dict[str, set[int]] = {str(number): set() for number in numbers}
 
@@ -140,23 +153,26 @@ class Crowd:
         self.leave.set()
         for visitor in self.visitors:
             visitor.join(PATIENCE + 10)
-        self.take()
+        self._collect()
 
     def until_written(self, records: int = 20) -> None:
-        """Wait until some more records are acknowledged, and forget what was seen."""
+        """Wait until some more records are acknowledged."""
         until("more records", self._written, partial(le, self._written() + records))
 
     def _written(self) -> int:
-        self.take()
+        self._collect()
         return sum(map(len, self.acknowledged.values()))
 
     def take(self) -> Tally:
         """What all visitors saw since the last time."""
-        whole = Tally()
+        self._collect()
+        seen, self._seen = self._seen, Tally()
+        return seen
+
+    def _collect(self) -> None:
         for visitor in self.visitors:
             taken = visitor.take()
-            whole.requests += taken.requests
-            whole.failures += taken.failures
-            whole.worst_gap = max(whole.worst_gap, taken.worst_gap)
+            self._seen.requests += taken.requests
+            self._seen.failures += taken.failures
+            self._seen.worst_gap = max(self._seen.worst_gap, taken.worst_gap)
             self.acknowledged[str(visitor.number)] |= taken.acknowledged
-        return whole
