@@ -59,7 +59,6 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[P
     opens = ZApplicationWrapper(database, "Application", Application)
     monkeypatch.setattr(WSGIPublisher, "get_module_info", lambda _: (opens, "Zope", False))
     away.install()
-    reach.watch(database)
 
     def status(page: Page) -> str:
         said = []

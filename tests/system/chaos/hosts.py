@@ -120,8 +120,10 @@ def upgrade(found: Running) -> None:
 
 def move_address(found: Running) -> None:
     """Stop keepalived of the balancer that has the address, and start it again."""
-    found.hosts["lb1"].run("pkill", "--pidfile", several_hosts.KEEPER)
+    lb1 = found.hosts["lb1"]
+    lb1.run("pkill", "--pidfile", several_hosts.KEEPER)
     until("the other one", lambda: holders(found) == ["lb2"])
+    until("it to end", lambda: lb1.run("test", "-e", several_hosts.KEEPER, check=False).returncode)
     several_hosts.keepalived(found, "lb1")
     until("the first one again", lambda: holders(found) == ["lb1"])
 
