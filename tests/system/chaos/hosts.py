@@ -164,12 +164,18 @@ def hurt(found: Running) -> Outcome:
 def figure(scenario: Scenario, every: list[Crowd], whole: float) -> Figure:
     """What visitors have noticed of it."""
     seen = [crowd.take() for crowd in every]
-    kinds = sum((each.failures for each in seen), Counter[str]()).items()
+    lost, allowed = Counter[str](), Counter[str]()
+    for name, tally in zip(scenario.visited, seen, strict=True):
+        # Where the address is hurt, who does not use it notices nothing.
+        spared = VIRTUAL in scenario.visited and name != VIRTUAL
+        may_be = NOTHING if spared else scenario.allowed
+        for kind, count in tally.failures.items():
+            (allowed if may_be.match(kind) else lost)[kind] += count
     return Figure(
         scenario=scenario.name,
         requests=sum(each.requests for each in seen),
-        lost={kind: count for kind, count in kinds if not scenario.allowed.match(kind)},
-        allowed={kind: count for kind, count in kinds if scenario.allowed.match(kind)},
+        lost=dict(lost),
+        allowed=dict(allowed),
         worst_gap=round(max(each.worst_gap for each in seen), 2),
         whole=round(whole, 2),
         limit=None,
