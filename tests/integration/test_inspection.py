@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,17 @@ CASES = [
 ]
 
 
+def asked(home: Path) -> dict[str, object]:
+    """What is to be inspected: the files of ``home``."""
+    return {
+        "part": str(home),
+        "wsgi_ini": str(home / "etc/wsgi.ini"),
+        "address": "127.0.0.1:8081",
+        "threads": 1,
+        "environment": {"ZOPESTACK_NAME": "instance1"},
+    }
+
+
 class Inspector:
     """Inspects files of an instance as its interpreter does, but without its start."""
 
@@ -129,16 +141,9 @@ class Inspector:
 
     def objections(self, home: Path) -> list[str]:
         """What is wrong with the files of ``home``."""
-        asked = {
-            "part": str(home),
-            "wsgi_ini": str(home / "etc/wsgi.ini"),
-            "address": "127.0.0.1:8081",
-            "threads": 1,
-            "environment": {"ZOPESTACK_NAME": "instance1"},
-        }
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.write(json.dumps(asked(home)) + "\n")
         self._process.stdin.flush()
         found: list[str] = json.loads(self._process.stdout.readline())
         return found
@@ -186,6 +191,23 @@ def test_one_edit_is_found_and_named(case: Case, part: Path, inspector: Inspecto
 def test_a_wsgi_ini_that_is_gone(part: Path, inspector: Inspector) -> None:
     (part / "etc/wsgi.ini").unlink()
     assert any("wsgi.ini" in each for each in inspector.objections(part))
+
+
+def test_what_else_is_printed_is_no_objection(part: Path) -> None:
+    (part / "noisy.py").write_text("import logging\nprint('x')\nHandler = logging.StreamHandler\n")
+    text = WSGI_INI.replace("class = FileHandler", "class = noisy.Handler")
+    text = text.replace("(r'{home}/var/event.log', 'a')", "(sys.stdout,)")
+    (part / "etc/wsgi.ini").write_text(text.format(home=part))
+    done = subprocess.run(
+        [sys.executable, "-m", "zopestack.buildout.inspection"],
+        env={**os.environ, "PYTHONPATH": str(part)},
+        input=json.dumps(asked(part)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "x\n" in done.stderr
+    assert done.stdout.strip() == ""
 
 
 def test_an_own_zope_conf_without_a_part(part: Path, inspector: Inspector) -> None:

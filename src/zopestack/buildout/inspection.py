@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -22,9 +23,10 @@ from xml.etree import ElementTree
 def main() -> None:
     """Print the first objection, if any."""
     asked = json.load(sys.stdin)
-    for objection in objections(**asked):
-        print(objection)
-        return
+    # A user's log, or what the eggs print, may go to standard output, too.
+    with redirect_stdout(sys.stderr):
+        found = next(objections(**asked), "")
+    print(found)
 
 
 def objections(
