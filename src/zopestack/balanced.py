@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from zopestack.features.address import Address
 from zopestack.features.hosts import LOOPBACK, Hosts
-from zopestack.features.instances import Instance
+from zopestack.features.instances import COMMON, Instance
 from zopestack.features.lanes import Lane
 from zopestack.features.varnish import Varnish
 
@@ -37,7 +37,7 @@ class Balanced:
         """Whether more than one gives requests to an instance: HAProxy of several hosts, or Varnish
         beside it. Then the agents know who has learned of what.
         """
-        return self.hosts.several or self.varnish.gives
+        return self.hosts.balanced_elsewhere or self.varnish.gives
 
     @property
     def balanced_here(self) -> tuple[Instance, ...]:
@@ -53,7 +53,13 @@ class Balanced:
             return self.instances[0]
         first = self.elsewhere[0]
         address, agent = (Address(LOOPBACK, each.port) for each in (first.address, first.agent))
-        return replace(first, address=address, agent=agent, host=self.hosts.host)
+        own = replace(first, name=f"{COMMON}1", host=self.hosts.host, discovered=False)
+        return replace(own, address=address, agent=agent)
+
+    @property
+    def discovered(self) -> tuple[Instance, ...]:
+        """The instances that there may be, of which DNS tells."""
+        return tuple(instance for instance in self.elsewhere if instance.discovered)
 
     def lane(self, name: str) -> tuple[Instance, ...]:
         """The instances of a lane, on all hosts."""

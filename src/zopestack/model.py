@@ -24,6 +24,7 @@ from zopestack.features.compression import Compression
 from zopestack.features.control import Control
 from zopestack.features.databases import Databases
 from zopestack.features.directories import Directories
+from zopestack.features.discovery import Discovery
 from zopestack.features.durations import Durations
 from zopestack.features.extras import Extras
 from zopestack.features.groups import Groups
@@ -64,7 +65,7 @@ class Stack(Capacity, Addresses, Paths, Rendered):
     :param own: the user's own programs, from ``[supervisor]``.
     :param relstorages: how each relational database is reached, the main one first; none where the
         storage is another.
-    :param elsewhere: the instances of other hosts.
+    :param elsewhere: the instances of other hosts, and those that DNS may tell of.
     """
 
     directory: Path
@@ -100,6 +101,7 @@ class Stack(Capacity, Addresses, Paths, Rendered):
     metrics: Metrics
     extras: Extras
     hosts: Hosts = field(default_factory=partial(defaults, Hosts))
+    discovery: Discovery = field(default_factory=partial(defaults, Discovery))
     own: Programs = field(default_factory=partial(defaults, Programs))
     control: Control = field(default_factory=partial(defaults, Control))
     relstorages: tuple[Relstorage, ...] = ()

@@ -307,7 +307,7 @@ def test_the_addresses_are_the_default_ones(home: Path) -> None:
     examples |= {"http-address = 127.0.0.1:8090", "volto-address = 127.0.0.1:3000"}
     examples |= {"volto-address = 127.0.0.1:3000 127.0.0.1:3001", "port = 127.0.0.1:9001"}
     examples |= {"127.0.0.1:3000 volto1", "127.0.0.1:3001 volto2"}
-    examples |= {"http://127.0.0.1:6081"}
+    examples |= {"http://127.0.0.1:6081", "resolvers = 127.0.0.1:8600"}
     examples |= {"metrics-address = 127.0.0.1:9404", "http://127.0.0.1:9404/metrics"}
     examples |= {"http://127.0.0.1:9404/", "-L 9404:127.0.0.1:9404"}
     text = EVERYTHING

@@ -847,8 +847,107 @@ HOSTS = [
     ),
 ]
 
+#: Where a scheduler starts instances, and what these are told.
+FOUND = "zope.example.internal:8081 up-to=20"
+OUTSIDE = {"outside_balancers": "10.0.0.5", "storage": "external", "zeo_address": "zeo:8400"}
+
+SCHEDULED = [
+    bad("an address to discover", "discover", "10.0.0.1:8081 up-to=2", "not a name in DNS"),
+    bad(
+        "a name in DNS in capitals", "discover", "Zope:8081 up-to=2", "not a name in DNS, in lower"
+    ),
+    bad("a part that is too long", "discover", f"{'a' * 64}:8081 up-to=2", "not a name in DNS"),
+    bad("a name that is too long", "discover", f"{'a.' * 127}b:1 up-to=2", "not a name in DNS"),
+    bad("an empty part", "discover", "zope..internal:8081 up-to=2", "not a name in DNS"),
+    bad(
+        "two words for HAProxy", "discover", "zope\n:8081 up-to=2", "write the port after the name"
+    ),
+    bad(
+        "a name without a port", "discover", "zope.example up-to=2", "write the port after the name"
+    ),
+    bad("a port that is none", "discover", "zope:http up-to=2", f"the port is {NUMBER} 65535"),
+    bad("a port too high", "discover", "zope:65536 up-to=2", f"the port is {NUMBER} 65535"),
+    bad("no greatest number", "discover", "zope:8081", "up-to is missing", buildout=True),
+    bad("no instance up to", "discover", "zope:8081 up-to=0", f"up-to is {NUMBER} 256"),
+    bad("too many up to", "discover", "zope:8081 up-to=257", f"up-to is {NUMBER} 256"),
+    bad("up to nothing", "discover", "zope:8081 up-to=", f"up-to is {NUMBER} 256"),
+    bad("up to twice", "discover", "zope:8081 up-to=2 up-to=3", "up-to once"),
+    bad("an unknown word", "discover", "zope:8081 upto=2", "did you mean up-to=20?"),
+    bad("no number of an agent", "discover", "zope:8081 up-to=2 agent=x", "agent, by default"),
+    bad("no port above", "discover", "zope:65000 up-to=2", "by default 1000 above the port, is"),
+    bad("an agent's port", "discover", "zope:81 up-to=2 agent=81", "another port than that of"),
+    bad("half a service", "discover", "_zope.consul up-to=2 agent=81", "the name has no service"),
+    bad(
+        "a service's port", "discover", "_z._tcp.x:81 up-to=2 agent=82", "SRV records have the port"
+    ),
+    bad("a service's agents", "discover", "_z._tcp.x up-to=2", "agent is missing"),
+    bad("discovery with hosts", "discover", FOUND, "nothing with hosts", hosts=SEVERAL, host="one"),
+    bad("discovery by Varnish", "discover", FOUND, "nothing with varnish", varnish="balancer"),
+    bad("discovery of oneself", "discover", FOUND, "nothing with outside-balancers", **OUTSIDE),
+    bad(
+        "groups of none",
+        "groups",
+        "a = /a",
+        "nothing with instances = 0",
+        instances="0",
+        discover=FOUND,
+    ),
+    bad(
+        "an extra one of none",
+        "extra-instances",
+        "worker",
+        "nothing with instances = 0",
+        instances="0",
+        discover=FOUND,
+    ),
+    bad(
+        "callbacks of none",
+        "callback-instances",
+        "1",
+        "nothing with instances = 0",
+        instances="0",
+        discover=FOUND,
+    ),
+    bad(
+        "name servers for nothing",
+        "resolvers",
+        "10.0.0.2:53",
+        "discover to be set as well",
+        buildout=True,
+    ),
+    bad("a name server by name", "resolvers", "dns:53", ADDRESS, discover=FOUND),
+    bad("name servers everywhere", "resolvers", "*:53", "not of every network", discover=FOUND),
+    bad(
+        "a name server twice",
+        "resolvers",
+        "[::1]:53 [::1]:53",
+        "each name server once",
+        discover=FOUND,
+    ),
+    bad("a balancer by name", "outside-balancers", "lb", "'lb' is none"),
+    bad("a network of them", "outside-balancers", "10.0.0.0/8", "'10.0.0.0/8' is none"),
+    bad("every balancer", "outside-balancers", "0.0.0.0", "not the address of one machine"),
+    bad("two families", "outside-balancers", "10.0.0.1 ::1", "all of IPv4 or all of IPv6"),
+    bad(
+        "a balancer and hosts",
+        "outside-balancers",
+        "10.0.0.1",
+        "nothing with hosts",
+        hosts=SEVERAL,
+        host="one",
+    ),
+    bad(
+        "a database each",
+        "outside-balancers",
+        "10.0.0.1",
+        "storage = relstorage or external",
+        buildout=True,
+    ),
+]
+
 BAD: list[Bad] = [
     *HOSTS,
+    *SCHEDULED,
     *NUMBERS,
     *DATABASES,
     *STORAGES,

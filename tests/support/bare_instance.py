@@ -32,6 +32,7 @@ from zopestack.agent.once import Once
 from zopestack.agent.port import open_port
 from zopestack.agent.threads import Threads
 from zopestack.agent.warm_up import WarmUp
+from zopestack.peers import Peers
 
 #: Memory that requests have asked for and nothing gives back.
 kept: list[bytearray] = []
@@ -74,7 +75,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO)
     own = Configuration.read(os.environ)
     threads = Threads(own.threads)
-    server.install(threads, Arrivals(own.body_timeout))
+    server.install(threads, Arrivals(own.body_timeout), Peers(own.hosts))
     meter = Meter(Once(application, own.stuck_after), threads)
     balancers = Balancers(own.drain_delay, own.haproxy, own.server)
     drain = Drain(meter, own.stop_grace, balancers, own.drained)

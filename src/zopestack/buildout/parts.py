@@ -179,8 +179,7 @@ def _zope_conf(options: Section, stack: Stack, instance: Instance) -> list[str]:
     own = options.get("zope-conf-additional", "").splitlines()
     # HAProxy connects from the address that it connects to. From there Zope takes the client's
     # address out of X-Forwarded-For, as request.getClientAddr().
-    proxies = [each.address for each in stack.hosts.balancers] if stack.hosts.several else []
-    every = proxies or [instance.address.reachable.host]
+    every = stack.hosts.proxies or (instance.address.reachable.host,)
     made = [f"trusted-proxy {each}" for each in every]
     if not any(map(FORM_LIMITS.match, own)):
         made += _form_limits(stack)

@@ -19,6 +19,7 @@ from zopestack.features.option import Feature, Refused, options
 from zopestack.features.relstorage import SQLITE, Relstorage
 from zopestack.features.storage import ADDRESS, Kind, Storage
 from zopestack.features.tls import Tls
+from zopestack.features.varnish import Varnish
 
 #: What only a balancer reads, whose files need not be on the other hosts.
 OF_BALANCERS = (Tls, Acme, Extras)
@@ -27,26 +28,36 @@ OF_BALANCERS = (Tls, Acme, Extras)
 def values(hosts: Hosts, given: Mapping[str, Any]) -> dict[str, Any]:
     """The parsed options of [stack] as they hold here: without those of what runs elsewhere.
 
-    :raises Refused: for one that has no meaning beside ``hosts``.
+    :raises Refused: for one that has no meaning beside ``hosts`` or ``outside-balancers``.
     """
-    if not hosts.hosts:
-        return dict(given)
+    left: list[type[Feature]] = []
+    if hosts.hosts:
+        _check_hosts(hosts, given)
+        if hosts.here != next(iter(hosts.of_storage), None):
+            left.append(Backups)
+    if hosts.outside_balancers:
+        if given["storage"] == Kind.ZEO:
+            kinds = f"{Kind.RELSTORAGE} or {Kind.EXTERNAL}"
+            raise Refused("outside-balancers", f"storage = {kinds}: one database for all instances")
+        left += (Backups, Varnish)
+    if not hosts.here.balancer:
+        left += OF_BALANCERS
+    if none_here(hosts, given):
+        left.append(Memory)
+    unset = {each.name: each.parse(each.default) for cls in left for each in options(cls)}
+    return {**given, **unset}
+
+
+def _check_hosts(hosts: Hosts, given: Mapping[str, Any]) -> None:
     if given["instances"] is not None:
         raise Refused("instances", "nothing with hosts, where each line says how many it has")
+    if given["discover"]:
+        raise Refused("discover", "nothing with hosts, whose instances are known")
     _check_storage(hosts, given)
     if hosts.virtual_address and not all(each.wildcard for each in given["http-address"]):
         raise Refused(
             "virtual-address", "an http-address of every network, such as *:80: it comes and goes"
         )
-    left: list[type[Feature]] = []
-    if not hosts.here.balancer:
-        left += OF_BALANCERS
-    if none_here(hosts):
-        left.append(Memory)
-    if hosts.here != next(iter(hosts.of_storage), None):
-        left.append(Backups)
-    unset = {each.name: each.parse(each.default) for cls in left for each in options(cls)}
-    return {**given, **unset}
 
 
 def _check_storage(hosts: Hosts, given: Mapping[str, Any]) -> None:
@@ -67,8 +78,11 @@ def check_databases(hosts: Hosts, relstorages: tuple[Relstorage, ...]) -> None:
 
     :raises Refused: for a database in a file.
     """
-    if hosts.several and any(each.kind == SQLITE for each in relstorages):
-        raise Refused("hosts", "a database server with several hosts; SQLite is a file on one")
+    if any(each.kind == SQLITE for each in relstorages):
+        if hosts.several:
+            raise Refused("hosts", "a database server with several hosts; SQLite is a file on one")
+        if hosts.outside_balancers:
+            raise Refused("outside-balancers", "a database server; SQLite is a file on one machine")
 
 
 def storage(hosts: Hosts, given: Storage) -> Storage:
@@ -81,9 +95,12 @@ def storage(hosts: Hosts, given: Storage) -> Storage:
     return replace(given, storage=kind, zeo_address=Address(listens, given.zeo_address.port))
 
 
-def none_here(hosts: Hosts) -> bool:
-    """Whether no instance runs on this host."""
-    return bool(hosts.hosts) and not hosts.here.instances
+def none_here(hosts: Hosts, given: Mapping[str, Any]) -> bool:
+    """Whether no instance runs on this host.
+
+    :param given: the parsed options of [stack].
+    """
+    return not hosts.here.instances if hosts.hosts else given["instances"] == 0
 
 
 def whole(hosts: Hosts, lanes: tuple[Lane, ...]) -> tuple[Lane, ...]:
@@ -108,10 +125,12 @@ def layouts(
     """
     here = hosts.here
     if not hosts.hosts:
-        yield numbers.derived({lane.name: lane.instances for lane in lanes})
+        made = numbers.derived(_own_counts(lanes))
+        listens = hosts.every_network if hosts.outside_balancers else ""
+        yield tuple(_placed(each, here, listens) for each in made) if listens else made
         return
     others = (each for each in hosts.of_instances if each != here)
-    for host in (replace(here, instances=1) if none_here(hosts) else here, *others):
+    for host in (here if here.instances else replace(here, instances=1), *others):
         extras = numbers.extra_instances if host == hosts.of_instances[0] else ()
         derived = replace(numbers, extra_instances=extras).derived(_counts(host, lanes))
         where = hosts.listens(host, hosts.balancers)
@@ -121,8 +140,13 @@ def layouts(
 def every_name(hosts: Hosts, numbers: Instances, lanes: tuple[Lane, ...]) -> tuple[Instance, ...]:
     """Instances with every name that one has on some host."""
     most = max(hosts.of_instances, key=lambda each: each.instances, default=None)
-    counts = _counts(most, lanes) if most else {lane.name: lane.instances for lane in lanes}
-    return numbers.derived(counts)
+    return numbers.derived(_counts(most, lanes) if most else _own_counts(lanes))
+
+
+def _own_counts(lanes: tuple[Lane, ...]) -> dict[str, int]:
+    """Instances by lane where there is one host; one for its options where there is none."""
+    counts = {lane.name: lane.instances for lane in lanes}
+    return counts if any(counts.values()) else {VISITORS: 1}
 
 
 def _counts(host: Host, lanes: tuple[Lane, ...]) -> dict[str, int]:

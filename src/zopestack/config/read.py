@@ -19,6 +19,7 @@ from typing import Any
 from zc.buildout import UserError
 
 from zopestack.config import (
+    discovered,
     hosts,
     lanes,
     listeners,
@@ -158,6 +159,7 @@ def read(
     _check_directories(where)
     with given[STACK].refusing():
         spread = composed(Hosts, values).resolved(where.directory)
+        discovered.check(values)
         values = hosts.values(spread, values)
         numbers = composed(Instances, values).resolved(where.directory)
         features = _composed(FEATURES, values, where)
@@ -189,6 +191,7 @@ def read(
             for made in hosts.layouts(spread, numbers, found)
         ]
         here = layouts[0]
+        outside = discovered.instances(features["discovery"], here.instances[0])
     with given[SUPERVISOR].refusing():
         features |= _composed(SUPERVISOR_FEATURES, given[SUPERVISOR].values(), where)
         stack = Stack(
@@ -196,10 +199,10 @@ def read(
             bin=where.bin,
             parts=where.parts,
             account=_account(),
-            instances=() if hosts.none_here(spread) else here.instances,
-            lanes=hosts.whole(spread, found),
+            instances=() if hosts.none_here(spread, values) else here.instances,
+            lanes=discovered.with_them(features["discovery"], hosts.whole(spread, found)),
             relstorages=reached,
-            elsewhere=tuple(one for each in layouts[1:] for one in each.instances),
+            elsewhere=(*(one for each in layouts[1:] for one in each.instances), *outside),
             **features,
         )
         taken = names.of_programs(stack)

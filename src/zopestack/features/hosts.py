@@ -43,6 +43,22 @@ def _name(text: str) -> str:
     return text
 
 
+def _balancers(text: str) -> tuple[str, ...]:
+    accepted = "IP addresses of the machines with HAProxy, such as 10.0.0.5"
+    found = []
+    for word in text.split():
+        try:
+            address = ipaddress.ip_address(word)
+        except ValueError:
+            raise ValueError(f"{accepted}; {word!r} is none") from None
+        if address.is_unspecified or address.is_multicast:
+            raise ValueError(f"{accepted}; {word} is not the address of one machine")
+        found.append(str(address))
+    if len({":" in each for each in found}) > 1:
+        raise ValueError(f"{accepted}, all of IPv4 or all of IPv6")
+    return tuple(dict.fromkeys(found))
+
+
 @feature
 class Hosts(Feature):
     """The machines of the stack, and which of them this one is.
@@ -75,6 +91,13 @@ class Hosts(Feature):
         "An IP address that moves to a balancer that serves, by keepalived. See "
         ":ref:`virtual-address`.",
     )
+    outside_balancers: tuple[str, ...] = option(
+        _balancers,
+        "",
+        "For instances that a scheduler starts: the addresses from which HAProxy of another "
+        "machine sends requests; they listen on every network, and answer these only. See "
+        ":doc:`/howto/scheduler`.",
+    )
     interface: str = ""
 
     def resolved(self, base: Path) -> Self:
@@ -83,6 +106,8 @@ class Hosts(Feature):
         :raises Refused: where this machine is none of the hosts, or an address does not fit them.
         """
         self._check_virtual()
+        if self.hosts and self.outside_balancers:
+            raise Refused("outside-balancers", "nothing with hosts, which has the balancers")
         if not self.hosts:
             if self.host:
                 raise Refused("host", "hosts to be set as well: a line for each host")
@@ -108,11 +133,13 @@ class Hosts(Feature):
 
     @property
     def here(self) -> Host:
-        """This host; without ``hosts``, one on loopback that has every role."""
+        """This host; without ``hosts``, one on loopback that has every role, but for what
+        balancers outside do.
+        """
         for each in self.hosts:
             if each.name == self.host:
                 return each
-        return Host("", LOOPBACK, balancer=True, storage=True)
+        return Host("", LOOPBACK, balancer=not self.outside_balancers, storage=True)
 
     @property
     def several(self) -> bool:
@@ -148,13 +175,31 @@ class Hosts(Feature):
         """Who may connect to what only the stack itself uses: the hosts, where it listens on the
         address of one. Nothing for loopback, where anybody on this machine may.
         """
+        if listens.wildcard:
+            return self.outside_balancers
         return self.addresses if listens.host in self.addresses else ()
+
+    @property
+    def balanced_elsewhere(self) -> bool:
+        """Whether HAProxy of another machine may send requests here."""
+        return self.several or bool(self.outside_balancers)
+
+    @property
+    def every_network(self) -> str:
+        """Where what balancers outside reach listens."""
+        (ipv6,) = {":" in each for each in self.outside_balancers}
+        return "::" if ipv6 else "0.0.0.0"  # noqa: S104
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """From where HAProxy of other machines connects."""
+        own = tuple(each.address for each in self.balancers) if self.several else ()
+        return own or self.outside_balancers
 
     @property
     def balancers_reached_at(self) -> tuple[str, ...]:
         """Addresses of the balancers; nothing where there is one host."""
-        own = tuple(each.address for each in self.balancers if self.several)
-        return (*own, self.virtual_address) if self.virtual_address else own
+        return (*self.proxies, self.virtual_address) if self.virtual_address else self.proxies
 
     @property
     def moves_address(self) -> bool:

@@ -68,6 +68,7 @@ class Instance:
     :param alone: why it cannot share memory with the others; empty where it can.
     :param autostart: whether it starts with the stack.
     :param host: where it runs; empty without ``hosts``.
+    :param discovered: whether DNS tells where it is (``discover``); its addresses have the name.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Instance:
     alone: str = ""
     autostart: bool = True
     host: str = ""
+    discovered: bool = False
 
     @property
     def server(self) -> str:
@@ -105,7 +107,8 @@ def _instances(text: str) -> int | None:
     if text == "auto":
         return None
     try:
-        return whole_number(text, 1, MAX_INSTANCES)
+        # Whether there may be none, other options say.
+        return 0 if text == "0" else whole_number(text, 1, MAX_INSTANCES)
     except ValueError as accepted:
         raise ValueError(f"{accepted}, or auto for one per CPU core") from None
 
@@ -213,7 +216,8 @@ class Instances(Feature):
     @property
     def ordinary(self) -> int:
         """Instances for clients."""
-        return self.instances or min(cpus.usable(), MAX_INSTANCES)
+        given = self.instances
+        return min(cpus.usable(), MAX_INSTANCES) if given is None else given
 
     @property
     def first_agent_port(self) -> int:

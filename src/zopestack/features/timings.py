@@ -49,6 +49,15 @@ class Timings:
     #: The same at an instance that lends slots while nobody waits.
     look_lent: float = 0.025
 
+    #: HAProxy asks DNS for the addresses of instances (``discover``), and again where no answer
+    #: comes.
+    lookup: float = 1
+    #: An instance keeps its place in HAProxy after its address has left the answer: a name server
+    #: may leave one out once. Health checks know earlier that it has gone.
+    lookup_left: float = 5
+    #: All keep theirs while no name server answers.
+    lookup_silent: float = 24 * 3600
+
     #: HAProxy waits for the first byte of a response before it looks at it: longer than any
     #: ``timeout-server``, which ends the wait.
     inspect: float = 7 * 24 * 3600
@@ -103,6 +112,11 @@ class Sizes:
     alive_rise: int = 2
     #: Questions to a host that does not answer, until its connections count as broken.
     probes: int = 3
+    #: Bytes of an answer of DNS: the most that HAProxy takes over UDP (its manual,
+    #: "accepted_payload_size"), for a few hundred addresses.
+    answer: int = 8192
+    #: Questions to DNS without an answer until none is expected.
+    lookups: int = 3
     #: HAProxy tries a request again on another instance, where nothing was sent.
     retries: int = 3
     #: Slots that one instance lends at once; more than one client may hold.

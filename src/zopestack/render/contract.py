@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from zopestack.features.discovery import PREFIX
+from zopestack.features.instances import Instance
 from zopestack.model import Stack
 
 #: Directives of the backend, and what they are for.
@@ -24,7 +26,7 @@ def missing(stack: Stack, haproxy_cfg: str) -> str:
             return f"`{directive}`; {why}"
     by_default = any(re.match(r"default-server\b.*\bcheck\b", line) for line in lines)
     for instance in stack.balanced:
-        start = f"server {instance.server} {instance.address} "
+        start = _start(stack, instance)
         server = next((line for line in lines if f"{line} ".startswith(start)), None)
         if server is None:
             return f"`{start.strip()}`; without it {instance.server} gets no requests"
@@ -37,3 +39,11 @@ def missing(stack: Stack, haproxy_cfg: str) -> str:
                 "a port where requests keep it waiting"
             )
     return ""
+
+
+def _start(stack: Stack, instance: Instance) -> str:
+    """How the line begins with which HAProxy knows an instance."""
+    found = stack.discovery.discover
+    if found and instance.discovered:
+        return f"server-template {PREFIX} 1-{found.most} {found.asked} "
+    return f"server {instance.server} {instance.address} "

@@ -16,7 +16,7 @@ import jinja2
 
 from zopestack import __file__ as package_file
 from zopestack import stack_file
-from zopestack.features import volto
+from zopestack.features import discovery, volto
 from zopestack.features.databases import MAIN
 from zopestack.features.instances import VISITORS
 from zopestack.features.relstorage import Relstorage
@@ -63,6 +63,7 @@ def balancer(stack: Stack) -> dict[Path, str]:
             stack=stack,
             lanes=lanes,
             volto=volto,
+            discovery=discovery,
             maps=maps,
             pages=pages,
             request_id=pages.REQUEST_ID,

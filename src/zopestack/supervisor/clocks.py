@@ -28,7 +28,7 @@ def differing(stack: Stack) -> dict[str, float]:
     is ahead; of those whose agents answer.
     """
     first: dict[str, Address] = {}
-    for each in stack.elsewhere:
+    for each in stack.elsewhere if stack.hosts.several else ():
         first.setdefault(each.host, each.agent)
     with ThreadPoolExecutor(max(1, len(first))) as pool:
         ahead = dict(zip(first, pool.map(_ahead, first.values()), strict=True))

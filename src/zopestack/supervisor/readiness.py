@@ -179,8 +179,8 @@ def _unbalanced(stack: Stack, missing: dict[str, str], process: Process) -> str:
     if missing.keys() & {each.name for each in stack.balanced_here} or down:
         return f"does not send requests to {', '.join(down) or 'an instance that is not ready'} yet"
     path = stack.volto.path_of_plone
-    # The instances may all be on other hosts, and not there yet.
-    worst = 599 if stack.hosts.several else 499
+    # The instances may all be on other machines, and not there yet.
+    worst = 599 if stack.elsewhere else 499
     addresses = stack.balancer.http_address
     silent = [each for each in addresses if not _answers(each.reachable, path, worst)]
     return f"does not answer on {silent[0]}" if silent else ""

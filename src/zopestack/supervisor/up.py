@@ -168,6 +168,8 @@ def summary(stack: Stack) -> str:
     """Return the addresses of a running stack, and the commands to use next."""
     if stack.hosts.several:
         return _summary_of_host(stack)
+    if not stack.balances:
+        return _summary_behind(stack)
     sites = "\n".join(f"  site         {url}" for url in urls(stack))
     return f"""
 The stack is up: {_layout(stack)} behind HAProxy.
@@ -200,6 +202,14 @@ This host is up: {stack.hosts.host} with {", ".join(stack.programs) or "no proce
 """
 
 
+def _summary_behind(stack: Stack) -> str:
+    return f"""
+The instances are up: {_layout(stack)}, for HAProxy on {", ".join(stack.hosts.outside_balancers)}.
+
+  bin/supervisorctl status             list the processes
+"""
+
+
 def urls(stack: Stack) -> list[str]:
     """Return the URLs for clients, and which Zope object each shows if ``sites`` says so."""
     if not stack.sites.shown:
@@ -214,12 +224,12 @@ def management(stack: Stack) -> str:
     """Return the URL of Zope's management interface.
 
     It is reached through a site that shows Zope's root, or else on the first instance itself,
-    which only this machine can reach.
+    which only this machine can reach, or an instance of another machine.
     """
     sites = stack.sites.shown
     through = [site for site in sites if not site.root and not site.path]
     if sites and not through:
-        return f"http://{stack.instances[0].address}/manage_main"
+        return f"http://{(stack.instances or stack.elsewhere)[0].address}/manage_main"
     return f"{_origin(stack, through[0].host if through else '*')}/manage_main"
 
 
@@ -237,12 +247,17 @@ def _origin(stack: Stack, host: str = "*") -> str:
 
 def _layout(stack: Stack) -> str:
     """Return the number of instances and threads, such as "2 instances with 1 thread each"."""
-    count = len(stack.balanced)
-    numbers = {instance.threads for instance in stack.balanced}
+    own = [instance for instance in stack.balanced if not instance.discovered]
+    more = stack.discovery.discover
+    if more and not own:
+        return f"up to {_count(more.most, 'instance')} of {more.asked}"
+    count = len(own)
+    numbers = {instance.threads for instance in own}
     threads = _count(max(numbers), "thread") + (" each" if count > 1 else "")
     if len(numbers) > 1:
-        threads = f"{stack.threads} threads in total"
-    return f"{_count(count, 'instance')} with {threads}"
+        threads = f"{sum(instance.threads for instance in own)} threads in total"
+    further = f", and up to {more.most} of {more.asked}," if more else ""
+    return f"{_count(count, 'instance')} with {threads}{further}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -232,7 +232,7 @@ class _Update:
 
     def _balanced(self) -> bool:
         """Whether there is a balancer to ask: that of this host runs, or others may."""
-        return self._running(HAPROXY) or self.stack.hosts.several
+        return self._running(HAPROXY) or self.stack.hosts.balanced_elsewhere
 
     def _running(self, name: str) -> bool:
         """Whether a process of this group runs."""

@@ -86,6 +86,8 @@ VALUES = {
     "affinity": ("cookie", "authenticated", "path"),
     "volto-address": ("3000", "127.0.0.1:3000 192.0.2.1:3000 [::1]:3000"),
     "callback-instances": ("1", "3"),
+    "discover": ("zope.example.internal:8081 up-to=20", "_z._tcp.a.b up-to=1 agent=9081"),
+    "resolvers": ("127.0.0.1:53 [::1]:53",),
     "groups": (GROUPS, "a = /a"),
     "static-cache": ("1MB", "4095MB"),
     "varnish": ("front", "balancer"),
@@ -106,6 +108,7 @@ WITH = {
     "tls-certificate": {"https-address": "8443"},
     "http-redirect": {"https-address": "8443", "tls-certificate": "self-signed"},
     "hsts": {"https-address": "8443", "tls-certificate": "own.pem"},
+    "resolvers": {"discover": "zope.example.internal:8081 up-to=20"},
     "volto-address": {"sites": SITES},
     "proxy-protocol": {"trusted-proxies": "127.0.0.8"},
 }
