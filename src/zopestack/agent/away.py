@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from threading import get_ident
 from typing import Any
 
@@ -39,6 +38,14 @@ class Disconnected(StorageError, TransientError):  # type: ignore[misc]
 
 class Away(Exception):
     """A database has not come back in time."""
+
+
+def attach(application: Application) -> Application:
+    """Return what has requests wait; the application itself where no database is of RelStorage."""
+    if next(relational(), None) is None:
+        return application
+    install()
+    return WhileAway(application)
 
 
 class WhileAway:
@@ -96,8 +103,11 @@ def _complete_in_any_case() -> None:
     usual = Connection.afterCompletion
 
     def after_completion(own: Any, done: Any) -> None:
-        with suppress(*lost()):
+        # Not suppress(): what lost() takes is spent where something has been raised only.
+        try:
             usual(own, done)
+        except lost():
+            pass
 
     Connection.afterCompletion = after_completion
 
