@@ -91,13 +91,14 @@ def _visit(site: Site, over: threading.Event, number: int) -> None:
 def watched(site: Site) -> str:
     """What a real terminal shows while every instance serves and some work, as a picture."""
     program, *arguments = COMMAND.split()
+    number = len(site.stack.instances)
     with Terminal([site.stack.directory / program, *arguments], site.environment) as terminal:
         until(
             "busy instances",
             terminal.lines,
             lambda lines: (
                 bool(lines)
-                and f"{INSTANCES} of {INSTANCES} serve" in lines[-1]
+                and f"{number} of {number} serve" in lines[-1]
                 and BUSY in "".join(lines)
             ),
         )
