@@ -882,7 +882,8 @@ SCHEDULED = [
     ),
     bad("a service's agents", "discover", "_z._tcp.x up-to=2", "agent is missing"),
     bad("discovery with hosts", "discover", FOUND, "nothing with hosts", hosts=SEVERAL, host="one"),
-    bad("discovery by Varnish", "discover", FOUND, "nothing with varnish", varnish="balancer"),
+    bad("lines of no use", "backend-extra", "plain-file", "empty beside", varnish="balancer"),
+    bad("discovery by Varnish", "discover", FOUND, "empty beside varnish", varnish="balancer"),
     bad("discovery of oneself", "discover", FOUND, "nothing with outside-balancers", **OUTSIDE),
     bad(
         "groups of none",

@@ -11,7 +11,6 @@ from zopestack.features.discovery import Discovery
 from zopestack.features.instances import MAX_INSTANCES, VISITORS, Instance
 from zopestack.features.lanes import Lane
 from zopestack.features.option import Refused
-from zopestack.features.varnish import BALANCER
 
 #: Instances for particular requests, which are on the machine of ordinary ones.
 BESIDE_ORDINARY = ("callback-instances", "groups", "extra-instances")
@@ -24,8 +23,6 @@ def check(given: Mapping[str, Any]) -> None:
     """
     if given["discover"] and given["outside-balancers"]:
         raise Refused("discover", "nothing with outside-balancers, which find the instances")
-    if given["discover"] and given["varnish"] == BALANCER:
-        raise Refused("discover", f"nothing with varnish = {BALANCER}, which asks no DNS")
     if given["instances"] != 0:
         return
     if not given["discover"]:

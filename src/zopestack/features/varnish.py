@@ -38,6 +38,7 @@ BESIDE_BALANCER = BESIDE | {
     "affinity": (("none",), "none", "it knows no preferred server"),
     "compression": (((),), "off", "HAProxy compresses in a backend that its requests do not pass"),
     "backend-extra": ((None,), "empty", "its requests do not pass that backend"),
+    "discover": ((None,), "empty", "it asks no DNS"),
 }
 
 #: The least that is of use, and in which Varnish starts.

@@ -176,14 +176,16 @@ def test_a_thousand_instances_of_fifty_hosts(buildout: Path, program: Path) -> N
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_values_together(buildout: Path, program: Path, options: dict[str, str]) -> None:
-    needed = {}
-    for name in options:
-        needed |= WITH.get(name, {})
+    refused = {*{FRONT: BESIDE, BALANCER: BESIDE_BALANCER}.get(options.get("varnish", ""), {})}
     if options.get("sites") == "* = /":
         # Volto shows no site that is Zope's root.
-        options.pop("volto-address", None)
-    refused = {FRONT: BESIDE, BALANCER: BESIDE_BALANCER}.get(options.get("varnish"), {})
-    options = {name: options[name] for name in options if name not in refused}
+        refused.add("volto-address")
+    needed = {}
+    for name in list(options):
+        if refused & {name, *WITH.get(name, {})}:
+            del options[name]
+        else:
+            needed |= WITH.get(name, {})
     check(buildout, program, {**needed, **options})
 
 
