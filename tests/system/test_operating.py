@@ -85,7 +85,7 @@ def test_into_a_pipe_it_is_plain(site: Site) -> None:
 
 
 def test_all_logs_are_one(site: Site) -> None:
-    command = [site.stack.bin / "supervisorctl", "logs", "-f", "-n", "500"]
+    command = [site.stack.bin / "supervisorctl", "logs", "-f", "-n", "100000"]
     with subprocess.Popen(
         command, env=site.environment, stdout=subprocess.PIPE, text=True
     ) as process:
