@@ -119,6 +119,9 @@ class Sizes:
     lookups: int = 3
     #: HAProxy tries a request again on another instance, where nothing was sent.
     retries: int = 3
+    #: The same with Varnish, which only has requests that may be sent twice. When its process has
+    #: gone, each connection that it has left fails once.
+    varnish_retries: int = 30
     #: Slots that one instance lends at once; more than one client may hold.
     lent: int = 80
     #: The largest response that HAProxy's cache keeps.
