@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from tests.support import ledger, packages
 from tests.support.harness import COMMANDS, Site, until
@@ -239,6 +240,9 @@ def test_the_doctor_names_newer_releases(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In an index of the test's, of what the instances are made of."""
+    # All of them: pip names one at a time that it does not find.
+    for each in metadata.distributions():
+        packages.wheel(tmp_path, canonicalize_name(each.name).replace("-", "_"), each.version)
     installed = metadata.version("waitress")
     newer = f"{installed}.1"
     packages.wheel(tmp_path, "waitress", newer)
