@@ -10,14 +10,13 @@ and its quartiles.
 
 from __future__ import annotations
 
-import http.client
-import statistics
 import sys
 from contextlib import ExitStack
 
 import psutil
 
 from scripts.bootstrap import say
+from tests.support import cpu
 from tests.support.farm import PRODUCT
 from tests.support.harness import Site
 from tests.support.polling import until
@@ -38,28 +37,18 @@ zcml-additional =
 KEPT, NOT_KEPT = "/cached?control=max-age=3600", "/cached?control=private"
 
 
-def cpu(site: Site) -> float:
+def used(site: Site) -> float:
     """Seconds of CPU that all processes of a site have had so far."""
     names = ("instance1", "haproxy", "varnish")
     pids = site.pids()
     first = [psutil.Process(pids[name]) for name in names if name in pids]
     every = {each.pid: each for one in first for each in (one, *one.children(recursive=True))}
-    return sum(sum(each.cpu_times()[:2]) for each in every.values())
+    return cpu.used(every.values())
 
 
 def cost(site: Site, path: str) -> float:
     """Milliseconds of CPU that a request took, over one round."""
-    address = site.address("haproxy")
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
-    before = cpu(site)
-    for _ in range(REQUESTS):
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            sys.exit(f"{address} answered {answer.status}")
-    connection.close()
-    return (cpu(site) - before) * 1000 / REQUESTS
+    return cpu.of_a_request(lambda: used(site), site.address("haproxy"), path, REQUESTS)
 
 
 def main() -> None:
@@ -86,8 +75,7 @@ def main() -> None:
                     say(f"round {number}: {found:.3f} ms {name}")
                     figures[name].append(found)
     for name, values in figures.items():
-        low, median, high = statistics.quantiles(values, n=4)
-        print(f"{name}: {median:.3f} ms of CPU a request (quartiles {low:.3f} to {high:.3f})")
+        print(f"{name}, CPU a request: {cpu.spread(values, ' ms')}")
 
 
 if __name__ == "__main__":

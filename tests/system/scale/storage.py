@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from tests.support import cpu
 from tests.support.polling import until
 from tests.support.postgres import Postgres
 from tests.system.scale import client
@@ -61,7 +62,7 @@ class Server:
 
     def spent(self) -> float:
         """Seconds of CPU so far."""
-        return sum(sum(each.cpu_times()[:2]) for each in self.processes())
+        return cpu.used(self.processes())
 
     def memory(self) -> float:
         """MB."""
@@ -74,10 +75,6 @@ class Server:
         opened = psutil.Process(self.pid).net_connections("unix")
         # One of them is the socket that listens.
         return sum(each.laddr == self.address for each in opened) - 1
-
-
-#: Starts a server for a ``with`` block.
-Started = Callable[[], AbstractContextManager[Server]]
 
 
 @contextmanager
@@ -148,10 +145,11 @@ def figures(server: Server, number: int, writers: int) -> Figures:
         for process in made:
             assert process.stdout
             assert process.stdout.readline() == "connected\n", process.args
-        before, spent, began = server.spent(), cpu(made), time.monotonic()
+        clients = [psutil.Process(each.pid) for each in made]
+        before, spent, began = server.spent(), cpu.used(clients), time.monotonic()
         tell(made)
         time.sleep(SECONDS)
-        after, used, seconds = server.spent(), cpu(made), time.monotonic() - began
+        after, used, seconds = server.spent(), cpu.used(clients), time.monotonic() - began
         connections, memory = server.connections(), server.memory()
         tell(made)
         told = [process.stdout.readline().split() for process in made if process.stdout]
@@ -168,11 +166,6 @@ def figures(server: Server, number: int, writers: int) -> Figures:
         connections,
         memory,
     )
-
-
-def cpu(processes: Sequence[subprocess.Popen[str]]) -> float:
-    """Seconds of CPU so far."""
-    return sum(sum(psutil.Process(each.pid).cpu_times()[:2]) for each in processes)
 
 
 def tell(processes: Sequence[subprocess.Popen[str]]) -> None:
