@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from zopestack import system_program
 from zopestack_bench.slow import Slow
 
 #: What the benchmark's own files are made from.
@@ -92,8 +92,8 @@ def layouts(number: int) -> dict[str, Layout]:
             number,
             1,
             "director",
-            f"{_varnishd()} -j none -F -a {{address}} -f {{directory}}/default.vcl "
-            "-s malloc,32m -n {directory}/varnish",
+            f"{system_program.find('varnishd')} -j none -F -a {{address}} "
+            "-f {directory}/default.vcl -s malloc,32m -n {directory}/varnish",
         ),
         # With its default, synchronous workers.
         Layout(
@@ -143,15 +143,11 @@ def missing() -> dict[str, str]:
     pip = ".venv/bin/pip install"
     compiled = "(a wheel; where there is none it needs a C compiler)"
     known = {
-        "varnish": (_varnishd(), "apt-get install varnish"),
+        "varnish": (system_program.find("varnishd"), "apt-get install varnish"),
         "gunicorn": (find_spec("gunicorn"), f"{pip} gunicorn"),
         "uwsgi": (find_spec("pyuwsgi"), f"{pip} pyuwsgi {compiled}"),
     }
     return {name: how for name, (there, how) in known.items() if not there}
-
-
-def _varnishd() -> str:
-    return shutil.which("varnishd") or shutil.which("varnishd", path="/usr/sbin") or ""
 
 
 def _count(number: int, noun: str) -> str:

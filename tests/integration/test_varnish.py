@@ -22,6 +22,7 @@ from tests.support.fetch import Response, fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
+from zopestack import system_program
 from zopestack.buildout import trial
 from zopestack.features.timings import Timings
 from zopestack.haproxy.runtime import Runtime
@@ -310,7 +311,7 @@ def test_a_machine_without_varnish_is_told_what_to_install(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(home))
-    monkeypatch.setattr(program, "PLACES", str(home))
+    monkeypatch.setattr(system_program, "PLACES", str(home))
     with pytest.raises(program.Unusable, match="none is installed"):
         program.find(None)
     with pytest.raises(UserError, match="varnishd = auto"):

@@ -5,17 +5,13 @@ keepalived is the system's, and only asked where it is installed.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from zopestack import files
+from zopestack import files, system_program
 from zopestack.model import Stack
 from zopestack.render.files import keepalived
-
-#: Where the system has it; a user's PATH often lacks it.
-PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
 
 #: Timeout in seconds for one run of the program.
 TIMEOUT = 20
@@ -28,7 +24,7 @@ def refusal(stack: Stack) -> str:
     """What keepalived says against its configuration; empty where it accepts it, where there is
     none, and where keepalived is not installed.
     """
-    program = shutil.which("keepalived") or shutil.which("keepalived", path=PLACES)
+    program = system_program.find("keepalived")
     if not program:
         return ""
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from zopestack import system_program
 from zopestack.features.balancer import OLDEST
 
 #: An empty server-state file: only the version of its format (Management Guide,
@@ -45,7 +45,7 @@ def find(given: Path | None) -> Path:
 
 def installed() -> tuple[Path, ...]:
     """Return every HAProxy on this machine, of any version, in order of preference."""
-    return tuple(found for found in (_system(), _packaged()) if found)
+    return tuple(found for found in (system_program.find("haproxy"), _packaged()) if found)
 
 
 @cache
@@ -88,12 +88,6 @@ def check_file(program: Path, configuration: Path) -> Verdict:
         check=False,
     )
     return Verdict(answer.returncode == 0, answer.stderr.strip())
-
-
-def _system() -> Path | None:
-    # Look in sbin as well: a user's PATH often lacks it.
-    found = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
-    return Path(found) if found else None
 
 
 def _packaged() -> Path | None:

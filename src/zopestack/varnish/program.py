@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from zopestack import system_program
 from zopestack.features.varnish import OLDEST_VARNISH
-
-#: Where the system has it; a user's PATH often lacks it.
-PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 #: Programs of Varnish that are needed beside it.
 TOOLS = ("varnishadm", "varnishstat")
@@ -32,7 +29,7 @@ def find(given: Path | None) -> Path:
     :raises Unusable: if there is none; the message says what is expected.
     """
     wanted = f"the path of varnishd {_dotted(OLDEST_VARNISH)} or later, or auto"
-    program = given or _system("varnishd")
+    program = given or system_program.find("varnishd")
     if program is None:
         raise Unusable(f"{wanted}; none is installed. Install your system's package varnish")
     found = version(program)
@@ -49,7 +46,7 @@ def find(given: Path | None) -> Path:
 def beside(program: Path, name: str) -> Path:
     """Another program of the same Varnish: beside it, or in the ``bin`` of its ``sbin``."""
     places = (program.with_name(name), program.parent.parent / "bin" / name)
-    return next(filter(Path.is_file, places), _system(name) or places[0])
+    return next(filter(Path.is_file, places), system_program.find(name) or places[0])
 
 
 @cache
@@ -83,11 +80,6 @@ def refusal(program: Path, rules: Path) -> str:
             check=False,
         )
     return (done.stderr.strip() or f"exit status {done.returncode}") if done.returncode else ""
-
-
-def _system(name: str) -> Path | None:
-    found = shutil.which(name) or shutil.which(name, path=PLACES)
-    return Path(found) if found else None
 
 
 def _dotted(numbers: tuple[int, ...]) -> str:
