@@ -760,7 +760,9 @@ HOSTS = [
     bad("a host without an address", "hosts", "one balancer", "'balancer' is not an IP address"),
     bad("a host by its name", "hosts", "one one.example.com balancer", "is not an IP address"),
     bad("a port of a host", "hosts", "one 10.0.0.1:80 balancer", "is not an IP address"),
-    bad("a host on every network", "hosts", "one 0.0.0.0 balancer", "not the address of one host"),
+    bad(
+        "a host on every network", "hosts", "one 0.0.0.0 balancer", "not the address of one machine"
+    ),
     bad("a host without a role", "hosts", f"{ONE}\ntwo 127.0.0.3", "gives two no role"),
     bad("a host in capitals", "hosts", "LB1 10.0.0.1 balancer", "'LB1' is not a host's name"),
     bad("a host with a domain", "hosts", "a.b 10.0.0.1 balancer", "'a.b' is not a host's name"),
@@ -818,7 +820,7 @@ HOSTS = [
     bad("a host that is no name", "host", "one two", "the name of a host in a line of hosts"),
     bad("half a virtual address", "virtual-address", "10.0.0", "an IP address without a port"),
     bad("a mask of one", "virtual-address", "10.0.0.100/24", "without a port or a mask"),
-    bad("a virtual network", "virtual-address", "0.0.0.0", "that a host may have"),
+    bad("a virtual network", "virtual-address", "0.0.0.0", "not the address of one machine"),
     bad("a virtual address alone", "virtual-address", "10.0.0.100", "two hosts with the role"),
     bad("one for one balancer", "virtual-address", "10.0.0.100", "two hosts with", hosts=SEVERAL),
     bad("one that a host has", "virtual-address", "127.0.0.2", "not one host's own", hosts=PAIR),
@@ -925,8 +927,10 @@ SCHEDULED = [
         "each name server once",
         discover=FOUND,
     ),
-    bad("a balancer by name", "outside-balancers", "lb", "'lb' is none"),
-    bad("a network of them", "outside-balancers", "10.0.0.0/8", "'10.0.0.0/8' is none"),
+    bad("a balancer by name", "outside-balancers", "lb", "'lb' is not an IP address"),
+    bad(
+        "a network of them", "outside-balancers", "10.0.0.0/8", "'10.0.0.0/8' is not an IP address"
+    ),
     bad("every balancer", "outside-balancers", "0.0.0.0", "not the address of one machine"),
     bad("two families", "outside-balancers", "10.0.0.1 ::1", "all of IPv4 or all of IPv6"),
     bad(

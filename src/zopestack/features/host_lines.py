@@ -9,13 +9,12 @@ A host may have several roles.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from zopestack.features.instances import MAX_INSTANCES
-from zopestack.features.parsers import whole_number
+from zopestack.features.parsers import machine, whole_number
 from zopestack.features.unknown_name import nearest
 
 #: The roles of a host; that of the instances has their number.
@@ -70,7 +69,10 @@ def _line(line: str) -> Host:
     address, roles = "".join(words[:1]), words[1:]
     if not NAME.fullmatch(name):
         raise ValueError(f"{ACCEPTED}; in {line!r}, {name!r} is not a host's name in lower case")
-    host = Host(name, _address(address, line))
+    try:
+        host = Host(name, machine(address))
+    except ValueError as why:
+        raise ValueError(f"{ACCEPTED}; in {line!r}, {why}") from None
     if not roles:
         raise ValueError(f"{ACCEPTED}; {line!r} gives {name} no role")
     for word in roles:
@@ -88,16 +90,6 @@ def _line(line: str) -> Host:
             hint = nearest(role, [BALANCER, f"{INSTANCES}=4", STORAGE])
             raise ValueError(f"{ACCEPTED}; in {line!r}, {word} is not a role; {hint}")
     return host
-
-
-def _address(text: str, line: str) -> str:
-    try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError(f"{ACCEPTED}; in {line!r}, {text!r} is not an IP address") from None
-    if found.is_unspecified or found.is_multicast:
-        raise ValueError(f"{ACCEPTED}; in {line!r}, {text} is not the address of one host")
-    return str(found)
 
 
 def _check_roles(hosts: Iterable[Host]) -> None:

@@ -19,22 +19,18 @@ from zopestack.features import host_lines
 from zopestack.features.address import Address
 from zopestack.features.host_lines import Host
 from zopestack.features.option import Feature, Refused, feature, option
-from zopestack.features.parsers import port
+from zopestack.features.parsers import machine, port
 
 #: The address of what needs no other host.
 LOOPBACK = "127.0.0.1"
 
 
 def _virtual(text: str) -> str:
-    if not text:
-        return text
     try:
-        found = ipaddress.ip_address(text)
-    except ValueError:
-        raise ValueError("an IP address without a port or a mask, such as 10.0.0.100") from None
-    if found.is_unspecified or found.is_multicast:
-        raise ValueError("an IP address that a host may have, such as 10.0.0.100")
-    return str(found)
+        return machine(text) if text else ""
+    except ValueError as why:
+        accepted = "an IP address without a port or a mask, such as 10.0.0.100"
+        raise ValueError(f"{accepted}; {why}") from None
 
 
 def _name(text: str) -> str:
@@ -48,12 +44,9 @@ def _balancers(text: str) -> tuple[str, ...]:
     found = []
     for word in text.split():
         try:
-            address = ipaddress.ip_address(word)
-        except ValueError:
-            raise ValueError(f"{accepted}; {word!r} is none") from None
-        if address.is_unspecified or address.is_multicast:
-            raise ValueError(f"{accepted}; {word} is not the address of one machine")
-        found.append(str(address))
+            found.append(machine(word))
+        except ValueError as why:
+            raise ValueError(f"{accepted}; {why}") from None
     if len({":" in each for each in found}) > 1:
         raise ValueError(f"{accepted}, all of IPv4 or all of IPv6")
     return tuple(dict.fromkeys(found))

@@ -89,6 +89,20 @@ def _ip_address(text: str) -> str:
     return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
+def machine(text: str) -> str:
+    """The IP address of one machine, without a port, a mask or brackets.
+
+    :raises ValueError: where it is not one; the message says what it is instead.
+    """
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IP address") from None
+    if found.is_unspecified or found.is_multicast:
+        raise ValueError(f"{text} is not the address of one machine")
+    return str(found)
+
+
 def _every_network(host: str) -> str:
     """The wildcard itself, or that of IPv4 alone on a machine without IPv6."""
     try:
