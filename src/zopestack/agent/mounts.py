@@ -4,6 +4,10 @@ zope.conf says where a database is mounted, but Zope finds nothing there until a
 Products.ZODBMountPoint is in the main database. Each instance looks when it starts, so that one is
 made for a main database of any age, such as one that comes from a backup. Where several start at
 once, the commit of one succeeds, and the others find its object.
+
+That object makes the folder that it shows, where a look finds none, and keeps it. Without a commit
+that folder is in the memory of one process only, and what is put into it is lost. So each look is
+committed, and what the object keeps of a look that could not be committed is forgotten.
 """
 
 from __future__ import annotations
@@ -44,16 +48,22 @@ def make(paths: Iterable[str]) -> None:
 
 
 def _make(path: str) -> None:
+    import transaction
+
     for left in reversed(range(TRIES)):
         try:
             with _application() as application:
-                if not _mounted(application, path):
+                if new := not _mounted(application, path):
                     _mount(application, path)
+                transaction.get().note(f"mounted {path}")
+                transaction.commit()
         except ConflictError:
             if not left:
                 raise
             storage.synchronize()
         else:
+            if new:
+                logger.info("mounted %s", path)
             return
 
 
@@ -72,6 +82,7 @@ def _application() -> Iterator[Any]:
     finally:
         noSecurityManager()
         transaction.abort()
+        application._p_jar.cacheMinimize()
         application._p_jar.close()
 
 
@@ -113,7 +124,6 @@ def _own(container: Any, name: str) -> Any:
 
 
 def _mount(application: Any, path: str) -> None:
-    import transaction
     from Products.ZODBMountPoint.MountedObject import manage_addMounts
     from zExceptions import BadRequest
 
@@ -121,6 +131,3 @@ def _mount(application: Any, path: str) -> None:
         manage_addMounts(application, (path,))
     except BadRequest as why:
         raise Unusable(f"no object can be called that: {why}") from None
-    transaction.get().note(f"mounted {path}")
-    transaction.commit()
-    logger.info("mounted %s", path)
