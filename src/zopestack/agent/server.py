@@ -20,9 +20,11 @@ from __future__ import annotations
 from typing import Any
 
 from waitress import server
+from waitress.task import ThreadedTaskDispatcher
 
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.channel import Channel
+from zopestack.agent.room import with_room
 from zopestack.agent.threads import Threads
 from zopestack.peers import Peers
 
@@ -37,7 +39,7 @@ WHOLE_ANSWER = 18000
 CONNECTIONS = 400
 
 #: The names of waitress's servers in its own module, and the originals.
-ORIGINALS = {name: getattr(server, name) for name in ("TcpWSGIServer", "UnixWSGIServer")}
+SERVERS = {name: getattr(server, name) for name in ("TcpWSGIServer", "UnixWSGIServer")}
 
 
 class Inline:
@@ -59,6 +61,10 @@ class Inline:
         self.adj.send_bytes = WHOLE_ANSWER
         self.adj.connection_limit = max(self.adj.connection_limit, CONNECTIONS)
         self.threads.servers.add(self)
+
+    def run(self) -> None:
+        """Run the main loop, with room for the frames of the requests that it runs."""
+        with_room(super().run)  # type: ignore[misc]
 
     def accept(self) -> Any:
         """Accept a connection; None where there is none, or none that may be."""
@@ -118,15 +124,25 @@ class Inline:
         )
 
 
+class Workers(ThreadedTaskDispatcher):  # type: ignore[misc]
+    """waitress's worker threads, with room for the frames of the requests that they run."""
+
+    def handler_thread(self, thread_no: int) -> None:
+        """Run requests until the thread is to end."""
+        with_room(super().handler_thread, thread_no)
+
+
 def install(threads: Threads, arrivals: Arrivals, peers: Peers | None = None) -> None:
     """Make waitress use these classes for every new server and its connections."""
     connection = type("Channel", (Channel,), {"threads": threads, "arrivals": arrivals})
-    for name, original in ORIGINALS.items():
+    server.ThreadedTaskDispatcher = Workers
+    for name, original in SERVERS.items():
         attributes = {"threads": threads, "peers": peers or Peers(), "channel_class": connection}
         setattr(server, name, type(name, (Inline, original), attributes))
 
 
 def uninstall() -> None:
     """Make waitress use its own classes again."""
-    for name, original in ORIGINALS.items():
+    server.ThreadedTaskDispatcher = ThreadedTaskDispatcher
+    for name, original in SERVERS.items():
         setattr(server, name, original)

@@ -15,7 +15,9 @@ from zopestack.agent import server as own
 from zopestack.agent.arrival import Arrivals
 from zopestack.agent.threads import Threads
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Start = Callable[..., Any]
+
+Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 
 @dataclass
