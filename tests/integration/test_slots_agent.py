@@ -16,6 +16,7 @@ from tests.support import freeports
 from tests.support.door import Door, received, statuses
 from tests.support.polling import until
 
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -98,9 +99,33 @@ def test_a_request_that_took_the_place_of_another_has_its_thread(
     with ExitStack() as held:
         clients = [held.enter_context(door.connect()) for _ in range(2)]
         for client in clients:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            client.sendall(REQUEST)
         until("slots.lua to look again", lambda: len(seen) > 1)
         second[0]()
         for client in clients:
             assert statuses(received(client)) == (200,)
     assert seen[:2] == [[1], [1]]
+
+
+def test_the_agent_is_told_how_many_requests_it_was_sent(site: tuple[Door, Instance]) -> None:
+    """Since the question before: once it has seen these, it need not wait for others."""
+    door, instance = site
+    asked: list[str] = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return "0 0"
+
+    instance.answer = answer
+    with ExitStack() as held:
+        clients = [held.enter_context(door.connect()) for _ in range(20)]
+        for client in clients:
+            client.sendall(REQUEST)
+        # Each gets a slot that the ones before it hold with an idle thread.
+        for answered in [instance.arrived.get(timeout=60) for _ in clients]:
+            answered()
+        for client in clients:
+            assert statuses(received(client)) == (200,)
+    told = [int(each.removeprefix("next ")) for each in asked if each.startswith("next ")]
+    # Not all: without a queue it is asked something else.
+    assert 0 < sum(told) <= len(clients)

@@ -6,13 +6,15 @@ GET /metrics   figures for Prometheus
 GET /now       what /health tells and the requests that run, as JSON
 GET /stacks    what every thread of the instance does now, as text
 GET /threads   a dialog with HAProxy's watch (templates/slots.lua.j2): each line that names a
-               question of zopestack.agent.threads is answered by a line of two numbers
+               question of zopestack.agent.threads is answered by a line of two numbers; "next 1"
+               says that one request was sent since the question before
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import re
 import socket
 import sys
 from contextlib import suppress
@@ -34,6 +36,9 @@ from zopestack.peers import Peers
 TIMEOUT = 5
 
 NOT_FOUND = b"not found; use /health, /alive, /metrics, /now, /stacks or /threads\n"
+
+#: A question, and how many requests HAProxy has sent since it asked the last one.
+ASKED = re.compile(rb"(?P<name>%s)(?: (?P<given>[0-9]{1,9}))?\r?\n" % "|".join(QUESTIONS).encode())
 
 #: Bytes of a request's rest that are read at once, to be ignored.
 CHUNK = 4096
@@ -109,8 +114,12 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.flush()
-        while question := QUESTIONS.get(self.rfile.readline(80).decode("latin-1").strip()):
-            self.wfile.write(b"%d %d\n" % threads.answer(question))
+        begun = threads.begun
+        while asked := ASKED.fullmatch(self.rfile.readline(80)):
+            expected = begun + int(asked["given"]) if asked["given"] else None
+            answer = threads.answer(QUESTIONS[asked["name"].decode()], expected)
+            begun = threads.begun
+            self.wfile.write(b"%d %d\n" % answer)
 
     def _send(self, status: int, content_type: str, data: bytes) -> None:
         self.send_response(status)

@@ -35,7 +35,8 @@ class Question:
     :param longest: seconds after which to answer in any case, so that HAProxy can check its own
         figures.
     :param prompt: whether to look as soon as a thread becomes free, instead of every ``settled``
-        seconds.
+        seconds. Who asks so may say how many requests it has sent since the question before: once
+        threads have begun all of these, an idle thread counts at once.
     """
 
     settled: float
@@ -75,6 +76,7 @@ class Threads:
     :ivar servers: waitress's servers.
     :ivar inline: whether waitress's main loop is running a request itself.
     :ivar leaving: whether the main loop is to end when it has run that request.
+    :ivar begun: number of requests that they have begun.
     :ivar answered: how long they have worked on requests, by method class and status.
     :ivar waited: how long requests have waited for one.
     """
@@ -85,6 +87,7 @@ class Threads:
         self.servers: set[Inline] = set()
         self.inline = False
         self.leaving = False
+        self.begun = 0
         self.answered = Times()
         self.waited = Times()
         self.watchers: tuple[Watcher, ...] = ()
@@ -95,10 +98,12 @@ class Threads:
         """Count the current thread as working on a request.
 
         Every request runs this: two dictionary operations while there is no watcher, each of
-        which the interpreter makes atomic.
+        which the interpreter makes atomic, and a count.
         """
         thread = threading.get_ident()
         self.inside[thread] = channel
+        # Where two threads count as one, an answer comes later, and no later than ``settled``.
+        self.begun += 1
         for watcher in self.watchers:
             watcher.most = max(watcher.most, len(self.inside))
         try:
@@ -149,26 +154,40 @@ class Threads:
         """Return every open connection."""
         return [c for server in self.servers for c in list(server.active_channels.values())]
 
-    def answer(self, question: Question) -> tuple[int, int]:
+    def answer(self, question: Question, expected: int | None = None) -> tuple[int, int]:
         """Wait until a thread is idle for long enough, or until the question's time is over.
 
+        :param expected: what :attr:`begun` is when threads have begun every request that HAProxy
+            has sent, if it says so. From then on an idle thread needs no further look.
         :returns: the largest number of threads needed at once meanwhile, and the number needed
             now.
         """
         deadline = time.monotonic() + question.longest
-        pause = threading.Event()
         with self._watching() as watcher:
             while True:
                 watcher.changed.clear()
-                watcher.most = self.needed()
-                if watcher.most < self.number or not question.prompt:
-                    pause.wait(question.settled)
-                else:
+                # The order matters: what begins in between is needed.
+                all_begun = self.begun == expected
+                now = watcher.most = self.needed()
+                if now >= self.number and question.prompt:
                     watcher.changed.wait(max(0, deadline - time.monotonic()))
-                now = self.needed()
+                elif not all_begun:
+                    self._settle(watcher, question, expected)
+                    now = self.needed()
                 most = max(watcher.most, now)
                 if most < self.number or time.monotonic() > deadline:
                     return most, now
+
+    def _settle(self, watcher: Watcher, question: Question, expected: int | None) -> None:
+        """Wait for as long as a thread must be idle, or until all that is expected has begun."""
+        if expected is None:
+            # Not the watcher's event, which every request would set.
+            threading.Event().wait(question.settled)
+            return
+        end = time.monotonic() + question.settled
+        while (left := end - time.monotonic()) > 0 and self.begun != expected:
+            watcher.changed.wait(left)
+            watcher.changed.clear()
 
     @contextmanager
     def _watching(self) -> Iterator[Watcher]:

@@ -105,6 +105,25 @@ def test_whoever_asks_hears_as_soon_as_a_thread_is_idle(
         assert answers[0][0] < 2
 
 
+@pytest.mark.parametrize("sent", [0, 1])
+def test_a_thread_counts_as_idle_once_all_that_was_sent_has_begun(
+    application: Application, sent: int
+) -> None:
+    """However long it would else be looked at."""
+    never = replace(QUESTIONS["next"], settled=3600, longest=3600)
+    answers: list[tuple[tuple[int, int], list[str]]] = []
+
+    def ask() -> None:
+        answers.append((one.threads.answer(never, sent), application.begun[:]))
+
+    with serving(application) as one:
+        threading.Thread(target=ask, daemon=True).start()
+        until("the question", lambda: one.threads.watchers or answers)
+        with one.connect(PAGE * sent):
+            until("an answer", lambda: answers)
+    assert answers == [((0, 0), ["/"] * sent)]
+
+
 def test_between_two_requests_a_thread_is_not_idle(two: Serving) -> None:
     """One that turns all the time counts, whenever somebody looks."""
     end = threading.Event()
