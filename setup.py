@@ -41,6 +41,7 @@ setup(
     package_data={
         "zopestack": ["py.typed"],
         "zopestack.initial": ["component.xml"],
+        "zopestack.loader": ["stand_for.sh"],
         "zopestack.templates": ["*.j2"],
     },
     # Zope, ZEO and their recipes are asked for by the parts that use them.

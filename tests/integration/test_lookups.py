@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from zc.buildout.easy_install import pkg_resources
 
-from zopestack.buildout.lookups import OncePerState, state
+from zopestack.buildout.lookups import OncePerState
 
 #: In a process of its own, because ``pkg_resources`` has one table for each.
 RESOLVE = """
@@ -81,33 +79,3 @@ print(all(there is here for name in first for there, here in zip(first[name], se
 
 def test_buildout_reads_each_distribution_once() -> None:
     assert subprocess.check_output([sys.executable, "-c", ONCE], text=True) == "True\n"
-
-
-@pytest.fixture
-def packages(tmp_path: Path) -> Path:
-    """A directory of installed packages."""
-    (tmp_path / "recipe" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "recipe" / "__init__.py").write_text("answer = 41\n", encoding="utf-8")
-    (tmp_path / "recipe" / "gone").symlink_to("nothing")
-    return tmp_path
-
-
-def test_a_package_that_was_changed_is_noticed(packages: Path) -> None:
-    module = packages / "recipe" / "__init__.py"
-    seen = {state(packages)}
-    module.write_text("answer = 4200\n", encoding="utf-8")
-    seen.add(state(packages))
-    os.utime(module, ns=(1, 1))
-    seen.add(state(packages))
-    module.rename(module.with_name("other.py"))
-    seen.add(state(packages))
-    (packages / "recipe").rename(packages / "prescription")
-    seen.add(state(packages))
-    assert len(seen) == 5
-
-
-def test_what_python_compiles_is_no_change(packages: Path) -> None:
-    before = state(packages)
-    (packages / "recipe" / "__pycache__" / "__init__.cpython-311.pyc").write_bytes(b"compiled")
-    (packages / "recipe" / "__init__.pyc").write_bytes(b"compiled")
-    assert state(packages) == before

@@ -51,7 +51,7 @@ def pip(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_templates_and_licence_are_inside(wheel: Path) -> None:
+def test_all_of_the_product_is_inside(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         names = archive.namelist()
         for template in TEMPLATES.glob("*.j2"):
@@ -60,7 +60,9 @@ def test_templates_and_licence_are_inside(wheel: Path) -> None:
         assert archive.read(licence) == (CHECKOUT / "LICENSE").read_bytes()
         (entry_points,) = [name for name in names if name.endswith("/entry_points.txt")]
         assert b"default = zopestack.buildout.recipe:Recipe" in archive.read(entry_points)
-    assert "zopestack/py.typed" in names
+    product = CHECKOUT / "src" / "zopestack"
+    files = [each for each in product.rglob("*") if each.is_file() and each.suffix != ".pyc"]
+    assert {f"zopestack/{each.relative_to(product)}" for each in files} <= set(names)
 
 
 def test_the_wheel_holds_the_product_only(wheel: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import psutil
@@ -103,6 +104,15 @@ class Door(Deployment):
             self.__exit__(type(why), why, why.__traceback__)
             raise
         return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, why: BaseException | None, at: TracebackType | None
+    ) -> None:
+        try:
+            if not why:
+                self.wait_for_slots()
+        finally:
+            super().__exit__(kind, why, at)
 
     def start(self) -> None:
         """Render, start, and wait until HAProxy sends to every instance."""
@@ -217,6 +227,16 @@ class Door(Deployment):
     def limits(self) -> list[int]:
         """How many requests HAProxy would send to each of them at once."""
         return [int(row["slim"]) for row in self.rows()]
+
+    def wait_for_slots(self) -> None:
+        """Wait until no slot is lent any more, whatever the clients did that had them."""
+        if self.master and self.master.poll() is None:
+            threads = {each.server: each.maxconn for each in self.stack.instances}
+            until(
+                "the slots to be as before",
+                lambda: {name: server.limit for name, server in self.servers().items()},
+                threads.__eq__,
+            )
 
     def in_progress(self) -> int:
         """Requests that HAProxy has given to instances."""

@@ -106,6 +106,7 @@ class Loader:
         # It may be faster than the answer to its client.
         _, fork = until("the fork", lambda: group.members(asked.pid), lambda found: found[1:])
         self._forked.add(fork)
+        until("its client to pass signals on", lambda: passes_on(asked.pid))
         return asked, psutil.Process(fork)
 
     def stop(self) -> None:
@@ -133,6 +134,12 @@ def gone(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         return process.status() == psutil.STATUS_ZOMBIE
     return True
+
+
+def passes_on(pid: int) -> bool:
+    """Whether a client handles the last one of the signals (proc(5), ``SigCgt``)."""
+    words = Path(f"/proc/{pid}/status").read_text().split()
+    return bool(int(words[words.index("SigCgt:") + 1], 16) & 1 << client.PASSED[-1] - 1)
 
 
 def connected(pid: int) -> bool:

@@ -22,19 +22,22 @@ def main(path: str, link: str, code: str) -> None:
     """Fork at each request, and run the code in the forks; ``refuse`` as code refuses."""
     number = random.Random(1)
 
-    def serve(request: Request, warmed: tuple[str, ...]) -> int:
+    def serve(request: Request, loaded: child.Loaded) -> int:
         exec(code, {"number": number, "request": request})
         return 0
 
     child.serve = serve
-    loader.prepare = lambda *_: ([number], ())
+    loader.prepare = lambda *_: child.Loaded([number], (), {})
+    # It loads nothing.
+    loader.code.before = lambda *_: {}
+    loader.code.note = lambda *_: None
     sys.stdout.write(HALF)
     if code == "refuse":
         loader.prepare = refuse
     sys.exit(loader.main(path, link, "zope.conf", "wsgi.ini"))
 
 
-def refuse(*_: object) -> tuple[list[random.Random], tuple[str, ...]]:
+def refuse(*_: object) -> child.Loaded:
     """Have nothing to fork, once a client waits."""
     sys.stdin.readline()
     raise load.NotForkable("an add-on has started a thread at import: busy")

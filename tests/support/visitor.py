@@ -10,6 +10,10 @@ from typing import Self
 from tests.support.fetch import fetch
 from zopestack.features.address import Address
 
+#: Seconds between an answer and the next request: few enough for dozens of requests in any restart,
+#: and the machine has other work.
+PAUSE = 0.04
+
 
 class Visitors:
     """A few of them, each with a connection of its own for every request.
@@ -45,8 +49,7 @@ class Visitors:
             thread.join()
 
     def _visit(self) -> None:
-        # Nobody is as quick as this without a pause, and the machine has other work.
-        while not self._leave.wait(0.01):
+        while not self._leave.wait(PAUSE):
             try:
                 status = fetch(self.address, self.path, headers=self.headers).status
             except (OSError, HTTPException) as why:

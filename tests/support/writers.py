@@ -6,6 +6,7 @@ import threading
 
 from tests.support.harness import Site
 from tests.support.polling import until
+from tests.support.visitor import PAUSE
 
 #: Visitors at once.
 WRITERS = 2
@@ -52,7 +53,7 @@ class Writers:
 
     def _write(self, visitor: str) -> None:
         number = self.offset
-        while not self.leave.is_set():
+        while not self.leave.wait(PAUSE):
             number += 1
             fields = {"visitor": visitor, "number": str(number)}
             if self.site.post("/ledger/attach", fields).text == f"recorded {number}":

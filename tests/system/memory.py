@@ -28,7 +28,9 @@ from dataclasses import dataclass
 from tests.support import ledger
 from tests.support.checkout import PATIENCE, Checkout
 from tests.support.harness import Site, until
-from tests.system.test_plone import ANSWERS, EDITING, JSON, VISITING
+from tests.support.plone import JSON, create
+from tests.support.sharing import change_code
+from tests.system.test_plone import EDITING, VISITING
 from zopestack.columns import columns
 from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
@@ -64,8 +66,7 @@ def plone(count: int, shared: str, python: str) -> Iterator[Site]:
     warm_up = " ".join(f"/news/{page}" for page in VISITING)
     with Checkout(eggs="Plone", instances=count, requests_per_address="off") as site:
         site.script("up", "--timeout", str(int(PATIENCE)), PYTHON=python)
-        told(site, "POST", "/@sites/classic", 200, **ANSWERS)
-        told(site, "POST", "/news/@addons/plone.restapi/install", 204)
+        create(site)
         for number in range(DOCUMENTS):
             document = {"@type": "Document", "id": f"d{number}", "title": f"Document {number}"}
             told(site, "POST", "/news", 201, **document)
@@ -116,6 +117,7 @@ class Figures:
     :param milliseconds: CPU of all these programs for a request.
     :param first: of the first hundred requests to each instance, the 99th percentile in seconds.
     :param roll: seconds that ``roll all`` takes.
+    :param deploy: the same after a change of code.
     :param restart: seconds from ``restart`` of one instance until HAProxy sends it requests again.
     :param cold: seconds from ``bin/supervisord`` until a page is served.
     """
@@ -124,6 +126,7 @@ class Figures:
     milliseconds: float
     first: float
     roll: float
+    deploy: float
     restart: float
     cold: float
 
@@ -172,6 +175,7 @@ def measured(given: argparse.Namespace, count: int, shared: str) -> Figures:
             milliseconds=1000 * cpu / len(took),
             first=p99(took[: 100 * count]),
             roll=timed(lambda: site.supervisorctl("roll", "all", check=True)),
+            deploy=timed(lambda: deploy(site)),
             restart=timed(lambda: restart(site)),
             cold=timed(lambda: start_again(site), before=lambda: Buildout.stop(site)),
         )
@@ -215,6 +219,13 @@ def timed(act: Callable[[], object], before: Callable[[], object] = lambda: None
     began = time.monotonic()
     act()
     return time.monotonic() - began
+
+
+def deploy(site: Site) -> None:
+    """Have every instance run code that has changed."""
+    if site.stack.memory.share_memory:
+        change_code(site)
+    site.supervisorctl("roll", "all", check=True)
 
 
 def restart(site: Site) -> None:
@@ -262,6 +273,7 @@ def main() -> None:
                 ("CPU a request, ms", on.milliseconds, off.milliseconds),
                 ("p99 of the first 100 requests, ms", 1000 * on.first, 1000 * off.first),
                 ("roll all, s", on.roll, off.roll),
+                ("roll all of changed code, s", on.deploy, off.deploy),
                 ("restart of one, s", on.restart, off.restart),
                 ("bin/supervisord to a page, s", on.cold, off.cold),
             )

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.support.harness import Site, until
-from tests.support.sharing import giving, loaders
+from tests.support.sharing import change_code, giving, loaders
 from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
 
@@ -17,12 +17,17 @@ SECTIONS = """
 [instance]
 extra-paths = ${buildout:directory}/code
 zcml = changing
+environment-vars = zope_i18n_allowed_languages de
 """
 
 #: What marks every response with the version of its code, and what it does when an instance starts.
 CODE = """\
+from chameleon.config import CACHE_DIRECTORY
+from zope.i18n.config import ALLOWED_LANGUAGES
+
 def mark(event):
     event.request.response.setHeader("X-Code", {version!r})
+    event.request.response.setHeader("X-Read", f"{{CACHE_DIRECTORY}} {{[*ALLOWED_LANGUAGES]}}")
 
 def started(event):
     {started}
@@ -76,6 +81,13 @@ def parents(site: Site) -> set[int]:
     return {psutil.Process(fork).ppid() for fork in forks}
 
 
+def test_packages_have_read_the_environment_of_an_instance_while_they_were_imported(
+    site: Site,
+) -> None:
+    read = {site.get("/", at=name).headers["X-Read"] for name in NAMES}
+    assert read == {f"{site.directory}/var/cache ['de']"}
+
+
 def test_it_is_loaded_beside_the_old_one(site: Site) -> None:
     before = giving(site)
     write(site, "2")
@@ -92,6 +104,19 @@ def test_it_is_loaded_beside_the_old_one(site: Site) -> None:
     site.supervisorctl("restart", "instance1", check=True)
     site.wait_ready()
     assert versions(site) == ["2", "2"]
+
+
+def test_code_that_has_not_changed_is_not_loaded_again(site: Site) -> None:
+    site.supervisorctl("roll", "all", check=True)
+    before = loaders(site), site.pids()
+    said = site.supervisorctl("roll", "all", check=True).stdout
+    assert f"{giving(site)}: code has not changed since it was loaded" in said
+    assert "loads Zope anew" not in said
+    assert loaders(site) == before[0]
+    assert all(site.pids()[name] != before[1][name] for name in NAMES)
+    assert parents(site) == {*loaders(site).values()}
+    change_code(site)
+    assert "loads Zope anew" in site.supervisorctl("roll", "all", check=True).stdout
 
 
 def test_what_cannot_be_loaded_changes_nothing(site: Site) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.figures import total
 from tests.support.harness import Site, until
-from tests.support.sharing import giving, loaders
+from tests.support.sharing import change_code, giving, loaders
 from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
 from zopestack.supervisor.client import Supervisor
@@ -114,6 +114,18 @@ def test_each_fork_counts_for_itself_and_begins_at_zero(shared: Site) -> None:
     assert total(one, "process_start_time_seconds") > psutil.Process(loader).create_time()
 
 
+def test_a_fork_asks_at_once_for_the_objects_of_its_first_page(shared: Site) -> None:
+    shared.wait_ready()
+    log = shared.stack.logs / "instance1.log"
+    before = len(log.read_text(encoding="utf-8"))
+    restart(shared, "instance1")
+    said = log.read_text(encoding="utf-8")[before:]
+    objects = re.search(r"prefetch (\d+) objects of main$", said, re.MULTILINE)
+    # The root, the application, and what its page needs.
+    assert objects and int(objects[1]) > 2
+    assert said.index("prefetch") < said.index("Ready to handle requests")
+
+
 def test_what_cannot_share_is_alone_and_stack_says_why(shared: Site) -> None:
     shared.wait_ready()
     assert alone(shared, "instance3")
@@ -142,6 +154,7 @@ def test_a_roll_a_drain_and_a_stop_work_as_ever(shared: Site) -> None:
     shared.wait_ready()
     before = {name: fork_of(shared, name).pid for name in FORKED}
     loader = loaders(shared)[giving(shared)]
+    change_code(shared)
     # All of them: code that has changed is to be loaded.
     said = shared.supervisorctl("roll", *FORKED, check=True).stdout
     assert f"{giving(shared)}: loads Zope anew" in said

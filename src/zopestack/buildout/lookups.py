@@ -8,16 +8,15 @@ buildout is slow as before.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sysconfig
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 from zc.buildout import buildout, easy_install
+
+from zopestack import contents
 
 
 def hasten() -> None:
@@ -31,11 +30,14 @@ def hasten() -> None:
     names = getattr(working_set, "normalized_to_canonical_keys", None)
     if names and not isinstance(working_set.by_key, ByAnySpelling):
         working_set.by_key = ByAnySpelling(working_set.by_key, names)
+    # Buildout installs a part again where the packages of its recipe have changed. If pip
+    # installed these, it compares the contents of all of site-packages: 440 MB in the environment
+    # of the tests.
     hashes = getattr(buildout, "_dir_hashes", {})
     for kind in ("purelib", "platlib"):
         place = sysconfig.get_path(kind)
         if place not in hashes:
-            hashes[place] = state(Path(place))
+            hashes[place] = contents.state(Path(place))
 
 
 class OncePerState:
@@ -86,23 +88,3 @@ class ByAnySpelling(dict[str, Any]):
         if name not in self:
             name = self._names.get(canonicalize_name(name), name)
         return super().get(name, default)
-
-
-def state(directory: Path) -> str:
-    """A digest of what is installed in a directory: names, sizes, and times of change.
-
-    Buildout installs a part again where the packages of its recipe have changed. If pip
-    installed these, it compares the contents of all of site-packages: 440 MB in the environment
-    of the tests.
-    """
-    digest = hashlib.sha256()
-    for place, directories, names, opened in os.fwalk(directory):
-        directories[:] = sorted(set(directories) - set(buildout.ignore_directories))
-        known = [os.path.relpath(place, directory)]
-        for name in sorted(names):
-            if not name.endswith(".pyc"):
-                with suppress(FileNotFoundError):  # a link to nothing
-                    file = os.stat(name, dir_fd=opened)
-                    known.append(f"{name} {file.st_size} {file.st_mtime_ns}")
-        digest.update(os.fsencode("\n".join(known)))
-    return digest.hexdigest()

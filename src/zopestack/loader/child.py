@@ -11,22 +11,35 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from zopestack.agent.configuration import WARMED
-from zopestack.loader import client
+from zopestack.loader import client, environment, prefetch
 from zopestack.loader.forks import Request
 
 logger = logging.getLogger("zopestack.loader")
 
 
-def become(request: Request, generators: list[random.Random]) -> None:
-    """Take over what a process of its own would have been started with.
+@dataclass(frozen=True)
+class Loaded:
+    """What the loader leaves to each fork, beside its memory.
 
-    :param generators: of random numbers, every one that the loader had.
+    :param generators: of random numbers, every one that it had.
+    :param warmed: paths of the warm-up that it has fetched.
+    :param objects: what the first of these has loaded from the databases.
     """
+
+    generators: Sequence[random.Random]
+    warmed: Sequence[str]
+    objects: prefetch.Objects
+
+
+def become(request: Request, loaded: Loaded) -> None:
+    """Take over what a process of its own would have been started with."""
     end_with(request.watched)
     # A signal to the loader's group is not for its forks.
     os.setpgid(0, 0)
@@ -40,7 +53,7 @@ def become(request: Request, generators: list[random.Random]) -> None:
     os.environb.update(request.environment)
     time.tzset()
     _name(os.environ.get("SUPERVISOR_PROCESS_NAME", ""))
-    reseed(generators)
+    reseed(loaded.generators)
     gc.enable()
 
 
@@ -71,7 +84,7 @@ def _name(program: str) -> None:
         Path("/proc/self/comm").write_text(program[:15], encoding="utf-8")
 
 
-def reseed(generators: list[random.Random]) -> None:
+def reseed(generators: Iterable[random.Random]) -> None:
     """Have no random number in common with another fork.
 
     Python does so for its own generator, and ``tempfile`` for its names.
@@ -82,41 +95,28 @@ def reseed(generators: list[random.Random]) -> None:
         numpy.seed()
 
 
-def serve(request: Request, warmed: tuple[str, ...]) -> int:
-    """Serve as ``bin/instanceN console`` does; the exit status.
-
-    :param warmed: paths of the warm-up that the loader has fetched.
-    """
+def serve(request: Request, loaded: Loaded) -> int:
+    """Serve as ``bin/instanceN console`` does; the exit status."""
     import Zope2.App.startup
     from Zope2.Startup import serve as program
     from ZPublisher import WSGIPublisher
 
-    _environment(request)
-    os.environ[WARMED] = " ".join(warmed)
+    environment.add(Path(request.wsgi_ini))
+    os.environ[WARMED] = " ".join(loaded.warmed)
     # Zope starts once a process. Everything else of its start reads the instance's own zope.conf.
     Zope2._began_startup = 0
-    Zope2.App.startup.startup = reopen
+    Zope2.App.startup.startup = partial(reopen, loaded.objects)
     # What the loader's zope.conf has said of errors and their realm.
     WSGIPublisher._MODULES.clear()
     sys.argv = [program.__file__, request.wsgi_ini]
     return program.main(sys.argv) or 0
 
 
-def _environment(request: Request) -> None:
-    """What ``bin/instanceN`` adds to the environment (plone.recipe.zope2instance 9.1, ``ctl``)."""
-    import tempfile
+def reopen(objects: prefetch.Objects) -> None:
+    """Open the databases of zope.conf: what is left of Zope's start (Zope 6.3, App.startup).
 
-    os.environ["ZEO_TMP"] = tempfile.gettempdir()
-    dotenv: Any = sys.modules.get("dotenv")
-    if dotenv:
-        home = Path(request.wsgi_ini).parents[3]
-        dotenv.load_dotenv(home / ".env")
-        if name := os.environ.get("PLONE_ENV"):
-            dotenv.load_dotenv(home / f".env.{name}")
-
-
-def reopen() -> None:
-    """Open the databases of zope.conf: what is left of Zope's start (Zope 6.3, App.startup)."""
+    :param objects: what to ask them for at once.
+    """
     import Zope2
     from App.config import getConfiguration
     from zope.event import notify
@@ -129,4 +129,5 @@ def reopen() -> None:
     notify(DatabaseOpened(database))
     Zope2.DB = Zope2.bobo_application._db = database
     Zope2.opened.append(database)
+    prefetch.fetch(objects)
     notify(DatabaseOpenedWithRoot(database))

@@ -1,33 +1,29 @@
-"""What supervisord runs in place of an instance: it asks the loader for a fork and stands for it.
+"""What supervisord runs in place of an instance: it asks the loader for a fork.
 
     python -I -S client.py SOCKET PATIENCE WSGI_INI COMMAND [ARGUMENT ...]
 
-It hands its standard streams, environment and directory over, passes signals on, and ends as the
-fork ends. When it is killed, the kernel kills the fork. Where there is no fork to be had, it
-executes COMMAND, which starts the instance alone.
+It hands its standard streams, environment and directory over, and becomes a shell that stands for
+the fork (:func:`stand_for`): as long as the instance runs, that takes a twentieth of Python's
+memory. Where there is no fork to be had, it becomes COMMAND, which starts the instance alone.
 
-It runs as long as the instance, so it imports as little as it can, and nothing of zopestack: its
-interpreter has no path to it.
+It imports nothing of zopestack: its interpreter has no path to it.
 """
 
 import os
-import select
 import signal
 import socket
 import sys
 import time
 
 #: Changes with what is said over the socket: a loader of another version refuses.
-VERSION = b"zopestack-loader-1"
+VERSION = b"zopestack-loader-2"
 
-#: What the loader answers with, before the reason of a refusal, or with a pidfd of the fork.
-FORKED, REFUSED = b"forked", b"refused "
+#: What the loader answers with: the pid of the fork, of which it sends a pidfd, too, or the reason
+#: of a refusal.
+FORKED, REFUSED = b"forked ", b"refused "
 
 #: Added to the path of the socket, a file where a loader says why it gives no forks.
 REFUSAL = ".refusal"
-
-#: What the loader and the fork say at its end, before its exit status.
-ENDED = b"ended "
 
 #: Signals that mean the instance: a stop, a drain, its end, and the reopening of logs.
 PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
@@ -35,14 +31,12 @@ PASSED = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.
 #: A word of the loader's command line.
 PROGRAM = b"zopestack.loader.main"
 
-#: Seconds until supervisord has executed what it has forked before the instances.
-EXECUTED = 2.0
+#: Seconds without a loader in supervisord's list of children after which there is none. One that
+#: has just been forked is not there yet, and any may be left out while others end (proc(5)).
+UNSEEN = 2.0
 
 #: Seconds between two looks for the socket.
 POLL_INTERVAL = 0.05
-
-#: Seconds that a loader gets to tell how a fork has ended; it waits for nothing else.
-TELLING = 5.0
 
 #: Bytes of an answer.
 ANSWER = 4096
@@ -61,27 +55,32 @@ def main(path: str, patience: str, wsgi_ini: str, *command: str) -> None:
     :param command: what starts the instance without a fork.
     """
     # The kernel kills the fork when nobody holds this end any more.
-    watched, _held = os.pipe()
+    watched, held = os.pipe()
+    # How the fork has ended is told here.
+    ending, told = os.pipe()
     try:
         deadline = time.monotonic() + float(patience)
-        loader = connect(path, deadline)
-        fork = ask(loader, deadline, wsgi_ini, watched)
+        fork, pid = ask(connect(path, deadline), deadline, wsgi_ini, watched, told)
     # What cannot be sent is one of them: EMSGSIZE for an environment that is too large.
     except (NoFork, OSError) as why:
         print(f"no fork of the loader ({why}): starting alone", file=sys.stderr, flush=True)
         os.execv(command[0], command)
-    os.close(watched)
+    os.dup2(ending, 0)
+    # By the pidfd others see which process it stands for (zopestack.supervisor.group).
+    for kept in (held, fork):
+        os.set_inheritable(kept, True)
+    # A shell leaves alone what is ignored when it starts.
     for number in PASSED:
-        signal.signal(number, lambda number, _: signal.pidfd_send_signal(fork, number))
-    ended = select.poll()
-    ended.register(fork, select.POLLIN)
-    ended.poll()
-    status = told(loader)
-    if status < 0:
-        if -status in PASSED:
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
-    sys.exit(status)
+        signal.signal(number, signal.SIG_DFL)
+    command = stand_for(pid)
+    os.execv(command[0], command)
+
+
+def stand_for(fork: int) -> tuple[str, ...]:
+    """What passes signals on to a fork, and ends as it ends; killed, it takes the fork with it."""
+    script = f"{os.path.dirname(__file__)}/stand_for.sh"  # noqa: PTH120
+    names = [number.name.removeprefix("SIG") for number in PASSED]
+    return "/bin/sh", script, str(fork), *names
 
 
 def connect(path: str, deadline: float) -> socket.socket:
@@ -90,7 +89,7 @@ def connect(path: str, deadline: float) -> socket.socket:
     :param deadline: until when to wait for one that has just been started; monotonic seconds.
     :raises NoFork: where it does not run, or belongs to somebody else.
     """
-    began = time.monotonic()
+    seen = time.monotonic()
     loader = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     while True:
         try:
@@ -100,7 +99,8 @@ def connect(path: str, deadline: float) -> socket.socket:
             if why := refusal(path):
                 raise NoFork(why) from None
             now = time.monotonic()
-            if now > deadline or (now > began + EXECUTED and not started()):
+            seen = now if started() else seen
+            if now > min(deadline, seen + UNSEEN):
                 raise NoFork("it does not run") from None
             time.sleep(POLL_INTERVAL)
     if owner(loader) != os.geteuid():
@@ -142,10 +142,14 @@ def owner(peer: socket.socket) -> int:
     return int.from_bytes(credentials[4:8], sys.byteorder)
 
 
-def ask(loader: socket.socket, deadline: float, wsgi_ini: str, watched: int) -> int:
-    """A pidfd of a new fork.
+def ask(
+    loader: socket.socket, deadline: float, wsgi_ini: str, watched: int, told: int
+) -> tuple[int, int]:
+    """A pidfd of a new fork, and its pid.
 
     :param deadline: until when to wait for a loader that loads; monotonic seconds.
+    :param watched: the fork is killed when this ends.
+    :param told: where the loader and the fork are to tell how it ends.
 
     :raises NoFork: where the loader refuses, or does not answer in time.
     :raises OSError: where it ends, or cannot be sent the environment.
@@ -156,32 +160,13 @@ def ask(loader: socket.socket, deadline: float, wsgi_ini: str, watched: int) -> 
     # Not 0, which would not wait at all.
     loader.settimeout(max(POLL_INTERVAL, deadline - time.monotonic()))
     try:
-        socket.send_fds(loader, [words], [0, 1, 2, watched])
-        answer = ENDED
-        # The last word of a fork that ends at once may come first. The loader tells it again.
-        while answer.startswith(ENDED):
-            answer, descriptors, _, _ = socket.recv_fds(loader, ANSWER, 1)
+        socket.send_fds(loader, [words], [0, 1, 2, watched, told])
+        answer, descriptors, _, _ = socket.recv_fds(loader, ANSWER, 1)
     except TimeoutError:
         raise NoFork("no answer in time") from None
-    if answer == FORKED and descriptors:
-        return descriptors[0]
+    if answer.startswith(FORKED) and descriptors:
+        return descriptors[0], int(answer.removeprefix(FORKED))
     raise NoFork(os.fsdecode(answer.removeprefix(REFUSED)) or "it has ended; its log says why")
-
-
-def told(loader: socket.socket) -> int:
-    """The exit status of the fork, negative for a signal.
-
-    The loader tells it. Where that has gone, the fork's own last word counts, and without one, as
-    after a kill, 1.
-    """
-    status = 1
-    loader.settimeout(TELLING)
-    try:
-        while word := loader.recv(ANSWER):
-            status = int(word.removeprefix(ENDED))
-    except OSError:
-        pass
-    return status
 
 
 if __name__ == "__main__":

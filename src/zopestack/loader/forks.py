@@ -24,6 +24,9 @@ logger = logging.getLogger("zopestack.loader")
 #: Bytes of a request: twice what Linux sends in one piece (``net.core.wmem_default``).
 REQUEST = 1 << 19
 
+#: Standard input, output and error.
+STREAMS = 3
+
 #: Seconds that a client gets to send its request, while no other is served.
 ASKING = 2.0
 
@@ -38,7 +41,7 @@ class Request:
     :param wsgi_ini: what it serves.
     :param streams: its standard input, output and error.
     :param watched: ends with the client that has asked.
-    :param client: the connection to that; its last word goes there.
+    :param told: where that hears how the fork ends.
     """
 
     wsgi_ini: str
@@ -46,7 +49,7 @@ class Request:
     environment: dict[bytes, bytes]
     streams: Sequence[int]
     watched: int
-    client: socket.socket
+    told: int
 
 
 class Refused(Exception):
@@ -65,8 +68,8 @@ class Forks:
         self.path = path
         self.link = link
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        #: By the pidfd of a fork, its pid and the connection to its client.
-        self.running: dict[int, tuple[int, socket.socket]] = {}
+        #: By the pidfd of a fork, its pid, and where its client hears how it ends.
+        self.running: dict[int, tuple[int, int]] = {}
         self._poll = select.poll()
 
     def bind(self) -> None:
@@ -138,30 +141,30 @@ class Forks:
         """Answer a client; what it has asked for, in the fork."""
         connection, _ = self.socket.accept()
         descriptors: list[int] = []
-        try:
-            words, descriptors = _hear(connection)
-            if not words:
-                # Another loader, which has looked whether this one lives.
-                connection.close()
-                return None
-            request = _request(connection, words, descriptors)
-            forked = self._fork(request)
-        # One client's end or mistake is not that of the others.
-        except (Refused, OSError) as why:
-            logger.warning("no fork: %s", why)
-            with suppress(OSError):
-                connection.send(client.REFUSED + os.fsencode(str(why)))
-            connection.close()
-        else:
-            # Not where an error of the fork's own would make it a loader.
-            if forked:
-                self._leave()
-                return request
+        with connection:
+            try:
+                words, descriptors = _hear(connection)
+                # Without words it is another loader, which has looked whether this one lives.
+                request = _request(connection, words, descriptors) if words else None
+                forked = request is not None and self._fork(request, connection)
+            # One client's end or mistake is not that of the others.
+            except (Refused, OSError) as why:
+                logger.warning("no fork: %s", why)
+                with suppress(OSError):
+                    connection.send(client.REFUSED + os.fsencode(str(why)))
+            else:
+                # Not where an error of the fork's own would make it a loader.
+                if forked:
+                    self._leave()
+                    return request
+                if request:
+                    # Kept until the fork ends.
+                    descriptors.remove(request.told)
         for descriptor in descriptors:
             os.close(descriptor)
         return None
 
-    def _fork(self, request: Request) -> bool:
+    def _fork(self, request: Request, connection: socket.socket) -> bool:
         """Whether this is the fork."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -171,30 +174,41 @@ class Forks:
         if not pid:
             return True
         pidfd = os.pidfd_open(pid)
-        self.running[pidfd] = pid, request.client
+        self.running[pidfd] = pid, request.told
         self._poll.register(pidfd, select.POLLIN)
         logger.info("forked %s as %d", request.wsgi_ini, pid)
-        socket.send_fds(request.client, [client.FORKED], [pidfd])
+        # The client may have been killed. So is the fork then.
+        with suppress(OSError):
+            socket.send_fds(connection, [client.FORKED + b"%d" % pid], [pidfd])
         return False
 
     def _leave(self) -> None:
         """Close, in a fork, what is the loader's."""
         self.socket.close()
-        for pidfd, (_, connection) in self.running.items():
+        for pidfd, (_, told) in self.running.items():
             os.close(pidfd)
-            connection.close()
+            os.close(told)
         self.running.clear()
 
     def _ended(self, pidfd: int) -> None:
-        pid, connection = self.running.pop(pidfd)
+        pid, told = self.running.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         logger.info("%d has ended: %d", pid, status)
-        # The client may have been killed.
-        with suppress(OSError):
-            connection.send(client.ENDED + b"%d" % status)
-        connection.close()
+        tell(told, "loader", status)
+        os.close(told)
+
+
+def tell(told: int, by: str, status: int) -> None:
+    """Tell a client how its fork ends.
+
+    :param by: ``loader``, which has seen its end, or ``fork``, which is about to end.
+    :param status: an exit status, negative for a signal.
+    """
+    # The client may have been killed.
+    with suppress(OSError):
+        os.write(told, f"{by} {status}\n".encode())
 
 
 def _lives(link: Path) -> bool:
@@ -208,7 +222,7 @@ def _lives(link: Path) -> bool:
 def _hear(connection: socket.socket) -> tuple[bytes, list[int]]:
     """The words of a client, and the descriptors that it hands over."""
     connection.settimeout(ASKING)
-    words, descriptors, _, _ = socket.recv_fds(connection, REQUEST, 4)
+    words, descriptors, _, _ = socket.recv_fds(connection, REQUEST, STREAMS + 2)
     for descriptor in descriptors:
         # Python 3.11 leaves them to what is executed; its recv_fds does not pass flags on.
         os.set_inheritable(descriptor, False)
@@ -223,7 +237,7 @@ def _request(connection: socket.socket, words: bytes, descriptors: Sequence[int]
     if client.owner(connection) != os.geteuid():
         raise Refused("asked by another user")
     version, *rest = words.split(b"\0")
-    if version != client.VERSION or len(rest) < 2 or len(descriptors) != 4:
+    if version != client.VERSION or len(rest) < 2 or len(descriptors) != STREAMS + 2:
         raise Refused(f"this loader is {os.fsdecode(client.VERSION)}: restart it")
     wsgi_ini, directory, *variables = rest
     pairs = (each.partition(b"=") for each in variables)
@@ -231,7 +245,6 @@ def _request(connection: socket.socket, words: bytes, descriptors: Sequence[int]
         os.fsdecode(wsgi_ini),
         directory,
         {name: text for name, _, text in pairs},
-        descriptors[:3],
-        descriptors[3],
-        connection,
+        descriptors[:STREAMS],
+        *descriptors[STREAMS:],
     )

@@ -135,6 +135,13 @@ def _limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def databases() -> list[Any]:
+    """Every database that is open, those that are mounted in others included."""
+    import Zope2
+
+    return [each for root in Zope2.opened for each in root.databases.values()]
+
+
 def close() -> None:
     """Close every database. A fork with one open would share its socket, and hang."""
     import transaction
@@ -148,9 +155,8 @@ def close() -> None:
     setSite(None)
     if queryInteraction() is not None:
         endInteraction()
-    for root in Zope2.opened:
-        for database in list(root.databases.values()):
-            database.close()
+    for database in databases():
+        database.close()
     Zope2.opened.clear()
     _let_go()
     gc.collect()

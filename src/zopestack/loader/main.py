@@ -14,15 +14,14 @@ import random
 import signal
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from zopestack.agent.configuration import Configuration
-from zopestack.loader import child, client, holes, immortal, load
+from zopestack.loader import child, code, environment, holes, immortal, load, prefetch
 from zopestack.loader.ending import Ending
-from zopestack.loader.forks import Forks, Request
+from zopestack.loader.forks import Forks, Request, tell
 from zopestack.loader.imports import Imports
 
 logger = logging.getLogger("zopestack.loader")
@@ -43,8 +42,11 @@ def main(path: str, link: str, zope_conf: str, wsgi_ini: str) -> int:
     ending.install()
     forks = Forks(Path(path), Path(link))
     forks.bind()
+    code.forget(path)
     try:
-        generators, warmed = prepare(zope_conf, wsgi_ini, forks.socket.fileno())
+        places = code.before(zope_conf)
+        loaded = prepare(zope_conf, wsgi_ini, forks.socket.fileno())
+        code.note(path, places)
         # Not before: code that is being imported may catch what this raises.
         signal.signal(signal.SIGTERM, _stop)
         request = forks.serve()
@@ -55,16 +57,15 @@ def main(path: str, link: str, zope_conf: str, wsgi_ini: str) -> int:
     except BaseException:
         forks.leave()
         raise
-    return run(request, generators, warmed, ending)
+    return run(request, loaded, ending)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def prepare(zope_conf: str, wsgi_ini: str, own: int) -> tuple[list[random.Random], tuple[str, ...]]:
-    """Load Zope until it may be forked; its generators of random numbers, and the warm-up paths
-    that have answered.
+def prepare(zope_conf: str, wsgi_ini: str, own: int) -> child.Loaded:
+    """Load Zope until it may be forked.
 
     :param own: the descriptor of the loader's socket.
     :raises NotForkable: where it must not be.
@@ -75,40 +76,41 @@ def prepare(zope_conf: str, wsgi_ini: str, own: int) -> tuple[list[random.Random
         # zope.conf has set the agent's environment.
         given = Configuration.read(os.environ)
         host = f"{given.http_host}:{given.http_port}"
-        warmed = load.warm(application, given.warm_up, host)
+        warmed = load.warm(application, given.warm_up[:1], host)
+        # A fork fetches the first page itself.
+        objects = prefetch.loaded()
+        warmed += load.warm(application, given.warm_up[1:], host)
     load.close()
     load.check(own, imports.started)
     found = [each for each in gc.get_objects() if issubclass(type(each), random.Random)]
-    objects, filled = immortal.immortalize(), holes.fill()
+    immortals, filled = immortal.immortalize(), holes.fill()
     gc.freeze()
     # A collection would write to what is shared.
     gc.disable()
     logger.info(
         "ready to be forked after %.1f s: %d immortal objects, %.1f MB of holes filled",
         time.monotonic() - began,
-        objects,
+        immortals,
         filled / (1 << 20),
     )
-    return found, warmed
+    return child.Loaded(found, warmed, objects)
 
 
-def run(
-    request: Request, generators: list[random.Random], warmed: tuple[str, ...], ending: Ending
-) -> int:
+def run(request: Request, loaded: child.Loaded, ending: Ending) -> int:
     """Be the instance; the exit status, which the client hears where the loader has gone."""
     status = 1
     try:
-        child.become(request, generators)
-        status = child.serve(request, warmed)
+        child.become(request, loaded)
+        status = child.serve(request, loaded)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
     finally:
-        with suppress(OSError):
-            request.client.send(client.ENDED + b"%d" % status)
+        tell(request.told, "fork", status)
         ending.status = status
     return status
 
 
 if __name__ == "__main__":
+    environment.settle(sys.argv[3])
     sys.exit(main(*sys.argv[1:]))

@@ -1,18 +1,20 @@
 """Load changed code in a second loader, beside the one that instances are forked from.
 
 Until it has loaded, and where it cannot, nothing changes: the first one gives forks of the code
-that serves, to an instance that is restarted meanwhile, too.
+that serves, to an instance that is restarted meanwhile, too. Where no code has changed since the
+first one loaded it, forks of that have what a second one would load.
 """
 
 from __future__ import annotations
 
+import json
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from zopestack import files
+from zopestack import contents, files
 from zopestack.features.instances import Instance
 from zopestack.features.memory import LOADERS
 from zopestack.model import Stack
@@ -49,6 +51,19 @@ class Loaders:
         forks = {each.name for each in every if self.stack.forked(each)}
         whole = forks and forks <= {each.name for each in instances}
         return bool(whole and self._process(self.giving()).state not in IDLE)
+
+    def changed(self) -> bool:
+        """Whether code has changed since the loader that gives forks has loaded it, or may have."""
+        name = self.giving()
+        try:
+            noted = json.loads(_beside(self.stack, name, ".code").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return True
+        now = (contents.state(Path(place)) == state for place, state in noted.items())
+        if not all(now):
+            return True
+        self.say(f"{name}: code has not changed since it was loaded")
+        return False
 
     def giving(self) -> str:
         """The name of the loader that gives forks, or of the first."""
@@ -133,4 +148,10 @@ def refusal(stack: Stack) -> str:
 
 def _refusal(stack: Stack, loader: str) -> Path:
     """Where a loader says why it gives no forks; absent where it does."""
-    return stack.loader_socket(loader).with_suffix(".sock.refusal")
+    return _beside(stack, loader, ".refusal")
+
+
+def _beside(stack: Stack, loader: str, kind: str) -> Path:
+    """A file that a loader writes beside its socket (``zopestack.loader``)."""
+    socket = stack.loader_socket(loader)
+    return socket.with_name(f"{socket.name}{kind}")

@@ -64,8 +64,8 @@ class Rotation:
         """Restart at most ``at_once`` instances at a time, each back in rotation before the next,
         and at most all but one of a group.
 
-        Where all that share memory are among them, Zope is loaded anew for them first. If one of
-        them does not start, it is started again with the code of before.
+        Where all that share memory are among them, code that has changed is loaded anew for them
+        first. If one of them does not start, it is started again with the code of before.
 
         :raises Stopped: at the first failure, or if no other instance would be left to serve.
         """
@@ -74,7 +74,7 @@ class Rotation:
         try:
             for chosen in self._batches(instances, at_once):
                 self.others_serve(chosen)
-                if not restarted and self.loaders.concern(instances):
+                if not restarted and self.loaders.concern(instances) and self.loaders.changed():
                     self.loaders.load_beside()
                 restarted = chosen
                 self._restart(restarted)

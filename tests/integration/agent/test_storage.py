@@ -1,13 +1,7 @@
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +14,7 @@ from ZODB.POSException import StorageError
 
 from tests.support.harness import until
 from tests.support.relay import Relay
+from tests.support.zeo_server import zeo
 from zopestack.agent.storage import OutcomeUnknown, finish_once, forget_oids
 
 
@@ -27,19 +22,6 @@ from zopestack.agent.storage import OutcomeUnknown, finish_once, forget_oids
 def address() -> tuple[str, int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         return "127.0.0.1", free.getsockname()[1]
-
-
-@contextmanager
-def zeo(address: tuple[str, int], database: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A real ZEO server of a database, killed at the end."""
-    command = [sys.executable, "-m", "ZEO.runzeo", "-a", "{}:{}".format(*address), "-f"]
-    server = subprocess.Popen([*command, str(database)], stderr=subprocess.DEVNULL)
-    try:
-        until("ZEO to listen", lambda: socket.create_connection(address).close() is None)
-        yield server
-    finally:
-        os.kill(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 def oids(storage: ClientStorage) -> set[bytes]:

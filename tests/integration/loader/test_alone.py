@@ -117,14 +117,14 @@ def test_a_loader_that_does_not_answer(loader: Loader) -> None:
     loader.start("refuse")
     connection = client.connect(str(loader.socket), soon())
     with connection, pytest.raises(client.NoFork, match="no answer in time"):
-        client.ask(connection, soon(0.1), "wsgi.ini", 0)
+        client.ask(connection, soon(0.1), "wsgi.ini", 0, 0)
 
 
 def test_a_loader_of_another_version(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     loader.start("")
     monkeypatch.setattr(client, "VERSION", b"zopestack-loader-0")
-    with pytest.raises(client.NoFork, match="this loader is zopestack-loader-1: restart it"):
-        client.ask(client.connect(str(loader.socket), soon()), soon(), "wsgi.ini", 0)
+    with pytest.raises(client.NoFork, match="this loader is zopestack-loader-2: restart it"):
+        client.ask(client.connect(str(loader.socket), soon()), soon(), "wsgi.ini", 0, 0)
     assert said(loader.client()) == ""
 
 
@@ -149,7 +149,7 @@ def test_an_environment_that_cannot_be_passed(loader: Loader) -> None:
 
 
 def test_no_loader(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "EXECUTED", 0)
+    monkeypatch.setattr(client, "UNSEEN", 0)
     with pytest.raises(client.NoFork, match="it does not run"):
         client.connect(str(home / "forks.sock"), soon())
     # One that was killed leaves its socket.
@@ -164,7 +164,7 @@ def test_a_loader_that_starts_slowly_is_waited_for(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """supervisord is the parent of both; here it is the test."""
-    monkeypatch.setattr(client, "EXECUTED", 0)
+    monkeypatch.setattr(client, "UNSEEN", 0)
     monkeypatch.setattr(os, "getppid", os.getpid)
     wait = [sys.executable, "-c", "input()", client.PROGRAM.decode()]
     with subprocess.Popen(wait, stdin=subprocess.PIPE) as starting:
