@@ -1,11 +1,20 @@
-"""A unit test starts no process; what needs one belongs to tests/integration."""
+"""A unit test starts no process; what needs one belongs to tests/integration.
+
+Nor does it need a program that PyPI does not have.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.support import describe
+from zopestack.features.varnish import OLDEST_VARNISH
+from zopestack.varnish.program import TOOLS
 
 _watching = False
 
@@ -24,6 +33,22 @@ def _asks_version(command: object) -> bool:
 
 
 sys.addaudithook(_refuse)
+
+
+@pytest.fixture(scope="session")
+def varnish(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with what reading a [stack] asks for its version, or looks for."""
+    directory = tmp_path_factory.mktemp("varnish")
+    number = ".".join(map(str, OLDEST_VARNISH))
+    for name in ("varnishd", *TOOLS):
+        describe.program(directory / name, f"varnishd (varnish-{number} revision 0)")
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def _any_machine(varnish: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this machine has Varnish makes no difference."""
+    monkeypatch.setenv("PATH", f"{varnish}:{os.environ['PATH']}")
 
 
 @pytest.fixture(autouse=True)
