@@ -32,6 +32,9 @@ ORDER = (
     "tests/integration/test_owner.py",
     "tests/integration/test_guard.py",
     "tests/integration/test_update.py",
+    "tests/integration/test_varnish",
+    "tests/integration/test_own_programs.py",
+    "tests/integration/test_discover.py",
     "tests/system/bench",
     "tests/system",
 )

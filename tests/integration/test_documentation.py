@@ -206,6 +206,7 @@ EXAMPLE = {
         "extra-instances": "worker\ndebug manual",
         "groups": "rest = /++api++",
         "varnish": "front",
+        "share-memory": "on",
     },
     "supervisor": {
         "programs": "50 redis redis-server\n250 volto1 node\n250 volto2 node",

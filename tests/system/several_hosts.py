@@ -1,7 +1,7 @@
 """One stack on six hosts: two balancers, three hosts with instances, and one with PostgreSQL.
 
 with running() as found:
-    with crowds(found, "lb1", "lb2") as every:
+    with crowds(found, "lb1", "lb2", page=PAGE, patience=90) as every:
         found.plug(found.hosts["app2"], "down")
 """
 
@@ -65,8 +65,8 @@ hosts =
 #: Connections that are kept busy, of each crowd.
 VISITORS = 3
 
-#: A page that takes a thread, and little of what the other tests compute with meanwhile.
-PAGE = "/ledger/slow?seconds=0.02"
+#: Pages that take a thread: for figures, and in the tests, which have little to compute with.
+PAGE, TESTED = "/ledger/slow?seconds=0.02", "/ledger/slow?seconds=0.1"
 
 #: Visitors of all crowds together.
 BOOKS = 20 * VISITORS
@@ -181,14 +181,15 @@ def answers() -> bool:
 
 
 @contextmanager
-def crowds(found: Network, *names: str, patience: float = 90) -> Iterator[list[Crowd]]:
+def crowds(found: Network, *names: str, page: str, patience: float) -> Iterator[list[Crowd]]:
     """New visitors of each balancer or address, who write and read as fast as they are answered.
 
+    :param page: what they read.
     :param patience: seconds that they wait for an answer.
     """
     with found.outside(), ExitStack() as stack:
         every = [
-            stack.enter_context(Crowd(site(name), VISITORS, PAGE, next(NUMBERS), patience))
+            stack.enter_context(Crowd(site(name), VISITORS, page, next(NUMBERS), patience))
             for name in names
         ]
         until_written(every)

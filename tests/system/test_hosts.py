@@ -20,6 +20,7 @@ from tests.system.several_hosts import (
     BUILDOUT,
     PAGE,
     SERVERS,
+    TESTED,
     Running,
     answers,
     holders,
@@ -153,7 +154,7 @@ def test_a_keepalived_conf_that_it_refuses_changes_nothing(hosts: Running) -> No
 @pytest.mark.timeout(900)
 def test_whatever_happens_to_a_host_nothing_is_lost(hosts: Running) -> None:
     """Last, because it ends with one of them."""
-    outcome = hurt(hosts)
+    outcome = hurt(hosts, TESTED)
     print(table(outcome))
     assert not outcome.lost, table(outcome)
 

@@ -127,6 +127,11 @@ def test_nor_where_it_does_not_know_the_instance(behind: Behind) -> None:
     assert Balancers(1, behind.balancers.path, "zope/instance9").tell(serves=False) == ""
 
 
+def test_nor_where_it_is_too_busy_to_answer(behind: Behind) -> None:
+    with behind.door.held_up():
+        assert behind.balancers.tell(serves=True) == ""
+
+
 def told(balancers: Balancers, name: str, status: int) -> None:
     """Let one ask, and take this answer."""
     with balancers.asking(name):

@@ -180,9 +180,9 @@ def test_the_requests_of_a_group_that_is_down_wait_behind_others(door: Door) -> 
         assert group_of(door, "/++api++") == ""
         # The next line that matches.
         assert group_of(door, "/++api++", {"Cookie": "__ac=user"}) == "editors"
+        door.seen()
         with held(door, {}):
-            until("it to be busy", lambda: door.servers()["instance1"].current == 1)
-            door.seen()
+            until("it to be at work", door.seen)
             threads = []
             for path in ("/++api++/first", "/second"):
                 threads.append(threading.Thread(target=door.get, args=(path,)))

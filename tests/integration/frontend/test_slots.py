@@ -53,7 +53,7 @@ def test_slow_readers_do_not_keep_a_page_from_being_served(door: Door) -> None:
             for reader in readers:
                 reader.recv(1000)
         assert sum(server.queued for server in door.servers().values()) == 0
-    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
+    door.wait_for_slots()
 
 
 def test_a_page_goes_to_the_free_thread_however_many_are_reading(door: Door) -> None:
@@ -79,20 +79,20 @@ def test_a_page_goes_to_the_free_thread_however_many_are_reading(door: Door) -> 
 def test_a_download_arrives_whole_and_its_end_takes_the_slot_back(door: Door) -> None:
     answer = door.get("/stream")
     assert len(answer.body) == STREAM
-    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
+    door.wait_for_slots()
 
 
 def test_a_head_of_a_download_leaves_the_slots_alone(door: Door) -> None:
     answer = door.get("/Plone/stream", method="HEAD")
     assert answer.headers["content-length"] == str(STREAM)
-    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
+    door.wait_for_slots()
 
 
 def test_readers_who_leave_give_the_slots_back(door: Door) -> None:
     for _ in range(10):
         with slow_reader(door) as reader:
             assert reader.recv(12) == b"HTTP/1.1 200"
-    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
+    door.wait_for_slots()
 
 
 def test_an_instance_delivers_no_more_than_it_has_connections_for(farm: Farm) -> None:

@@ -54,11 +54,6 @@ def arriving(door: Door, number: int) -> None:
     until("all to be let in", door.in_progress, lambda now: now == number)
 
 
-def usual(door: Door) -> None:
-    """Every slot is back."""
-    until("the slots to be as before", lambda: door.limits(), lambda now: now == [1, 1])
-
-
 def arrived(door: Door) -> list[str]:
     """The bodies that reached an instance since the last look."""
     return [request.body for request in door.seen() if request.body]
@@ -75,7 +70,7 @@ def test_slow_uploads_do_not_keep_a_page_from_being_served(door: Door) -> None:
             client.sendall(b"last")
             assert statuses(received(client)) == (200,)
     assert arrived(door) == [WHOLE.decode()] * UPLOADS
-    usual(door)
+    door.wait_for_slots()
 
 
 def test_an_upload_in_chunks_is_no_different(door: Door) -> None:
@@ -87,7 +82,7 @@ def test_an_upload_in_chunks_is_no_different(door: Door) -> None:
             client.sendall(b"0\r\n\r\n")
             assert statuses(received(client)) == (200,)
     assert arrived(door) == [BEGINNING.decode()] * 3
-    usual(door)
+    door.wait_for_slots()
 
 
 def test_clients_who_leave_in_the_middle_give_the_slots_back(door: Door) -> None:
@@ -95,7 +90,7 @@ def test_clients_who_leave_in_the_middle_give_the_slots_back(door: Door) -> None
         for _ in range(UPLOADS):
             held.enter_context(upload(door, len(WHOLE)))
         arriving(door, UPLOADS)
-    usual(door)
+    door.wait_for_slots()
     assert door.get().status == 200
 
 
@@ -110,7 +105,7 @@ def test_the_slot_is_taken_back_when_the_body_is_here(door: Door) -> None:
         other = threading.Thread(target=lambda: answers.append(door.get(path).status))
         other.start()
         until("both to be busy", lambda: door.busy() == [1, 1])
-        usual(door)
+        door.wait_for_slots()
         third = threading.Thread(target=lambda: answers.append(door.get("/").status))
         third.start()
         until("the third to wait", lambda: door.figures()["zope/BACKEND"]["qcur"] == "1")
@@ -140,7 +135,7 @@ def test_an_upload_waits_for_its_turn_like_any_other_request(door: Door) -> None
     for thread in busy:
         thread.join()
     release.unlink()
-    usual(door)
+    door.wait_for_slots()
 
 
 def test_a_body_that_is_whole_lends_nothing(door: Door) -> None:
@@ -168,7 +163,7 @@ def test_a_reload_takes_over_what_is_held(door: Door) -> None:
         for client in (*clients, *more):
             client.sendall(b"last")
             assert statuses(received(client)) == (200,)
-    usual(door)
+    door.wait_for_slots()
 
 
 def test_after_a_reload_a_busy_instance_is_given_nothing(door: Door) -> None:
@@ -192,4 +187,4 @@ def test_after_a_reload_a_busy_instance_is_given_nothing(door: Door) -> None:
 
 def test_a_megabyte_arrives_whole(door: Door) -> None:
     assert len(door.reach("/", method="POST", body=b"x" * 1_000_000).body) == 1_000_000
-    usual(door)
+    door.wait_for_slots()

@@ -115,13 +115,13 @@ def test_settings_hold_while_a_layout_runs_and_no_longer(farm):
         assert [ask(each).switch_interval for each in instances] == [0.0005, 0.0005]
         assert "Nbthread: 2\n" in haproxy.command("show info")
         before = [ask(each).requests for each in instances]
-        for _ in range(20):
+        for _ in range(5):
+            # A visitor may have the answer before another thread of HAProxy knows that the slot is
+            # free, and a preferred instance is passed over while it is not.
+            until("free slots", lambda: not any(s.current for s in haproxy.servers().values()))
             fetch(target.address, "/bench-light")
         served = [ask(each).requests - was for each, was in zip(instances, before, strict=True)]
-        # Each gets 10 without affinity. A request goes elsewhere while its instance is not known
-        # to be free, which two threads of HAProxy may see a moment late.
-        assert sum(served) == 20
-        assert max(served) >= 15
+        assert sorted(served) == [0, 5]
     assert [ask(each).switch_interval for each in instances] == usual
     plain = generated(2, 1)
     with running(farm, plain):

@@ -24,6 +24,7 @@ from tests.system.chaos.visitors import Crowd
 from tests.system.several_hosts import (
     BALANCERS,
     BUILDOUT,
+    PAGE,
     SERVERS,
     VIRTUAL,
     Running,
@@ -145,12 +146,16 @@ SCENARIOS = (
 )
 
 
-def hurt(found: Running) -> Outcome:
-    """Hurt hosts that serve in every way, and look into the database at the end."""
+def hurt(found: Running, page: str) -> Outcome:
+    """Hurt hosts that serve in every way, and look into the database at the end.
+
+    :param page: what visitors read.
+    """
     figures, everybody = [], []
     for scenario in SCENARIOS:
         say(scenario.name)
-        with crowds(found, *scenario.visited, patience=scenario.patience) as every:
+        visited, patience = scenario.visited, scenario.patience
+        with crowds(found, *visited, page=page, patience=patience) as every:
             began = time.monotonic()
             scenario.act(found)
             whole = time.monotonic() - began
@@ -185,7 +190,7 @@ def figure(scenario: Scenario, every: list[Crowd], whole: float) -> Figure:
 def main() -> None:
     """Hurt them and print the table."""
     with several_hosts.running() as found:
-        say(f"\n{table(hurt(found))}\n")
+        say(f"\n{table(hurt(found, PAGE))}\n")
 
 
 if __name__ == "__main__":

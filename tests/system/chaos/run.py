@@ -29,7 +29,7 @@ VISITORS = 8
 #: What they read: in the long form as many pages as the machine can make. In the short form a page
 #: that keeps its thread and no core, so that every thread has a request at any time, others wait in
 #: the queue, and the tests beside it have the machine.
-PAGE, THREAD = "/ledger/page", "/ledger/slow?seconds=0.03"
+PAGE, THREAD = "/ledger/page", "/ledger/slow?seconds=0.1"
 
 
 #: What there is to say of a database in which ZODB's own checkers find nothing.

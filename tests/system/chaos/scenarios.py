@@ -18,7 +18,7 @@ from functools import partial
 from operator import ne
 
 from tests.support.harness import Site, until
-from tests.support.sharing import giving, loaders
+from tests.support.sharing import change_code, giving, loaders
 from zopestack.features.instances import Instance
 from zopestack.haproxy.program import installed
 from zopestack.haproxy.runtime import Runtime
@@ -129,6 +129,13 @@ def other_haproxy(site: Site) -> None:
 
 
 @timed
+def roll_changed_code(site: Site) -> None:
+    """``supervisorctl roll all`` where instances share memory, and their code has changed."""
+    change_code(site)
+    site.supervisorctl("roll", "all", check=True)
+
+
+@timed
 def roll_at_once(site: Site) -> None:
     """Three operators type ``roll all``: one waits for the other."""
     rolls = [
@@ -177,6 +184,7 @@ def kill_in_a_roll(site: Site, whose: str) -> float:
         last instance, which is still to be restarted.
     """
     first, *_, last = site.stack.instances
+    change_code(site)
     with subprocess.Popen(
         ["bin/supervisorctl", "roll", "all"], cwd=site.directory, stdout=subprocess.PIPE, text=True
     ) as roll:
@@ -262,7 +270,8 @@ AT_ONCE = Scenario(
 
 #: What can happen to a site whose instances share memory only.
 SHARING = [
-    Scenario("roll all, from a new loader", roll_all),
+    Scenario("roll all, from the same loader", roll_all),
+    Scenario("roll all, from a new loader", roll_changed_code),
     Scenario("kill -9 the loader in a roll", partial(kill_in_a_roll, whose="loader")),
     Scenario("kill -9 a client in a roll", partial(kill_in_a_roll, whose="client"), POST_IN_FLIGHT),
     Scenario("kill -9 a fork in a roll", partial(kill_in_a_roll, whose="fork"), POST_IN_FLIGHT),
