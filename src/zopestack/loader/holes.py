@@ -16,8 +16,9 @@ import tempfile
 #: A line of ``sys._debugmallocstats``: class, bytes of a block, pools, blocks in use and free.
 BLOCKS = re.compile(r"^ *\d+ +(\d+) +\d+ +\d+ +(\d+)$", re.MULTILINE)
 
-#: Bytes of the pieces that are tried, the largest first.
-PIECES = tuple(1 << power for power in range(16, 4, -1))
+#: Bytes of the pieces that are tried, the largest first. The last takes what is left beside another
+#: one: the smallest that there is, 32 bytes with what belongs to it.
+PIECES = tuple(1 << power for power in range(16, 3, -1))
 
 
 def fill() -> int:

@@ -70,6 +70,30 @@ def test_objects_of_a_fork_lie_together() -> None:
     assert after < 1.2 * needed
 
 
+def test_no_free_memory_is_left_in_between() -> None:
+    """However small: what is free is in lists, and each step in one writes to its neighbours."""
+    code = """
+import ctypes
+from zopestack.loader import holes
+library = ctypes.CDLL(None)
+try:
+    library.mallinfo2.restype = holes._Figures
+except AttributeError:
+    # It is not the GNU C library.
+    raise SystemExit
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+pieces = [library.malloc(number % 2000) for number in range(20_000)]
+for piece in pieces[::2]:
+    library.free(piece)
+assert library.mallinfo2().ordblks > 5000
+holes.fill()
+free = library.mallinfo2()
+# The one at the end.
+assert (free.ordblks, free.fordblks) == (1, free.keepcost), (free.ordblks, free.fordblks)
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
 def test_what_is_immortal_is_used_as_before() -> None:
     code = """
 import gc, sys
