@@ -44,6 +44,10 @@ class Timings:
     #: HAProxy looks whether requests wait: as many seconds as leave, of 100 ms, the time to ask
     #: an agent. A look costs 0.15 ms of CPU.
     look: float = 0.080
+    #: The same once there has been no request for ``quiet``. Only who comes then, together with
+    #: others that hold every slot and need no thread, may wait for longer than 100 ms.
+    look_quiet: float = 0.25
+    quiet: float = 5
     #: The same while an instance is given no requests.
     look_closed: float = 0.010
     #: The same at an instance that lends slots while nobody waits.

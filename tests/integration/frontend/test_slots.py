@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import psutil
 import pytest
 
 from tests.support.door import Door, statuses
@@ -131,6 +133,27 @@ def test_one_client_cannot_hold_all_that_an_instance_lends(farm: Farm) -> None:
         assert one.get(source="127.0.0.3").status == 200
         assert one.get(source=HOLDER).status == 429
         assert max(one.limits()) < 1 + LENT
+
+
+def test_a_silent_site_is_looked_at_seldom_until_somebody_comes(farm: Farm) -> None:
+    made = farm.door(instances=2)
+    made.timings = Timings(look=0.005, look_quiet=0.5, quiet=0.1)
+    with made as door:
+        worker = psutil.Process(Runtime(door.stack.haproxy_socket).worker())
+
+        def looks() -> int:
+            """How often it has woken in a twentieth of a second."""
+            before = worker.num_ctx_switches().voluntary
+            time.sleep(0.05)
+            return worker.num_ctx_switches().voluntary - before
+
+        until("it to look seldom", looks, lambda often: often < 5)
+        release = door.directory / "release"
+        asking = threading.Thread(target=door.get, args=(f"/hold?until={release}",))
+        asking.start()
+        until("it to look often", looks, lambda often: often >= 5)
+        release.touch()
+        asking.join()
 
 
 def abandon(door: Door, path: str) -> None:
