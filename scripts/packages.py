@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-PACKAGES = Path(".ci/packages.txt")
+from zopestack import system_program
 
-#: Where Debian puts servers, on the PATH or not.
-SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
+PACKAGES = Path(".ci/packages.txt")
 
 #: Installs its arguments. Some packages start a service when they are installed, unless
 #: policy-rc.d says no (invoke-rc.d(8)); the tests start what they need themselves.
@@ -49,8 +48,7 @@ class Requirement:
     @property
     def found(self) -> bool:
         """Whether the program is on this machine."""
-        path = f"{os.environ.get('PATH', os.defpath)}:{SYSTEM}"
-        return shutil.which(self.program, path=path) is not None
+        return system_program.find(self.program) is not None
 
     def concerns(self, chosen: Sequence[str]) -> bool:
         """Whether one of the chosen tests needs it; an empty choice means all tests.

@@ -27,7 +27,8 @@ def run(path: Path, *arguments: str, **environment: str) -> subprocess.Completed
     Nobody is root there, so that nothing is installed.
     """
     code = f"import os, sys; os.geteuid = lambda: 1000; {arguments = }\n"
-    code += "from scripts import checks, packages; packages.SYSTEM = ''\n"
+    code += "from scripts import checks; from zopestack import system_program\n"
+    code += "system_program.PLACES = ''\n"
     code += "sys.exit(checks.main(list(arguments)))"
     return subprocess.run(
         [sys.executable, "-c", code],

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from tests.support.database_server import PASSWORD, DatabaseServer
-
-#: Where Debian puts servers, on the PATH or not.
-SYSTEM = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+from zopestack import system_program
 
 #: What RelStorage 4.3 takes it for: with a version of MariaDB's own it would use what only MySQL 8
 #: has (its ``adapters/mysql/schema.py``; docs/howto/storage.rst).
@@ -19,7 +15,7 @@ VERSION = "--version=5.7.19-MariaDB"
 
 def binary(name: str) -> str:
     """The path of a program."""
-    return shutil.which(name, path=SYSTEM) or name
+    return str(system_program.find(name) or name)
 
 
 class MariaDB(DatabaseServer):

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.support.at_work import at_work
 from tests.support.door import Door
 from tests.support.farm import Farm
-from tests.support.fetch import Response
 from tests.support.holding import BEGINNING, HOST, connected, length
 from tests.support.polling import until
 from zopestack.haproxy.runtime import Runtime
@@ -42,26 +42,6 @@ def group_of(
     port = door.reach(path, headers, **more).port
     (own,) = (each for each in door.stack.instances if each.address.port == port)
     return door.stack.lane_of(own).group
-
-
-@contextmanager
-def held(door: Door, headers: dict[str, str], requests: int = 1) -> Iterator[list[Response]]:
-    """Requests that keep their threads, or wait for one, until the end of the block."""
-    release = door.directory / "release"
-    answers: list[Response] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(door.get(f"/hold?until={release}", headers)))
-        for _ in range(requests)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        release.touch()
-        for thread in threads:
-            thread.join()
-        release.unlink()
 
 
 def figure(door: Door, row: str, column: str) -> int:
@@ -139,7 +119,7 @@ def test_while_one_group_is_held_another_is_answered(
     door: Door, holder: dict[str, str], lane: str, other: dict[str, str]
 ) -> None:
     """One request has the only thread, another waits for it."""
-    with held(door, holder, 2) as answers:
+    with at_work(door, 2, holder) as answers:
         until("one to wait", lambda: figure(door, f"{lane}/BACKEND", "qcur") == 1)
         assert door.get("/", other).status == 200
         assert door.get("/++api++/sized?bytes=1").status != 503
@@ -148,10 +128,10 @@ def test_while_one_group_is_held_another_is_answered(
 
 
 def test_the_queue_of_a_group_has_its_own_length_and_time(door: Door) -> None:
-    with held(door, CRAWLER, 3) as answers:
+    with at_work(door, 3, CRAWLER) as answers:
         until("two to wait", lambda: figure(door, "zope-crawlers/BACKEND", "qcur") == 2)
         # One more than queue-limit.
-        with held(door, CRAWLER, 1) as more:
+        with at_work(door, 1, CRAWLER) as more:
             until("one more to wait", lambda: figure(door, "zope-crawlers/BACKEND", "qcur") == 3)
             refused = door.get("/refused", CRAWLER)
             assert refused.status == 503
@@ -181,7 +161,7 @@ def test_the_requests_of_a_group_that_is_down_wait_behind_others(door: Door) -> 
         # The next line that matches.
         assert group_of(door, "/++api++", {"Cookie": "__ac=user"}) == "editors"
         door.seen()
-        with held(door, {}):
+        with at_work(door):
             until("it to be at work", door.seen)
             threads = []
             for path in ("/++api++/first", "/second"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.at_work import at_work
 from tests.support.door import Door
 from tests.support.farm import Farm
 from tests.support.fetch import Response
@@ -36,20 +37,10 @@ def draining(instance: Instance) -> Iterator[None]:
 @contextmanager
 def all_busy(door: Door) -> Iterator[None]:
     """Every thread of every instance is in a request."""
-    threads = [
-        threading.Thread(target=door.get, args=(f"/hold?until={release(door)}",))
-        for _ in range(door.stack.threads)
-    ]
-    for thread in threads:
-        thread.start()
-    until("all to be busy", lambda: sum(s.current for s in door.servers().values()) == len(threads))
-    try:
+    number = door.stack.threads
+    with at_work(door, number):
+        until("all to be busy", lambda: sum(s.current for s in door.servers().values()) == number)
         yield
-    finally:
-        release(door).touch()
-        for thread in threads:
-            thread.join()
-        release(door).unlink()
 
 
 def release(door: Door) -> Path:

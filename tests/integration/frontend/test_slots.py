@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from tests.support.at_work import at_work
 from tests.support.door import Door, statuses
 from tests.support.farm import STREAM, Farm
 from tests.support.holding import HOLDER, multiplexed, pseudo
@@ -148,12 +149,8 @@ def test_a_silent_site_is_looked_at_seldom_until_somebody_comes(farm: Farm) -> N
             return worker.num_ctx_switches().voluntary - before
 
         until("it to look seldom", looks, lambda often: often < 5)
-        release = door.directory / "release"
-        asking = threading.Thread(target=door.get, args=(f"/hold?until={release}",))
-        asking.start()
-        until("it to look often", looks, lambda often: often >= 5)
-        release.touch()
-        asking.join()
+        with at_work(door):
+            until("it to look often", looks, lambda often: often >= 5)
 
 
 def abandon(door: Door, path: str) -> None:

@@ -150,8 +150,8 @@ def test_two_hundred_forks_leave_nothing_behind(loader: Loader, home: Path) -> N
         forks, does = process.children(), process.status()
         return forks, does, process.num_fds(), process.num_threads(), sorted(home.iterdir())
 
-    idle: list[object] = [[], psutil.STATUS_SLEEPING]
-    before = until("the first fork to be buried", state, lambda found: [*found[:2]] == idle)
+    idle = ([], psutil.STATUS_SLEEPING)
+    before = until("the first fork to be buried", state, lambda found: found[:2] == idle)
     megabytes = process.memory_info().rss >> 20
     for _ in range(40):
         assert [said(each) for each in [loader.client() for _ in range(5)]] == [""] * 5
