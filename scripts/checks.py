@@ -24,6 +24,7 @@ import psutil
 
 from scripts import packages
 from scripts.bootstrap import say
+from zopestack import system_program
 
 SOURCES = ("src", "tests", "scripts", "docs", "setup.py")
 
@@ -98,7 +99,9 @@ def _tests(arguments: Sequence[str]) -> int:
         say(" ".join(("pytest", *arguments)))
         # A short path: that of a unix socket is limited, and each process adds its name.
         command = [f"{TOOLS}/pytest", "--durations=10", "--basetemp", f"{temporary}/t", *arguments]
-        environment = {**os.environ, "TMPDIR": temporary}
+        # What is looked for in places of the system, tests start by its name.
+        path = ":".join(filter(None, (os.environ.get("PATH"), system_program.PLACES)))
+        environment = {**os.environ, "TMPDIR": temporary, "PATH": path}
         try:
             return subprocess.run(command, env=environment, check=False).returncode
         finally:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from scripts import checks, packages
+from tests.support import describe
 from tests.support.describe import CHECKOUT
+from zopestack import system_program
 
 #: A directory of tests that need a program, with few tests in it.
 BROWSER = "tests/system/browser/test_report.py"
@@ -51,6 +53,18 @@ def test_what_cannot_be_run_is_counted_and_the_remedy_named(tmp_path: Path) -> N
         "apt-get install chromium chromium-driver openssl"
     ]
     assert done.returncode == 0
+
+
+def test_what_the_system_has_is_started_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the PATH or not."""
+    describe.program(tmp_path / "served", "yes")
+    starts = describe.program(tmp_path / "pytest", "")
+    starts.write_text("#!/bin/sh\nexec served\n", encoding="utf-8")
+    monkeypatch.setattr(checks, "TOOLS", str(tmp_path))
+    monkeypatch.setattr(system_program, "PLACES", str(tmp_path))
+    assert checks._tests([]) == 0
 
 
 def test_where_it_decides_that_is_a_failure(tmp_path: Path) -> None:
