@@ -20,6 +20,7 @@ from ZODB.scripts import repozo
 from tests.support import describe
 from tests.support.backing_up import back_up, command, put_back, run
 from tests.support.harness import CHECKOUT
+from tests.support.started import Started
 from zopestack import stack_file
 from zopestack.backups import catalog, jobs
 from zopestack.backups.failed import Failed
@@ -335,10 +336,10 @@ def test_one_at_a_time(stack: Stack) -> None:
         "repozo.do_backup = slow\n"
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": CHECKOUT}
-    with subprocess.Popen(command("backup", stack, slow), **pipes) as first:
+    with Started(command("backup", stack, slow), **pipes) as first:
         lines = iter(first.stdout.readline, "")
         assert any("copying" in line for line in lines)
-        with subprocess.Popen(command("backup", stack), **pipes) as second:
+        with Started(command("backup", stack), **pipes) as second:
             assert f"waiting for pid {first.pid}" in second.stdout.readline()
             assert catalog.own(stack) == []
             first.communicate("\n")

@@ -25,6 +25,7 @@ from aiosmtpd.smtp import Envelope
 from tests.support import describe
 from tests.support.fetch import fetch
 from tests.support.polling import until
+from tests.support.started import Started
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
 from zopestack import mail
@@ -298,6 +299,6 @@ def test_resident_memory_is_that_of_the_process() -> None:
 
 
 def test_a_process_that_has_ended_has_none() -> None:
-    with subprocess.Popen(["true"]) as process:
+    with Started(["true"]) as process:
         process.wait()
     assert group.resident(process.pid) == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.started import Started
 from zopestack.buildout.inspection import said
 
 ZOPE_CONF = """\
@@ -152,9 +153,7 @@ class Inspector:
 @pytest.fixture(scope="module")
 def inspector() -> Iterator[Inspector]:
     command = [sys.executable, "-c", SERVER]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with Started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Inspector(process)
         process.communicate()
 

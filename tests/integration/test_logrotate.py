@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.support import describe, freeports
 from tests.support.polling import until
+from tests.support.started import Started
 from tests.support.supervised import Supervised
 from zopestack.log_file import LogFile
 from zopestack.supervisor.client import Supervisor
@@ -109,7 +110,7 @@ def test_an_instance_goes_on_with_a_new_file_and_rotates_it(home: Path) -> None:
 def test_zeo_goes_on_with_a_new_file_when_it_is_told(home: Path) -> None:
     ports, log = freeports.reserve(), home / "zeo.log"
     (home / "zeo.conf").write_text(ZEO.format(port=ports.base, log=log))
-    with subprocess.Popen([sys.executable, "-m", "ZEO.runzeo", "-C", home / "zeo.conf"]) as zeo:
+    with Started([sys.executable, "-m", "ZEO.runzeo", "-C", home / "zeo.conf"]) as zeo:
         until("it to listen", lambda: log.exists() and "listening on" in log.read_text())
         log.rename(home / "zeo.log-20261127")
         zeo.send_signal(signal.SIGUSR2)

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import describe, freeports
 from tests.support.polling import until
+from tests.support.started import Started
 from zopestack import files
 from zopestack.haproxy import launcher
 from zopestack.haproxy import program as haproxy
@@ -88,9 +89,7 @@ def site(
     )
     with ExitStack() as running:
         processes = [
-            running.enter_context(
-                subprocess.Popen(each, stderr=subprocess.DEVNULL, start_new_session=True)
-            )
+            running.enter_context(Started(each, stderr=subprocess.DEVNULL, start_new_session=True))
             for each in commands
         ]
         until("HAProxy", lambda: listening(stack))

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import describe, freeports
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from tests.support.supervised import Supervised
 from zopestack import files
 from zopestack.haproxy.program import NO_STATE
@@ -81,7 +82,7 @@ def neighbours(home: Path, program: Path) -> Iterator[list[Stack]]:
 def test_two_haproxies_do_not_share_an_address(neighbours: list[Stack]) -> None:
     """By itself, HAProxy opens its sockets with SO_REUSEPORT (its manual, "noreuseport")."""
     first, second = neighbours
-    with subprocess.Popen(command(first), stderr=subprocess.DEVNULL) as running:
+    with Started(command(first), stderr=subprocess.DEVNULL) as running:
         try:
             until("the first to listen", first.haproxy_socket.is_socket)
             done = subprocess.run(

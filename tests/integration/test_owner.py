@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.fetch import fetch
 from tests.support.polling import until
+from tests.support.started import Started
 from tests.support.supervised import Supervised
 from tests.support.visitor import Visitors
 from zopestack.features.instances import Instance
@@ -177,9 +178,7 @@ with Owner(pathlib.Path(sys.argv[1]), "roll all", print):
 
 def test_who_waits_says_for_whom(stack: Supervised) -> None:
     command = [sys.executable, "-c", HOLDER, str(stack.stack.lock)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with Started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         assert holder.stdout.readline() == "held\n"
         with stack.popen("update") as update:

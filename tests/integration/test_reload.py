@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import describe
+from tests.support.started import Started
 from zopestack import files
 from zopestack.buildout import certificates
 from zopestack.features.certificates import CHAIN, KEY
@@ -136,7 +137,7 @@ def tick() -> None:
 
 def test_the_age_of_a_process_is_counted_from_its_fork() -> None:
     before = time.monotonic()
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+    with Started(["cat"], stdin=subprocess.PIPE) as process:
         age, most = reload.age(process.pid), time.monotonic() - before
         # To the hundredth of a second that the kernel counts.
         assert -0.02 <= age <= most + 0.02

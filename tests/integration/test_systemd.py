@@ -15,6 +15,7 @@ import pytest
 
 from tests.support import describe
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from tests.support.supervised import Supervised
 from zopestack import files
 from zopestack.model import Stack
@@ -93,7 +94,7 @@ def stack() -> Iterator[Stack]:
     with Supervised(idle=True) as running:
         command = service(running.stack.system_unit)["ExecStart"].split()
         # As systemd starts it: systemd.exec(5), "NoNewPrivileges".
-        with subprocess.Popen(
+        with Started(
             ["setpriv", "--no-new-privs", *command],
             env=running.environment,
             stdout=subprocess.DEVNULL,

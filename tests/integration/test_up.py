@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.fetch import fetch
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from tests.support.supervised import CHECKOUT, Supervised
 from zopestack import files
 from zopestack.haproxy.runtime import Runtime
@@ -33,14 +34,14 @@ class Site(Supervised):
         files.write(interpreter, f"#!/bin/sh\nexec {sys.executable} -c {listen}\n", mode=0o755)
         files.write(self.stack.bin / "buildout", "#!/bin/sh\n", mode=0o755)
 
-    def begin(self, first: str = ":", *around: str) -> subprocess.Popen[str]:
+    def begin(self, first: str = ":", *around: str) -> Started[str]:
         """Start scripts/up; its output, stderr with stdout, is a pipe.
 
         :param first: what the shell does before.
         :param around: a command that runs the shell.
         """
         script = f"{first}; exec {sys.executable} -m zopestack.supervisor.up"
-        return subprocess.Popen(
+        return Started(
             [*around, "sh", "-c", script],
             cwd=self.directory,
             env={**self.environment, "PYTHONPATH": str(CHECKOUT)},
@@ -49,7 +50,7 @@ class Site(Supervised):
             text=True,
         )
 
-    def finish(self, up: subprocess.Popen[str]) -> str:
+    def finish(self, up: Started[str]) -> str:
         """Wait for it, and return what it has said."""
         said, _ = up.communicate(timeout=PATIENCE)
         return said

@@ -13,6 +13,7 @@ from ZEO.ClientStorage import ClientStorage
 from ZODB import DB
 
 from tests.support import freeports
+from tests.support.started import Started
 from zopestack.supervisor import zeo
 
 #: Commits to an object of its own, and prints how often it has heard of a commit too late: ZEO's
@@ -51,7 +52,7 @@ def test_a_client_hears_of_commits_in_their_order(tmp_path: Path) -> None:
         address = "127.0.0.1", ports.zeo
         command = [sys.executable, "-m", zeo.__name__, "-a", f"127.0.0.1:{ports.zeo}", "-f"]
         server = stack.enter_context(
-            subprocess.Popen([*command, tmp_path / "Data.fs"], stderr=subprocess.DEVNULL)
+            Started([*command, tmp_path / "Data.fs"], stderr=subprocess.DEVNULL)
         )
         stack.callback(server.kill)
         database = DB(ClientStorage(address, wait_timeout=60))

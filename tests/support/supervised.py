@@ -23,6 +23,7 @@ import psutil
 from tests.support import describe
 from tests.support.deployment import Deployment
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from zopestack import files
 from zopestack.buildout import digests, parts
 from zopestack.features.option import SUPERVISOR
@@ -151,9 +152,9 @@ class Supervised(Deployment):
             check=False,
         )
 
-    def popen(self, *arguments: str) -> subprocess.Popen[str]:
+    def popen(self, *arguments: str) -> Started[str]:
         """Run ``bin/supervisorctl`` beside the test; its output, stderr with stdout, is a pipe."""
-        return subprocess.Popen(
+        return Started(
             [self.stack.bin / "supervisorctl", *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,

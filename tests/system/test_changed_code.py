@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.harness import Site, until
 from tests.support.sharing import change_code, giving, loaders
+from tests.support.started import Started
 from zopestack.features.memory import LOADERS
 from zopestack.supervisor import group
 
@@ -165,7 +166,7 @@ def test_up_starts_no_second_loader(site: Site) -> None:
 def test_a_roll_that_is_killed_leaves_one_loader_at_the_next_command(site: Site) -> None:
     write(site, "2")
     command = [site.stack.bin / "supervisorctl", "roll", "all"]
-    with subprocess.Popen(
+    with Started(
         command, cwd=site.directory, env=site.environment, stdout=subprocess.PIPE, text=True
     ) as roll:
         assert roll.stdout

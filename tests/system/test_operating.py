@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support import ledger, packages
 from tests.support.harness import COMMANDS, Site, until
+from tests.support.started import Started
 from tests.support.terminal import Terminal
 from zopestack.supervisor.health import ask
 from zopestack.supervisor.help import HELP
@@ -72,7 +73,7 @@ def test_it_is_shown_live_on_a_terminal(site: Site) -> None:
 
 
 def test_into_a_pipe_it_is_plain(site: Site) -> None:
-    with subprocess.Popen(
+    with Started(
         [site.stack.bin / "supervisorctl", "stack", "--watch"],
         env=site.environment,
         stdout=subprocess.PIPE,
@@ -87,9 +88,7 @@ def test_into_a_pipe_it_is_plain(site: Site) -> None:
 
 def test_all_logs_are_one(site: Site) -> None:
     command = [site.stack.bin / "supervisorctl", "logs", "-f", "-n", "100000"]
-    with subprocess.Popen(
-        command, env=site.environment, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with Started(command, env=site.environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         site.get("/ledger/light?logs-test")
         lines = []

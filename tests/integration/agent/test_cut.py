@@ -20,6 +20,7 @@ import pytest
 from tests.support import freeports
 from tests.support.fetch import Response, fetch
 from tests.support.polling import until
+from tests.support.started import Started
 from zopestack.agent.configuration import Configuration
 from zopestack.agent.refusal import MARK
 from zopestack.features.address import Address
@@ -81,7 +82,7 @@ def leaving(tmp_path: Path) -> Iterator[Leaving]:
     )
     command = [sys.executable, "-m", "tests.support.bare_instance"]
     environment = {**os.environ, **own.environment()}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+    with Started(command, env=environment, stderr=subprocess.DEVNULL) as process:
         found = Leaving(process, address, agent)
         until("it to serve", found.health, lambda told: told.get("status") == 200)
         yield found

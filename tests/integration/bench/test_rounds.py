@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support.started import Started
 from zopestack.features.address import Address
 from zopestack_bench import proc, rounds
 from zopestack_bench.probe import until
@@ -83,7 +84,7 @@ def test_a_layout_is_warmed_up_longer_for_what_it_has_not_been_asked_yet(track, 
 def test_the_crowd_of_a_layout_is_neither_its_cost_nor_that_of_others(monkeypatch):
     monkeypatch.setattr(proc, "busy", lambda: 100.0)
     monkeypatch.setattr(proc, "own", lambda: 1.0)
-    with subprocess.Popen([sys.executable, "-c", BURNER], **PIPES) as crowd:
+    with Started([sys.executable, "-c", BURNER], **PIPES) as crowd:
         crowd.stdout.readline()
         assert rounds._others(()) == 99
         assert rounds._others((crowd.pid,)) <= 99 - 0.3 + proc.TICK
@@ -100,7 +101,7 @@ def test_latency_of_layouts_is_compared_within_rounds(track):
 
 
 def test_the_cpu_of_a_family_of_processes_is_counted():
-    with subprocess.Popen([sys.executable, "-c", BURNER], **PIPES) as process:
+    with Started([sys.executable, "-c", BURNER], **PIPES) as process:
         process.stdout.readline()
         family = proc.family(process.pid)
         used = proc.usage([process.pid])

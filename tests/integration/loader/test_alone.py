@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.forking import Loader, connected, said, soon
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from zopestack.loader import client, forks
 from zopestack.loader.forks import Forks
 
@@ -167,7 +168,7 @@ def test_a_loader_that_starts_slowly_is_waited_for(
     monkeypatch.setattr(client, "UNSEEN", 0)
     monkeypatch.setattr(os, "getppid", os.getpid)
     wait = [sys.executable, "-c", "input()", client.PROGRAM.decode()]
-    with subprocess.Popen(wait, stdin=subprocess.PIPE) as starting:
+    with Started(wait, stdin=subprocess.PIPE) as starting:
         until("it to be executed", client.started)
         made = Forks(home / "loader.sock", home / "forks.sock")
         late = threading.Timer(0.2, made.bind)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.forking import HEAR, passes_on
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from zopestack.loader import client
 
 SHELLS = [each for each in ("dash", "bash", "busybox") if shutil.which(each)]
@@ -24,7 +25,7 @@ def standing_for(shell: str, pid: int) -> Iterator[tuple[subprocess.Popen[bytes]
     """A shell, and where it is told how the fork ends."""
     ending, told = os.pipe()
     command = ["sh", *client.stand_for(pid)[1:]]
-    with subprocess.Popen(command, executable=shutil.which(shell), stdin=ending) as process:
+    with Started(command, executable=shutil.which(shell), stdin=ending) as process:
         os.close(ending)
         until("it to pass signals on", lambda: passes_on(process.pid))
         try:
@@ -58,7 +59,7 @@ def test_it_ends_as_it_is_told(shell: str, words: str, status: int) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_it_goes_on_after_each_signal(shell: str) -> None:
     with (
-        subprocess.Popen([sys.executable, "-c", HEAR], stdout=subprocess.PIPE) as fork,
+        Started([sys.executable, "-c", HEAR], stdout=subprocess.PIPE) as fork,
         standing_for(shell, fork.pid) as (process, told),
     ):
         assert fork.stdout

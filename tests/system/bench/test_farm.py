@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import describe
 from tests.support.describe import TEMPLATES
+from tests.support.started import Started
 from zopestack.haproxy.runtime import Runtime
 from zopestack.render.files import render
 from zopestack.supervisor.client import Supervisor
@@ -237,7 +238,7 @@ def test_a_run_that_is_stopped_leaves_nothing_behind():
     command = [sys.executable, "-m", "zopestack_bench.cli", "--quick", "--only", "1x1"]
     with TemporaryDirectory(prefix="zs-") as temporary:
         environment = {**os.environ, "TMPDIR": temporary}
-        with subprocess.Popen(
+        with Started(
             command, cwd=VERSIONS.parent, env=environment, stdout=subprocess.PIPE, text=True
         ) as process:
             while "starting them" not in process.stdout.readline():

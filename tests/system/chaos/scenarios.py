@@ -19,6 +19,7 @@ from operator import ne
 
 from tests.support.harness import Site, until
 from tests.support.sharing import change_code, giving, loaders
+from tests.support.started import Started
 from zopestack.features.instances import Instance
 from zopestack.haproxy.program import installed
 from zopestack.haproxy.runtime import Runtime
@@ -185,7 +186,7 @@ def kill_in_a_roll(site: Site, whose: str) -> float:
     """
     first, *_, last = site.stack.instances
     change_code(site)
-    with subprocess.Popen(
+    with Started(
         ["bin/supervisorctl", "roll", "all"], cwd=site.directory, stdout=subprocess.PIPE, text=True
     ) as roll:
         assert roll.stdout

@@ -27,6 +27,7 @@ import psutil
 
 from tests.support.door import Door
 from tests.support.polling import until
+from tests.support.started import Started
 
 #: Below the ports that tests reserve.
 FIRST, AGENTS = 10000, 14000
@@ -82,9 +83,7 @@ class Figures:
 def stubs(number: int) -> Iterator[subprocess.Popen[str]]:
     """All instances and agents, in one process."""
     command = [sys.executable, "-m", "tests.system.scale.stubs", *map(str, (FIRST, AGENTS, number))]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    with Started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
         assert process.stdout.readline() == "serving\n"

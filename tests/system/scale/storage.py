@@ -26,6 +26,7 @@ import psutil
 from tests.support import cpu
 from tests.support.polling import until
 from tests.support.postgres import Postgres
+from tests.support.started import Started
 from tests.system.scale import client
 
 NUMBERS = (1, 2, 4, 8, 16, 32)
@@ -83,7 +84,7 @@ def zeo() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="zs-") as home:
         address = f"{home}/zeo.sock"
         command = ["-m", "zopestack.supervisor.zeo", "-a", address, "-f", f"{home}/Data.fs"]
-        with subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL) as process:
+        with Started([sys.executable, *command], stderr=subprocess.DEVNULL) as process:
             try:
                 until("ZEO's socket", Path(address).exists)
                 yield Server("zeo", address, process.pid)
