@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import freeports
 from tests.support.polling import until
+from tests.support.started import Started
 from zopestack import files
 from zopestack.features.address import Address
 from zopestack.supervisor import database, zeo
@@ -82,6 +83,8 @@ EMPTY = "with site() as app: app._p_jar.get_connection('other').root().clear()\n
 #: As after a start: nothing of a database is known.
 FORGET = "Zope2.DB.cacheMinimize(); tell('')"
 
+SYNCHRONIZE = "storage.synchronize(); tell('')"
+
 #: Another instance sees what is committed to the first database, and not yet what to this.
 STOP_BETWEEN = """
 finish = ClientStorage.tpc_finish
@@ -142,15 +145,17 @@ def instances(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Instanc
         command = [sys.executable, "-m", database.__name__, "root", home / "admin-password"]
         command += [*(home / f"{name}.fs" for name in PATHS), "--"]
         command += [sys.executable, "-m", zeo.__name__, "-C", home / "zeo.conf"]
-        server = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        server = stack.enter_context(Started(command, stderr=subprocess.DEVNULL))
         stack.callback(server.kill)
         until("ZEO", lambda: listens(Address("127.0.0.1", ports.zeo)))
         asked = [sys.executable, "-c", PROGRAM, home / "zope.conf"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         started = [
-            Instance(stack.enter_context(subprocess.Popen(asked, text=True, **pipes)))
-            for _ in range(4)
+            Instance(stack.enter_context(Started(asked, text=True, **pipes))) for _ in range(4)
         ]
+        for each in started:
+            # One may wait for another that is in the midst of a commit.
+            stack.callback(each.process.kill)
         assert [each.told() for each in started] == ["ready"] * len(started)
         for each in started:
             each.begin(MAKE, PATHS["other"])
@@ -207,6 +212,8 @@ def test_all_see_what_each_saves_where_one_looks_while_another_commits(
     first.run(STOP_BETWEEN)
     first.begin(MAKE, ["/late"])
     assert first.told() == "between"
+    # What the first one has committed may still be on its way.
+    second.run(SYNCHRONIZE)
     second.run(TELL_LOOK)
     second.begin(MAKE, ["/late"])
     # The object is there, and the folder that it shows is not.
