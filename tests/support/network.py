@@ -25,6 +25,7 @@ from typing import Self
 import psutil
 
 from tests.support.polling import PATIENCE, until
+from tests.support.started import Started
 from zopestack.supervisor.client import Process, Supervisor
 from zopestack_bench.deployment import Buildout
 
@@ -34,6 +35,10 @@ OUTSIDE = "10.9.0.254"
 #: Where every host has its own directory. Nobody but root may write beside it, as where keepalived
 #: runs a program for root.
 SITE = Path("/run/site")
+
+#: The switch's own. A bridge without one takes the lowest of what is plugged in, and another when
+#: that changes. Until the hosts have learned it, their answers to visitors go nowhere.
+SWITCH = "02:00:00:00:00:01"
 
 #: What setns(2) takes for a network namespace.
 CLONE_NEWNET = 0x40000000
@@ -137,7 +142,7 @@ class Network:
         self.switch = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], env=environment)
         own, there = (Path(f"/proc/{each}/ns/net") for each in ("self", self.switch.pid))
         until("a switch", lambda: there.readlink() != own.readlink())
-        self._ip("link", "add", "switch", "type", "bridge")
+        self._ip("link", "add", "switch", "address", SWITCH, "type", "bridge")
         self._ip("addr", "add", f"{OUTSIDE}/24", "dev", "switch")
         self._ip("link", "set", "switch", "up")
         self.hosts = {
@@ -174,7 +179,7 @@ class Network:
             self._ip("link", "set", each, "up")
         command = [sys.executable, "-m", "tests.support.slow_link", str(seconds), host.name, "near"]
         enter = ("nsenter", f"--target={self.switch.pid}", "--net")
-        with subprocess.Popen([*enter, *command], stdout=subprocess.PIPE, text=True) as cable:
+        with Started([*enter, *command], stdout=subprocess.PIPE, text=True) as cable:
             assert cable.stdout
             assert cable.stdout.readline() == "ready\n"
             self._ip("link", "set", host.name, "nomaster")
