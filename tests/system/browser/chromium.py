@@ -33,8 +33,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from zopestack import wait
-
 Seen = TypeVar("Seen")
 
 #: Seconds any one thing gets, many times what it takes on 2 busy cores.
@@ -220,7 +218,7 @@ class Browser:
             found[:] = [one for one in every if one.url.startswith(("http", "file", "ws"))]
             return all(one.status or one.failure for one in found)
 
-        wait.until(answered, PATIENCE)
+        self.until("what was asked for", answered)
         return found
 
     def errors(self) -> list[str]:
@@ -258,9 +256,9 @@ def _exchanges(events: list[dict[str, Any]]) -> list[Exchange]:
                 asked[number] = Exchange(before.method, answered["url"], answered["status"])
             case "Network.loadingFailed" if number in asked and not told.get("canceled"):
                 before = asked[number]
-                asked[number] = Exchange(
-                    before.method, before.url, before.status, told["errorText"]
-                )
+                # What the page's own policy forbids has no text.
+                why = told["errorText"] or told.get("blockedReason", "")
+                asked[number] = Exchange(before.method, before.url, before.status, why)
             case "Network.loadingFailed":
                 # The user went on before it was there.
                 asked.pop(number, None)
