@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 
 from tests.support.fetch import fetch
 from tests.support.polling import until
 from tests.support.supervised import Supervised
 from zopestack.features.timings import Sizes, Timings
-from zopestack.haproxy.runtime import Runtime
+from zopestack.haproxy.runtime import Runtime, servers
 
 #: Seconds within which it is to be out of rotation.
 PROMISED = 6
@@ -35,5 +36,12 @@ def test_a_frozen_instance_leaves_and_comes_back() -> None:
         os.kill(pid, signal.SIGSTOP)
         until("it to leave", up, [False, True].__eq__)
         assert {fetch(http, "/").status for _ in range(10)} == {200}
+        rows = until("a check to run", runtime.statistics, lambda found: any(map(running, found)))
+        assert {each.check[:1] for each in servers(rows).values()} == {"L"}
         os.kill(pid, signal.SIGCONT)
         until("it to come back", up, [True, True].__eq__)
+
+
+def running(row: Mapping[str, str]) -> bool:
+    """Whether HAProxy waits for the answer to a check, and so tells what the last one said."""
+    return row["check_status"].startswith("* ")

@@ -206,7 +206,8 @@ def _servers(statistics: Iterable[Mapping[str, str]]) -> list[Server]:
             queued=int(row["qcur"] or 0),
             total=int(row["stot"] or 0),
             limit=int(row["slim"] or 0),
-            check=row["check_status"],
+            # "* " says that another check is running (Management Guide, check_status).
+            check=row["check_status"].removeprefix("* "),
         )
         for row in statistics
         if row["svname"] not in (FRONTEND, BACKEND)

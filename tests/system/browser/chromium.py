@@ -243,13 +243,13 @@ def _exchanges(events: list[dict[str, Any]]) -> list[Exchange]:
                     before = asked[number]
                     done.append(Exchange(before.method, before.url, redirect["status"]))
                 frames[number] = told.get("frameId", "")
-                if told.get("type") == "Document":
-                    # The page before is left: what it still waited for, as an icon, has no end.
-                    for each, exchange in list(asked.items()):
-                        left = frames.get(each) == frames[number] and each != number
-                        if left and not exchange.status and not exchange.failure:
-                            del asked[each]
                 asked[number] = Exchange(told["request"]["method"], told["request"]["url"])
+            case "Page.frameNavigated":
+                # What the page before still waited for, as an icon, has no end.
+                for each, exchange in list(asked.items()):
+                    left = frames.get(each) == told["frame"]["id"]
+                    if left and not exchange.status and not exchange.failure:
+                        del asked[each]
             case "Network.responseReceived":
                 answered = told["response"]
                 before = asked.get(number, Exchange("GET", answered["url"]))
