@@ -70,12 +70,12 @@ def test_a_late_request_gets_504_and_no_thread_ends(monkeypatch: pytest.MonkeyPa
     others = set(threading.enumerate())
     with pages(monkeypatch, spin=spin, stubborn=stubborn, thread=threading.get_ident) as fetch:
         own = set(threading.enumerate()) - others
-        before = fetch("thread")
-        assert before[0] == 200
+        # The main loop's, or the worker thread's where that loop still has something to send.
+        served = {(200, str(each.ident)) for each in own}
+        assert fetch("thread") in served
         for late in ("spin", "stubborn", "spin?early"):
             assert fetch(late)[0] == 504
-            assert fetch("thread") == before
-        assert own
+            assert fetch("thread") in served
         assert own <= set(threading.enumerate())
 
 
