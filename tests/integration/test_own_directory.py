@@ -83,16 +83,14 @@ def test_two_haproxies_do_not_share_an_address(neighbours: list[Stack]) -> None:
     """By itself, HAProxy opens its sockets with SO_REUSEPORT (its manual, "noreuseport")."""
     first, second = neighbours
     with Started(command(first), stderr=subprocess.DEVNULL) as running:
-        try:
-            until("the first to listen", first.haproxy_socket.is_socket)
-            done = subprocess.run(
-                command(second), capture_output=True, text=True, timeout=PATIENCE, check=False
-            )
-            assert done.returncode != 0
-            assert "Address already in use" in done.stderr
-            assert running.poll() is None
-        finally:
-            running.terminate()
+        until("the first to listen", first.haproxy_socket.is_socket)
+        done = subprocess.run(
+            command(second), capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        assert done.returncode != 0
+        assert "Address already in use" in done.stderr
+        assert running.poll() is None
+        running.terminate()
 
 
 def command(stack: Stack) -> list[str]:

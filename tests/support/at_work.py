@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.support.door import Door
 from tests.support.fetch import Response
@@ -18,10 +19,10 @@ def at_work(
 
     The end of one block ends every other one of that door.
     """
-    release = door.directory / "release"
+    path = f"/hold?until={release(door)}"
     answers: list[Response] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(door.get(f"/hold?until={release}", headers)))
+        threading.Thread(target=lambda: answers.append(door.get(path, headers)))
         for _ in range(requests)
     ]
     for thread in threads:
@@ -29,7 +30,12 @@ def at_work(
     try:
         yield answers
     finally:
-        release.touch()
+        release(door).touch()
         for thread in threads:
             thread.join()
-        release.unlink()
+        release(door).unlink()
+
+
+def release(door: Door) -> Path:
+    """The file that has all these requests answered."""
+    return door.directory / "release"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,16 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.polling import until
+from tests.support.started import Started
 
 
 @contextmanager
 def zeo(address: tuple[str, int], database: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A real ZEO server of a database, killed at the end."""
     command = [sys.executable, "-m", "ZEO.runzeo", "-a", "{}:{}".format(*address), "-f"]
-    server = subprocess.Popen([*command, str(database)], stderr=subprocess.DEVNULL)
-    try:
+    with Started([*command, str(database)], stderr=subprocess.DEVNULL) as server:
         until("ZEO to listen", lambda: socket.create_connection(address).close() is None)
         yield server
-    finally:
-        os.kill(server.pid, signal.SIGKILL)
-        server.wait()
+        server.kill()

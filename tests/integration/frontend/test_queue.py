@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.at_work import at_work
+from tests.support.at_work import at_work, release
 from tests.support.door import Door
 from tests.support.farm import Farm
 from tests.support.fetch import Response
@@ -41,11 +41,6 @@ def all_busy(door: Door) -> Iterator[None]:
     with at_work(door, number):
         until("all to be busy", lambda: sum(s.current for s in door.servers().values()) == number)
         yield
-
-
-def release(door: Door) -> Path:
-    """The file that ends what keeps all busy."""
-    return door.directory / "release"
 
 
 def waiting(
@@ -246,15 +241,11 @@ def test_a_draining_preferred_server_is_passed_over(farm: Farm, affinity: str) -
 def test_a_busy_preferred_server_is_passed_over(farm: Farm, affinity: str) -> None:
     with farm.door(instances=2, affinity=affinity) as door:
         cookie = {"Cookie": "ZOPESTACK=instance1; __ac=user"}
-        path = f"/hold?until={release(door)}"
-        busy = threading.Thread(target=door.get, args=(path, cookie))
-        busy.start()
-        until("it to be busy", lambda: sum(s.current for s in door.servers().values()) == 1)
-        other = threading.Thread(target=door.get, args=(path, cookie))
-        other.start()
-        until(
-            "the other to be busy", lambda: [s.current for s in door.servers().values()] == [1, 1]
-        )
-        release(door).touch()
-        busy.join()
-        other.join()
+
+        def current() -> list[int]:
+            return [each.current for each in door.servers().values()]
+
+        with at_work(door, 1, cookie):
+            until("it to be busy", lambda: sum(current()) == 1)
+            with at_work(door, 1, cookie):
+                until("the other to be busy", lambda: current() == [1, 1])

@@ -28,10 +28,8 @@ def standing_for(shell: str, pid: int) -> Iterator[tuple[subprocess.Popen[bytes]
     with Started(command, executable=shutil.which(shell), stdin=ending) as process:
         os.close(ending)
         until("it to pass signals on", lambda: passes_on(process.pid))
-        try:
-            yield process, told
-        finally:
-            process.kill()
+        yield process, told
+        process.kill()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -72,6 +72,11 @@ class Exchange:
     failure: str = ""
 
     @property
+    def over(self) -> bool:
+        """Whether anything has come of it."""
+        return bool(self.status or self.failure)
+
+    @property
     def good(self) -> bool:
         """Whether it was answered, and with no error."""
         return 200 <= self.status < 400 and not self.failure
@@ -216,7 +221,7 @@ class Browser:
             events.extend(json.loads(entry["message"])["message"] for entry in log)
             every = _exchanges(events)
             found[:] = [one for one in every if one.url.startswith(("http", "file", "ws"))]
-            return all(one.status or one.failure for one in found)
+            return all(one.over for one in found)
 
         self.until("what was asked for", answered)
         return found
@@ -246,10 +251,8 @@ def _exchanges(events: list[dict[str, Any]]) -> list[Exchange]:
                 asked[number] = Exchange(told["request"]["method"], told["request"]["url"])
             case "Page.frameNavigated":
                 # What the page before still waited for, as an icon, has no end.
-                for each, exchange in list(asked.items()):
-                    left = frames.get(each) == told["frame"]["id"]
-                    if left and not exchange.status and not exchange.failure:
-                        del asked[each]
+                left = told["frame"]["id"]
+                asked = {n: one for n, one in asked.items() if one.over or frames.get(n) != left}
             case "Network.responseReceived":
                 answered = told["response"]
                 before = asked.get(number, Exchange("GET", answered["url"]))

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urljoin
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_nobody_waits_for_what_a_page_has_asked_that_is_left(address: str, next_
     with Browser() as browser:
         browser.open(f"{address}/page")
         browser.run("fetch('/never'), 0")
-        browser.open(next_page if ":" in next_page else f"{address}/{next_page}")
+        browser.open(urljoin(address, next_page))
         told = {one.url.removeprefix(address): one.status for one in browser.traffic()}
         assert told.get("/page") == 200
         assert "/never" not in told

@@ -87,10 +87,8 @@ def stubs(number: int) -> Iterator[subprocess.Popen[str]]:
         assert process.stdin
         assert process.stdout
         assert process.stdout.readline() == "serving\n"
-        try:
-            yield process
-        finally:
-            process.stdin.close()
+        yield process
+        process.stdin.close()
 
 
 def checks(process: subprocess.Popen[str]) -> tuple[int, int]:

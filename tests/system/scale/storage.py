@@ -85,11 +85,9 @@ def zeo() -> Iterator[Server]:
         address = f"{home}/zeo.sock"
         command = ["-m", "zopestack.supervisor.zeo", "-a", address, "-f", f"{home}/Data.fs"]
         with Started([sys.executable, *command], stderr=subprocess.DEVNULL) as process:
-            try:
-                until("ZEO's socket", Path(address).exists)
-                yield Server("zeo", address, process.pid)
-            finally:
-                process.terminate()
+            until("ZEO's socket", Path(address).exists)
+            yield Server("zeo", address, process.pid)
+            process.terminate()
 
 
 @contextmanager
