@@ -1,4 +1,4 @@
-"""What is checked after each test that has a HAProxy of its own."""
+"""What is checked after each test that has a HAProxy of its own, and database servers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.deployment import Deployment
 from tests.support.door import Door
+from tests.support.relational import Servers
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +18,11 @@ def _no_slot_stays_lent() -> Iterator[None]:
     for each in Deployment.live:
         if isinstance(each, Door):
             each.wait_for_slots()
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    """Database servers, each of which starts when a test of the module needs it."""
+    made = Servers()
+    yield made
+    made.stop()

@@ -27,13 +27,6 @@ from zopestack.buildout.relational import check as check_at_buildout
 from zopestack.model import Stack
 
 
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    made = Servers()
-    yield made
-    made.stop()
-
-
 @pytest.fixture(params=KINDS)
 def kept(request: pytest.FixtureRequest, home: Path, servers: Servers) -> Kept:
     return Kept(home, request.param, servers[request.param], f"main{next(NUMBERS)}")

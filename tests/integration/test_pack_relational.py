@@ -23,13 +23,6 @@ from zopestack.backups.relational import Relational
 FULL = IOBTree.max_leaf_size
 
 
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    made = Servers()
-    yield made
-    made.stop()
-
-
 @pytest.fixture(params=["false", "true"], ids=["without history", "with history"])
 def history(request: pytest.FixtureRequest) -> str:
     return str(request.param)

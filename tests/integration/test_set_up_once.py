@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -13,9 +11,10 @@ import ZConfig
 from ZODB import DB
 from ZODB.utils import z64
 
-from tests.support.polling import until
+from tests.support.opener import FIRST, opener, said
 from zopestack import files
 from zopestack.buildout.connection import SCHEMA
+from zopestack.initial.sqlite import NUMBERS
 
 CONF = """
 %import relstorage
@@ -33,24 +32,7 @@ CONF = """
 </set-up-once>
 """
 
-#: Opens the storage when it is told to, and says how many transactions there are.
-OPENER = f"""
-import sys
-from io import StringIO
-import ZConfig
-schema = ZConfig.loadSchemaFile(StringIO({SCHEMA!r}))
-section, _ = ZConfig.loadConfig(schema, sys.argv[1])
-print("ready", flush=True)
-input()
-storage = section.storage.open()
-print([each.description.decode() for each in storage.iterator()])
-storage.close()
-"""
-
 OPENERS = 4
-
-#: What the first transaction says of itself.
-FIRST = "['zopestack: the initial database']\n"
 
 
 @pytest.fixture
@@ -70,21 +52,6 @@ def opened(home: Path, user: str = "user root") -> DB:
     schema = ZConfig.loadSchemaFile(StringIO(SCHEMA))
     section, _ = ZConfig.loadConfig(schema, str(conf(home, user)))
     return DB(section.storage.open())
-
-
-def opener(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", OPENER, path],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def said(process: subprocess.Popen[str]) -> str:
-    """What an opener says when it is told to open."""
-    return process.communicate("\n")[0]
 
 
 def at_once(paths: list[Path]) -> list[str]:
@@ -138,18 +105,6 @@ def test_without_a_password_it_stays_empty(home: Path) -> None:
     assert said(opener(conf(home))) == "ready\n" + FIRST
 
 
-def test_a_crash_leaves_it_empty(home: Path) -> None:
-    """It is killed when its own process has made the content, and nothing is stored yet."""
-    started = opener(conf(home))
-    assert started.stdin
-    started.stdin.write("\n")
-    started.stdin.flush()
-    until("the schema", lambda: list((home / "data").glob("main.sqlite3")))
-    started.kill()
-    started.communicate()
-    assert said(opener(conf(home))) == "ready\n" + FIRST
-
-
 def test_of_several_machines_one_sets_it_up(home: Path) -> None:
     """Each has a lock of its own."""
     schema = ZConfig.loadSchemaFile(StringIO(SCHEMA))
@@ -165,5 +120,5 @@ def test_of_several_machines_one_sets_it_up(home: Path) -> None:
 
 def test_sqlite_has_its_table_of_object_ids_before_several_need_it(home: Path) -> None:
     opened(home).close()
-    with sqlite3.connect(home / "data" / "oids.sqlite3") as ids:
+    with sqlite3.connect(home / "data" / NUMBERS) as ids:
         assert ids.execute("SELECT count(*) FROM new_oid").fetchone() == (1,)

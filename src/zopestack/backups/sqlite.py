@@ -16,9 +16,7 @@ from zopestack.backups.failed import Failed, Problem, said
 from zopestack.backups.links import keep
 from zopestack.backups.progress import megabytes, progress, size
 from zopestack.backups.relational import TABLE, Relational
-
-#: The file of a database, and that of the numbers (RelStorage 4.3, ``adapters/sqlite``).
-MAIN, NUMBERS = "main.sqlite3", "oids.sqlite3"
+from zopestack.initial.sqlite import MAIN, NUMBERS
 
 #: Pages that are copied before anything else is heard.
 STEP = 1000

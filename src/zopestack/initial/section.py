@@ -20,6 +20,7 @@ from ZODB.config import BaseConfig
 from ZODB.POSException import POSKeyError
 from ZODB.utils import z64
 
+from zopestack.initial import sqlite
 from zopestack.initial.content import seed
 
 logger = logging.getLogger("zopestack.initial")
@@ -44,11 +45,12 @@ class SetUpOnce(BaseConfig):  # type: ignore[misc]
         :raises Exception: whatever it raises itself, or where it cannot be set up.
         """
         with _locked(self.config.lock):
+            sqlite.create(self.config.base, self._seed)
             for left in reversed(range(TRIES)):
                 storage = _patiently(self.config.base.open)
                 try:
                     if _empty(storage):
-                        seed(storage, self.config.user, self.config.password_file)
+                        self._seed(storage)
                 except TransientError:
                     storage.close()
                     if not left:
@@ -59,6 +61,9 @@ class SetUpOnce(BaseConfig):  # type: ignore[misc]
                 else:
                     break
         return storage
+
+    def _seed(self, storage: Any) -> None:
+        seed(storage, self.config.user, self.config.password_file)
 
 
 def _patiently(open_storage: Callable[[], Any]) -> Any:
