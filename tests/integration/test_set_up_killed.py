@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.killer import ROWS, TABLES, killer
 from tests.support.opener import FIRST, opener, said
 from tests.support.relational import KINDS, NUMBERS, Kept, Servers
 from zopestack import files
@@ -17,27 +18,13 @@ from zopestack.initial.sqlite import MAIN
 #: What is called at moments of a first start, and how often by then. RelStorage makes tables, and
 #: then their first rows; the content is stored.
 MOMENTS = {
-    "tables": ("relstorage.adapters.schema.AbstractSchemaInstaller._create_blob_chunk", 1),
-    "rows": ("relstorage.adapters.schema.AbstractSchemaInstaller._init_after_create", 1),
+    "tables": (TABLES, 1),
+    "rows": (ROWS, 1),
     "content": ("zopestack.initial.content._store", 1),
 }
 
 #: The second of the two files of SQLite is put in its place.
 FILES = {"files": ("pathlib.Path.replace", 2)}
-
-#: Kills its process at such a moment.
-KILLER = """
-import os, pkgutil, signal
-owner, name = pkgutil.resolve_name({owner!r}), {name!r}
-called, original = [], getattr(owner, name)
-def killer(*given):
-    called.append(name)
-    if len(called) == {times}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*given)
-setattr(owner, name, killer)
-"""
-
 
 #: The tables of MySQL that are there at these moments stay, without what is stored in them last.
 REFUSED = [("mysql", "tables"), ("mysql", "rows")]
@@ -58,9 +45,7 @@ def new(home: Path, kind: str, servers: Servers) -> Kept:
 
 def kill(kept: Kept, moment: str) -> None:
     """Kill a first start at a moment."""
-    path, times = (MOMENTS | FILES)[moment]
-    owner, _, name = path.rpartition(".")
-    killed = opener(kept.stack.database_conf, KILLER.format(owner=owner, name=name, times=times))
+    killed = opener(kept.stack.database_conf, killer(*(MOMENTS | FILES)[moment]))
     err = killed.communicate("\n")[1]
     assert killed.returncode == -signal.SIGKILL, err
 

@@ -16,6 +16,7 @@ from ZODB.utils import z64
 
 from zopestack.backups.failed import Failed
 from zopestack.copying.storages import Storage
+from zopestack.initial.tables import incomplete
 
 Say = Callable[[str], None]
 
@@ -209,6 +210,8 @@ class _Relational(Target):
 
     def has(self) -> str:
         with self.opened() as storage:
+            if incomplete(storage):
+                return "incomplete tables, since the process that made them was killed"
             return "" if empty(storage) else "a database"
 
     def clear(self, say: Say) -> None:

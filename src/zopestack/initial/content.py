@@ -15,6 +15,8 @@ from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
 from ZODB.utils import z64
 
+from zopestack.initial.tables import incomplete
+
 #: Makes a FileStorage in a process of its own, since Zope starts once in a process.
 CREATE = "zopestack.supervisor.database"
 
@@ -24,9 +26,13 @@ def seed(storage: Any, user: str | None, password_file: str) -> None:
 
     :param user: the initial administrator; without one, there will be ZODB's root only.
     :raises transaction.interfaces.TransientError: where somebody else has set it up meanwhile.
-    :raises RuntimeError: where there is no password, for one, or a table is incomplete.
+    :raises RuntimeError: where there is no password, for one, or tables are incomplete.
     """
-    _check_tables(storage)
+    if incomplete(storage):
+        raise RuntimeError(
+            "the tables of this empty database are incomplete, since the process that made them"
+            " was killed. Drop the database, create it again, and start again"
+        )
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         file = Path(directory) / "Data.fs"
         if user:
@@ -37,25 +43,6 @@ def seed(storage: Any, user: str | None, password_file: str) -> None:
     # RelStorage makes SQLite's table of object ids when the first one is asked for, and of two
     # processes that do so at once, one dies (4.3, ``adapters/sqlite/oidallocator.py``).
     storage.new_oid()
-
-
-def _check_tables(storage: Any) -> None:
-    """Refuse what a process has left that was killed while it made the tables of RelStorage.
-
-    PostgreSQL makes all or none. MySQL keeps each, and without this row, which is stored last, two
-    commits do not wait for each other (RelStorage 4.3, ``lock_database_for_commit.sql``).
-    """
-    adapter = getattr(storage, "_adapter", None)
-    if adapter and not adapter.connmanager.open_and_call(_locks):
-        raise RuntimeError(
-            "the tables of this empty database are incomplete, since the process that made them"
-            " was killed. Drop the database, create it again, and start again"
-        )
-
-
-def _locks(_connection: Any, cursor: Any) -> bool:
-    cursor.execute("SELECT tid FROM commit_row_lock")
-    return bool(cursor.fetchall())
 
 
 def _create(file: Path, user: str, password_file: str) -> None:

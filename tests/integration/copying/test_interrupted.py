@@ -21,6 +21,7 @@ from tests.support.copying import (
     run,
     write,
 )
+from tests.support.killer import ROWS, TABLES, killer
 from tests.support.postgres import Postgres
 from tests.support.supervised import Supervised
 from zopestack.copying import known
@@ -78,6 +79,19 @@ def test_a_copy_that_was_killed_can_be_run_again(home: Path, two: Postgres, kind
     copied(stack, "--from", storage, "--clear")
     assert both(stack) == FILLED
     assert not [*stack.database.parent.glob("*before-copy*")]
+
+
+@pytest.mark.parametrize("moment", [TABLES, ROWS])
+def test_tables_that_were_not_completed_are_not_taken_for_empty_ones(
+    home: Path, moment: str
+) -> None:
+    fill(configured(home, ZEO))
+    stack = configured(home, SQLITE)
+    assert run(stack, before=killer(moment)).returncode == -signal.SIGKILL
+    said = refused(stack)
+    assert "main has incomplete tables, since the process that made them was killed" in said
+    copied(stack, "--clear")
+    assert both(stack) == FILLED
 
 
 #: What goes wrong, and what is said of it.
