@@ -162,15 +162,15 @@ def _switching(instances: tuple[Instance, ...], seconds: float) -> Iterator[None
 
 def _start(farm: Farm, program: str, address: Address) -> None:
     """Start a program, and wait until it answers: gunicorn listens before it has loaded Zope."""
-    rpc = Supervisor(farm.stack.supervisor_socket).rpc
+    supervisor = Supervisor(farm.stack.supervisor_socket)
     # Do not wait for startsecs: it answers long before.
-    rpc.startProcess(program, False)
+    supervisor.start(program)
 
     def seen() -> str:
         return ANSWERS if status(address) else farm.supervised()[program].state
 
     if until(f"{program} to answer", seen, lambda state: state not in STARTS) != ANSWERS:
-        log = rpc.readProcessStdoutLog(program, -LOG_BYTES, 0)
+        log = supervisor.rpc.readProcessStdoutLog(program, -LOG_BYTES, 0)
         raise Broken(f"{program} does not start:\n{log}")
 
 

@@ -38,7 +38,7 @@ def confirm(stack: Stack) -> None:
         with suppress(xmlrpc.client.Fault):
             supervisor.rpc.stopProcess(RELOAD)
         with suppress(xmlrpc.client.Fault):
-            supervisor.rpc.startProcess(RELOAD, False)
+            supervisor.start(RELOAD)
     wait_reloaded(stack)
 
 

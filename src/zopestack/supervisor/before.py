@@ -108,4 +108,4 @@ class Before:
             if state() == "REMOVED":
                 supervisor.rpc.addProcessGroup(group_of(name))
             else:
-                supervisor.rpc.startProcess(name, False)
+                supervisor.start(name)

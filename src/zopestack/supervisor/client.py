@@ -14,6 +14,10 @@ from zopestack.namespec import namespec
 #: Seconds that supervisord gets to answer what it need not wait for; it takes milliseconds.
 ANSWER = 10.0
 
+#: What it says of a program that runs already, and of one that has ended before it could answer
+#: (``supervisor.xmlrpc.Faults``, which imports half of supervisord).
+ALREADY_STARTED, SPAWN_ERROR = 60, 50
+
 #: Its states of a program that has no process (its manual, "Process States").
 IDLE = ("STOPPED", "EXITED", "FATAL", "BACKOFF")
 
@@ -79,6 +83,19 @@ class Supervisor:
             )
             for info in self.rpc.getAllProcessInfo()
         }
+
+    def start(self, name: str) -> None:
+        """Start a program unless it runs, and do not wait until it does.
+
+        Its state tells what became of it: one that ends is tried again, or given up.
+
+        :raises xmlrpc.client.Fault: where there is no such program, or it cannot be executed.
+        """
+        try:
+            self.rpc.startProcess(name, False)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode not in (ALREADY_STARTED, SPAWN_ERROR):
+                raise
 
 
 class _Transport(xmlrpc.client.Transport):

@@ -83,7 +83,7 @@ class Loaders:
         _refusal(self.stack, other).unlink(missing_ok=True)
         self.before = before
         self.say(f"{other}: loads Zope anew")
-        self.supervisor.rpc.startProcess(other, False)
+        self.supervisor.start(other)
         first = self._process(other).pid
 
         def loaded() -> bool:

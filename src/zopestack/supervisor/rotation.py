@@ -107,11 +107,11 @@ class Rotation:
     def _restart(self, instances: Sequence[Instance]) -> None:
         for instance in instances:
             self.say(f"{instance.name}: draining")
-            self._call("stopProcess", instance, ignore=Faults.NOT_RUNNING)
+            self._ask(instance, self._stop)
         for instance in instances:
             self.wait_stopped(instance)
             self.say(f"{instance.name}: stopped, starting")
-            self._call("startProcess", instance, ignore=Faults.ALREADY_STARTED)
+            self._ask(instance, self.supervisor.start)
         for instance in instances:
             self.wait_back(instance)
 
@@ -212,18 +212,21 @@ class Rotation:
                     "further was changed. See `stack`, or use restart."
                 )
 
-    def _call(self, method: str, instance: Instance, ignore: int) -> None:
+    def _stop(self, name: str) -> None:
         try:
-            getattr(self.supervisor.rpc, method)(instance.name, False)
+            self.supervisor.rpc.stopProcess(name, False)
         except xmlrpc.client.Fault as fault:
-            if fault.faultCode != ignore:
-                raise Stopped(f"{instance.name}: supervisord reports {fault.faultString}") from None
+            if fault.faultCode != Faults.NOT_RUNNING:
+                raise
 
     def _signal(self, instance: Instance, signal: str) -> None:
         if ask(instance) is None:
             raise Stopped(f"{instance.name} is not running. See `status {instance.name}`.")
+        self._ask(instance, lambda name: self.supervisor.rpc.signalProcess(name, signal))
+
+    def _ask(self, instance: Instance, call: Callable[[str], object]) -> None:
         try:
-            self.supervisor.rpc.signalProcess(instance.name, signal)
+            call(instance.name)
         except xmlrpc.client.Fault as fault:
             raise Stopped(f"{instance.name}: supervisord reports {fault.faultString}") from None
 

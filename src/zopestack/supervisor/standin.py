@@ -152,7 +152,7 @@ def _complete(supervisor: Supervisor) -> None:
         elif process.state in ("STOPPING", "STOPPED"):
             # A stop that was not waited for.
             until(lambda: _state(supervisor) != "STOPPING", float("inf"))
-            supervisor.rpc.startProcess(HAPROXY, False)
+            supervisor.start(HAPROXY)
 
 
 def _end(haproxy: subprocess.Popen[bytes], patience: float) -> None:

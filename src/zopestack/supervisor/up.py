@@ -153,7 +153,7 @@ def revive(stack: Stack, supervisor: Supervisor) -> None:
                 supervisor.rpc.stopProcess(name, False)
         until(partial(_stopped, supervisor, name), stack.longest_stop)
         with suppress(xmlrpc.client.Fault):
-            supervisor.rpc.startProcess(name, False)
+            supervisor.start(name)
     running = stack.balances and processes["haproxy"].state == "RUNNING"
     if running and not stack.haproxy_socket.exists():
         say("HAProxy has lost its socket; it makes it again in a reload")

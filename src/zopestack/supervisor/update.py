@@ -185,7 +185,7 @@ class _Update:
         self.supervisor.rpc.addProcessGroup(name)
         for each in by_hand:
             if group_of(each) == name:
-                self.supervisor.rpc.startProcess(each, False)
+                self.supervisor.start(each)
         self.say(f"{name}: updated")
 
     def _remove(self, name: str, again: bool = False) -> None:

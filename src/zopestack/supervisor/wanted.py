@@ -61,7 +61,7 @@ def start(stack: Stack, supervisor: Supervisor, say: Callable[[str], None]) -> b
         with suppress(xmlrpc.client.Fault):
             supervisor.rpc.stopProcess(name)
         with suppress(xmlrpc.client.Fault):
-            supervisor.rpc.startProcess(name, False)
+            supervisor.start(name)
     started = [_started(stack, supervisor, name, say) for name in names]
     return all(started)
 

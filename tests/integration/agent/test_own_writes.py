@@ -52,7 +52,9 @@ def test_without_its_database_server_who_has_written_gets_503(
     address: tuple[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with zeo(address, tmp_path / "Data.fs") as server:
-        database = DB(ClientStorage(address, wait_timeout=1))
+        storage = ClientStorage(address, wait=False, wait_timeout=1)
+        until("the client to connect", storage.is_connected)
+        database = DB(storage)
         monkeypatch.setattr(Zope2, "opened", [database])
         assert answer({}, lambda: None) == ("200 OK", [])
         assert answer(READER, lambda: write(database)) == ("200 OK", ["Zopestack-Committed"])
