@@ -19,6 +19,7 @@ from tests.support.fetch import Response, fetch
 from tests.support.impostor import HEAD, Impostor, drip, saying, silent
 from tests.support.polling import until
 from tests.support.supervised import Supervised
+from zopestack.supervisor.client import Supervisor
 
 #: By instance, what listens in its agent's place says; instance9 has nothing there.
 SAID = {
@@ -167,11 +168,19 @@ def test_other_paths_are_not_found(stack: Supervised) -> None:
 def test_a_stack_that_cannot_be_read_is_told_and_read_again_later(stack: Supervised) -> None:
     file = stack.stack.stack_file
     text = file.read_text()
+    supervisord = psutil.Process(Supervisor(stack.stack.supervisor_socket).pid())
     file.write_text("{")
+    # It writes down later what the program says.
+    later = threading.Timer(0.3, supervisord.resume)
+    supervisord.suspend()
     try:
         assert scrape(stack).status == 503
+        later.start()
+        said = stack.log("metrics")
     finally:
+        supervisord.resume()
         file.write_text(text)
-    assert f"{file} is damaged" in stack.log("metrics")
-    assert "Traceback" not in stack.log("metrics")
+    later.join()
+    assert f"{file} is damaged" in said
+    assert "Traceback" not in said
     assert scrape(stack).status == 200

@@ -25,6 +25,7 @@ import psutil
 
 from tests.support.deployment import Deployment
 from tests.support.fetch import Response, fetch
+from tests.support.logged import logged
 from tests.support.polling import PATIENCE as PATIENCE
 from tests.support.polling import until as until
 from zopestack.features.address import Address
@@ -127,7 +128,7 @@ class Site(Deployment, Buildout):
 
     def log(self, name: str) -> str:
         """A file of var/log: ``log("instance1.out.log")``."""
-        return (self.stack.logs / name).read_text(encoding="utf-8", errors="replace")
+        return logged(self.stack, name)
 
     def stop(self, patience: float = 30) -> None:
         """The same, with the time that an orderly end takes."""

@@ -22,6 +22,7 @@ import psutil
 
 from tests.support import describe
 from tests.support.deployment import Deployment
+from tests.support.logged import logged
 from tests.support.polling import PATIENCE, until
 from tests.support.started import Started
 from zopestack import files
@@ -209,4 +210,4 @@ class Supervised(Deployment):
 
     def log(self, name: str) -> str:
         """What a program has said."""
-        return (self.stack.logs / f"{name}.out.log").read_text(encoding="utf-8", errors="replace")
+        return logged(self.stack, f"{name}.out.log")
