@@ -9,20 +9,25 @@ import pytest
 
 from tests.support.door import Door
 from tests.support.farm import Farm
+from tests.support.polling import until
 
 #: Requests at once, many times what the instances can hold.
 AT_ONCE = 8
 
 
 def call_at_once(door: Door) -> list[int]:
-    url = f"http://127.0.0.1:{door.ports.http}/deep"
+    """Answers to pages that fetch another one when both instances are at work."""
+    go, before = door.directory / "go", door.handed()
+    path = f"/call?until={go}&url=http://127.0.0.1:{door.ports.http}/deep"
     answers: list[int] = []
     callers = [
-        threading.Thread(target=lambda: answers.append(door.get(f"/call?url={url}").status))
+        threading.Thread(target=lambda: answers.append(door.get(path).status))
         for _ in range(AT_ONCE)
     ]
     for caller in callers:
         caller.start()
+    until("both to be at work", door.handed, lambda handed: handed >= before + 2)
+    go.touch()
     for caller in callers:
         caller.join()
     return answers

@@ -3,7 +3,7 @@
     hold?until=   answers when there is a file of that name
     stream        5 MB off the thread, as Zope serves a blob
     sized?bytes=  a page of so many bytes; with seconds=, made in so many
-    call?url=     fetches a URL before it answers
+    call?url=     fetches a URL before it answers, when there is a file ``until=``
     cached        may be cached; says how often this process has made it; cookies:list= sets some
     text?type=    4 kB of that media type; encoding=, etag=, control= set headers; half= breaks off
     moved         leads to the object itself, by its whole URL
@@ -52,11 +52,14 @@ class Hold(BrowserView):
     """Keeps its thread until there is a file."""
 
     def __call__(self) -> str:
-        until = Path(self.request.form["until"])
-        deadline = time.monotonic() + PATIENCE
-        while not until.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        _wait_for(Path(self.request.form["until"]))
         return "held"
+
+
+def _wait_for(file: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 class Stream(BrowserView):
@@ -86,6 +89,7 @@ class Call(BrowserView):
     """Answers when another page has answered."""
 
     def __call__(self) -> str:
+        _wait_for(Path(self.request.form["until"]))
         with urllib.request.urlopen(self.request.form["url"], timeout=PATIENCE) as inner:
             return str(inner.status)
 
