@@ -30,8 +30,8 @@ def seed(storage: Any, user: str | None, password_file: str) -> None:
     """
     if incomplete(storage):
         raise RuntimeError(
-            "the tables of this empty database are incomplete, since the process that made them"
-            " was killed. Drop the database, create it again, and start again"
+            "the tables of this empty database are incomplete: another process makes them now, or"
+            " was killed. If this message returns, drop the database, create it again, and start"
         )
     with tempfile.TemporaryDirectory(prefix="zopestack-") as directory:
         file = Path(directory) / "Data.fs"
