@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from xmlrpc.client import Fault
 
 from zopestack.features.address import Address
 from zopestack.features.instances import Instance
@@ -175,14 +174,11 @@ def _start(farm: Farm, program: str, address: Address) -> None:
 
 
 def _stop(farm: Farm, program: str) -> None:
-    rpc = Supervisor(farm.stack.supervisor_socket).rpc
-
     def state() -> str:
         return farm.supervised()[program].state
 
     # It may have ended by itself.
-    with suppress(Fault):
-        rpc.stopProcess(program, False)
+    Supervisor(farm.stack.supervisor_socket).stop(program)
     # Then at the latest, supervisord kills it.
     longest = farm.stack.longest_stop + PATIENCE
     until(f"{program} to stop", state, lambda found: found in STOPPED, longest)

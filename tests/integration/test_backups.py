@@ -20,6 +20,7 @@ from ZODB.scripts import repozo
 from tests.support import describe
 from tests.support.backing_up import back_up, command, put_back, run
 from tests.support.harness import CHECKOUT
+from tests.support.killer import killer
 from tests.support.started import Started
 from zopestack import stack_file
 from zopestack.backups import catalog, jobs
@@ -163,9 +164,9 @@ def test_an_earlier_backup_is_put_back_and_what_was_there_is_kept(stack: Stack) 
 @pytest.mark.parametrize(
     ("killed_in", "left"),
     [
-        ("module.os.sync", {"one", "two"}),
-        ("module.Path.replace", {"one", "two"}),
-        ("blob_exchange.BlobExchange._take_aside", {"one"}),
+        ("os.sync", {"one", "two"}),
+        ("pathlib.Path.replace", {"one", "two"}),
+        ("zopestack.backups.blob_exchange.BlobExchange._take_aside", {"one"}),
     ],
 )
 def test_a_restore_that_is_killed_leaves_a_whole_database_and_can_be_run_again(
@@ -174,12 +175,7 @@ def test_a_restore_that_is_killed_leaves_a_whole_database_and_can_be_run_again(
     write(stack, "one")
     back_up(stack)
     write(stack, "two")
-    kill = (
-        "import os, signal\n"
-        "from zopestack.backups import blob_exchange, restore as module\n"
-        f"{killed_in} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert run(command("restore", stack, kill)).returncode == -signal.SIGKILL
+    assert run(command("restore", stack, killer(killed_in))).returncode == -signal.SIGKILL
     assert records(stack) == left
     done = run(command("restore", stack))
     assert done.returncode == 0, done.stdout
@@ -288,12 +284,7 @@ def test_a_stop_removes_the_half(stack: Stack) -> None:
 
 def test_what_was_killed_is_cleared_by_the_next(stack: Stack) -> None:
     write(stack, "one")
-    killed = (
-        "import os, signal\n"
-        "from zopestack.backups import make\n"
-        "make.os.sync = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert run(command("backup", stack, killed)).returncode == -signal.SIGKILL
+    assert run(command("backup", stack, killer("os.sync"))).returncode == -signal.SIGKILL
     assert catalog.own(stack) == []
     (half,) = stack.backups.backup_directory.iterdir()
     made = back_up(stack)

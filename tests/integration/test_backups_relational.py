@@ -18,6 +18,7 @@ from ZODB.DB import DB
 
 from tests.support import copying, describe
 from tests.support.backing_up import back_up, command, put_back, run
+from tests.support.killer import killer
 from tests.support.postgres import PASSWORD
 from tests.support.relational import KINDS, NUMBERS, Kept, Servers
 from zopestack.backups import catalog, postgresql_server, programs
@@ -115,12 +116,7 @@ def test_a_restore_that_is_killed_leaves_the_old_one_and_can_be_run_again(kept: 
     write(kept.stack, "one")
     back_up(kept.stack)
     write(kept.stack, "two")
-    kill = (
-        "import os, signal\n"
-        "from zopestack.backups import restore\n"
-        "restore.os.sync = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    assert run(command("restore", kept.stack, kill)).returncode == -signal.SIGKILL
+    assert run(command("restore", kept.stack, killer("os.sync"))).returncode == -signal.SIGKILL
     assert records(kept.stack) == {"one", "two"}
     done = run(command("restore", kept.stack))
     assert done.returncode == 0, done.stdout

@@ -15,16 +15,16 @@ from tests.support.relational import KINDS, NUMBERS, Kept, Servers
 from zopestack import files
 from zopestack.initial.sqlite import MAIN
 
-#: What is called at moments of a first start, and how often by then. RelStorage makes tables, and
-#: then their first rows; the content is stored.
+#: What kills a first start at some moments of it: RelStorage makes tables, and then their first
+#: rows; the content is stored.
 MOMENTS = {
-    "tables": (TABLES, 1),
-    "rows": (ROWS, 1),
-    "content": ("zopestack.initial.content._store", 1),
+    "tables": killer(TABLES),
+    "rows": killer(ROWS),
+    "content": killer("zopestack.initial.content._store"),
 }
 
 #: The second of the two files of SQLite is put in its place.
-FILES = {"files": ("pathlib.Path.replace", 2)}
+FILES = {"files": killer("pathlib.Path.replace", 2)}
 
 #: The tables of MySQL that are there at these moments stay, without what is stored in them last.
 REFUSED = [("mysql", "tables"), ("mysql", "rows")]
@@ -45,7 +45,7 @@ def new(home: Path, kind: str, servers: Servers) -> Kept:
 
 def kill(kept: Kept, moment: str) -> None:
     """Kill a first start at a moment."""
-    killed = opener(kept.stack.database_conf, killer(*(MOMENTS | FILES)[moment]))
+    killed = opener(kept.stack.database_conf, (MOMENTS | FILES)[moment])
     err = killed.communicate("\n")[1]
     assert killed.returncode == -signal.SIGKILL, err
 

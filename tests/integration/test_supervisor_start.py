@@ -1,4 +1,4 @@
-"""How the stack starts a program of supervisord's without waiting for it."""
+"""How the stack starts and stops a program of supervisord's without waiting for it."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def test_one_that_runs_already_is_left_alone(supervisor: Supervisor) -> None:
     before = supervisor.processes()["lasts"]
     supervisor.start("lasts")
     assert supervisor.processes()["lasts"].pid == before.pid != 0
+
+
+def test_one_that_does_not_run_need_not_be_stopped(supervisor: Supervisor) -> None:
+    supervisor.stop("lasts")
+    assert supervisor.processes()["lasts"].state == "STOPPED"
+    with pytest.raises(Fault, match="BAD_NAME"):
+        supervisor.stop("unknown")
 
 
 def test_the_state_tells_of_one_that_has_ended_at_once(supervisor: Supervisor, home: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -14,9 +16,9 @@ from zopestack.namespec import namespec
 #: Seconds that supervisord gets to answer what it need not wait for; it takes milliseconds.
 ANSWER = 10.0
 
-#: What it says of a program that runs already, and of one that has ended before it could answer
-#: (``supervisor.xmlrpc.Faults``, which imports half of supervisord).
-ALREADY_STARTED, SPAWN_ERROR = 60, 50
+#: What it says of a program that runs already, of one that has ended before it could answer, and of
+#: one that does not run (``supervisor.xmlrpc.Faults``, which imports half of supervisord).
+ALREADY_STARTED, SPAWN_ERROR, NOT_RUNNING = 60, 50, 70
 
 #: Its states of a program that has no process (its manual, "Process States").
 IDLE = ("STOPPED", "EXITED", "FATAL", "BACKOFF")
@@ -91,11 +93,25 @@ class Supervisor:
 
         :raises xmlrpc.client.Fault: where there is no such program, or it cannot be executed.
         """
-        try:
+        with _ignoring(ALREADY_STARTED, SPAWN_ERROR):
             self.rpc.startProcess(name, False)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode not in (ALREADY_STARTED, SPAWN_ERROR):
-                raise
+
+    def stop(self, name: str) -> None:
+        """Stop a program if it runs, and do not wait until it has ended.
+
+        :raises xmlrpc.client.Fault: where there is no such program.
+        """
+        with _ignoring(NOT_RUNNING):
+            self.rpc.stopProcess(name, False)
+
+
+@contextmanager
+def _ignoring(*codes: int) -> Iterator[None]:
+    try:
+        yield
+    except xmlrpc.client.Fault as fault:
+        if fault.faultCode not in codes:
+            raise
 
 
 class _Transport(xmlrpc.client.Transport):

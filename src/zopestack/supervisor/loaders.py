@@ -129,9 +129,9 @@ class Loaders:
         files.link(self.stack.forks_socket, Path(self.stack.loader_socket(name).name))
 
     def _stop(self, name: str) -> None:
-        # It may have ended meanwhile.
+        # supervisord may not know it yet.
         with suppress(xmlrpc.client.Fault):
-            self.supervisor.rpc.stopProcess(name, False)
+            self.supervisor.stop(name)
         if not until(lambda: self._process(name).state in IDLE, STOP):
             raise Stopped(f"{name} does not stop; nothing further was changed")
 

@@ -11,8 +11,6 @@ import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from supervisor.xmlrpc import Faults
-
 from zopestack.features.instances import VISITORS, Instance
 from zopestack.features.unknown_name import nearest
 from zopestack.haproxy.runtime import Runtime, Server
@@ -107,7 +105,7 @@ class Rotation:
     def _restart(self, instances: Sequence[Instance]) -> None:
         for instance in instances:
             self.say(f"{instance.name}: draining")
-            self._ask(instance, self._stop)
+            self._ask(instance, self.supervisor.stop)
         for instance in instances:
             self.wait_stopped(instance)
             self.say(f"{instance.name}: stopped, starting")
@@ -211,13 +209,6 @@ class Rotation:
                     f"no instance of this host other than {', '.join(last)} is serving; nothing "
                     "further was changed. See `stack`, or use restart."
                 )
-
-    def _stop(self, name: str) -> None:
-        try:
-            self.supervisor.rpc.stopProcess(name, False)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode != Faults.NOT_RUNNING:
-                raise
 
     def _signal(self, instance: Instance, signal: str) -> None:
         if ask(instance) is None:

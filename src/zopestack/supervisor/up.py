@@ -150,7 +150,7 @@ def revive(stack: Stack, supervisor: Supervisor) -> None:
         if process.state == "BACKOFF":
             # It waits longer and longer between two tries.
             with suppress(xmlrpc.client.Fault):
-                supervisor.rpc.stopProcess(name, False)
+                supervisor.stop(name)
         until(partial(_stopped, supervisor, name), stack.longest_stop)
         with suppress(xmlrpc.client.Fault):
             supervisor.start(name)
